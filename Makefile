@@ -1,0 +1,90 @@
+# `make demo` and `make test` need nothing but python3, python3-venv, python3-dev, make and g++: they set up the virtual environment .venv
+# and build the package into it. Stamp files in it make a second run quick. PYTHON and CXX name another interpreter or compiler.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: demo test lint bench sanitize tsan portability installed clean
+
+PYTHON ?= python3
+VENV ?= .venv
+BUILD ?= build/release
+SETTINGS ?=
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+CPP := $(shell find cpp tests/cpp -name '*.h' -o -name '*.cpp')
+SOURCES := $(shell find cpp fastcnn -name '*.h' -o -name '*.inc' -o -name '*.cpp' -o -name '*.py' -o -name '*.pyi' -o -name py.typed)
+CMAKE = $(BIN)/cmake -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja)
+
+demo: $(VENV)/.extra-demo
+	$(BIN)/python -I -m fastcnn.demo
+
+test: $(VENV)/.extra-test
+	$(BIN)/pytest
+
+lint: $(VENV)/.extra-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(CPP)
+	$(CMAKE) -S . -B build/lint -DFASTCNN_WERROR=ON -DFASTCNN_TESTS=ON -DPython_EXECUTABLE=$(abspath $(BIN)/python) \
+	  -Dpybind11_DIR="$$($(BIN)/python -m pybind11 --cmakedir)" >build/lint.log || { cat build/lint.log; exit 1; }
+	$(BIN)/cmake --build build/lint
+
+bench: $(VENV)/.extra-bench
+	$(BIN)/pytest bench --benchmark-json=build/bench.json
+
+# The whole test suite on an extension with the address and undefined-behaviour sanitizers, then the C++ tests with them, then the executor
+# with the thread sanitizer. Preloading: Python itself is not instrumented. Leaks: the interpreter keeps memory to its end by design.
+sanitize: $(VENV)/.tools
+	tools/need sanitizer
+	$(MAKE) $(VENV)-sanitize/.extra-test VENV=$(VENV)-sanitize BUILD=build/sanitize \
+	  SETTINGS='-C cmake.build-type=RelWithDebInfo -C cmake.define.FASTCNN_SANITIZE=address,undefined -C install.strip=false'
+	LD_PRELOAD="$$($${CXX:-c++} -print-file-name=libasan.so) $$($${CXX:-c++} -print-file-name=libstdc++.so)" \
+	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 $(VENV)-sanitize/bin/pytest
+	$(CMAKE) -S . -B build/sanitize-cpp -DFASTCNN_PYTHON=OFF -DFASTCNN_TESTS=ON -DFASTCNN_SANITIZE=address,undefined
+	$(BIN)/cmake --build build/sanitize-cpp
+	build/sanitize-cpp/kernel_tests
+	build/sanitize-cpp/executor_driver
+	$(MAKE) tsan
+
+tsan: $(VENV)/.tools
+	tools/need sanitizer
+	$(CMAKE) -S . -B build/tsan -DFASTCNN_PYTHON=OFF -DFASTCNN_TESTS=ON -DFASTCNN_SANITIZE=thread
+	$(BIN)/cmake --build build/tsan --target executor_driver
+	TSAN_OPTIONS=halt_on_error=1 build/tsan/executor_driver
+
+# The kernels for AArch64 (NEON and baseline), cross-compiled and run in an emulator.
+portability: $(VENV)/.tools
+	tools/need cross qemu
+	$(CMAKE) -S . -B build/aarch64 -DFASTCNN_PYTHON=OFF -DFASTCNN_TESTS=ON -DFASTCNN_WERROR=ON -DCMAKE_SYSTEM_NAME=Linux \
+	  -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_EXE_LINKER_FLAGS=-static
+	$(BIN)/cmake --build build/aarch64 --target kernel_tests
+	qemu-aarch64 build/aarch64/kernel_tests
+
+clean:
+	rm -rf build dist .venv .venv-sanitize demo_output .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+
+# ---- The virtual environment -----------------------------------------------------------------------------------------------------------
+
+$(VENV)/.created:
+	PYTHON="$(PYTHON)" tools/need python compiler
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+# Without build isolation the build directory stays valid from one install to the next, so only what changed is compiled.
+$(VENV)/.tools: pyproject.toml $(VENV)/.created
+	$(PIP) install 'scikit-build-core>=0.10' 'pybind11>=2.13' 'cmake>=3.18' ninja
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.tools pyproject.toml CMakeLists.txt $(SOURCES)
+	@echo "[make] building fastcnn into $(VENV)"
+	PATH="$(abspath $(BIN)):$$PATH" $(PIP) install --no-build-isolation -C build-dir=$(BUILD) $(SETTINGS) .
+	touch $@
+
+# The packages of an extra of pyproject.toml.
+$(VENV)/.extra-%: pyproject.toml | $(VENV)/.installed
+	$(PIP) install 'fastcnn[$*]'
+	touch $@
+
+installed: $(VENV)/.installed

@@ -1,0 +1,94 @@
+"""Convolution layers of known networks, through dispatch, arena, ring and epilogue, on every ISA of this machine.
+
+pytest-benchmark measures whole calls, with the change of layout at both ends. The share of the measured peak is that of the convolution
+alone, at its fastest in the program's own profile.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from machine import THREADS, peak
+
+from fastcnn import _core
+
+PROFILES = 30
+
+
+class Layer(NamedTuple):
+    name: str
+    channels: int
+    height: int
+    width: int
+    filters: int
+    kernel: int
+    stride: int
+    padding: int
+    groups: int
+
+
+def layers() -> list[Layer]:
+    found = []
+    for path in sorted(Path(__file__).parent.glob("shapes/*.txt")):
+        for line in path.read_text().splitlines():
+            if fields := line.split("#")[0].split():
+                found.append(Layer(f"{path.stem}/{fields[0]}", *map(int, fields[1:])))
+    return found
+
+
+def program_of(layer: Layer, isa: str) -> _core.Program:
+    random = np.random.default_rng(0)
+    weight = random.standard_normal((layer.filters, layer.channels // layer.groups, layer.kernel, layer.kernel), dtype=np.float32)
+    graph = _core.Graph()
+    x = graph.input("x", (1, layer.channels, layer.height, layer.width))
+    inputs = [x, graph.parameter(_core.Parameter(weight), "weight"), graph.parameter(_core.Parameter(weight[:, 0, 0, 0].copy()), "bias")]
+    attributes = {
+        "stride": [layer.stride] * 2,
+        "padding": [layer.padding] * 4,
+        "dilation": [1, 1],
+        "groups": layer.groups,
+        "activation": "relu",
+        "activation_a": 0.0,
+        "activation_b": 0.0,
+    }
+    graph.outputs(graph.add("conv2d", inputs, attributes, layer.name))
+    return _core.Program(graph, isa=isa)
+
+
+def best_step(program: _core.Program, x: np.ndarray, threads: int) -> dict:
+    """The convolution's row of the profile, at its fastest."""
+    profiles = [program.profile([x], threads=threads) for _ in range(PROFILES)]
+    steps = [max(profile, key=lambda step: step["flops"]) for profile in profiles]
+    return min(steps, key=lambda step: step["seconds"])
+
+
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("isa", _core.available_isas())
+@pytest.mark.parametrize("layer", layers(), ids=lambda layer: layer.name)
+def bench_convolution(benchmark, report_row, layer, isa, threads):
+    program = program_of(layer, isa)
+    x = np.random.default_rng(1).standard_normal((1, layer.channels, layer.height, layer.width), dtype=np.float32)
+    out = program.run([x], threads=threads)
+    benchmark(program.run, [x], out, threads=threads)
+    step = best_step(program, x, threads)
+    gflops = step["flops"] / step["seconds"] * 1e-9
+    benchmark.extra_info.update(
+        layer=layer.name,
+        isa=isa,
+        threads=threads,
+        algorithm=step["algorithm"],
+        layer_ms=1e3 * step["seconds"],
+        gflops=gflops,
+        share=gflops / peak(isa, threads),
+    )
+    report_row(
+        layer.name,
+        isa,
+        f"{threads} threads",
+        f"{1e3 * step['seconds']:9.4f} ms",
+        f"{gflops:7.1f} GFLOP/s",
+        f"{gflops / peak(isa, threads):4.0%}",
+    )

@@ -1,0 +1,65 @@
+"""Writes the README's table of speed from a benchmark run: ``python bench/table.py build/bench.json README.md``.
+
+The table stands between the lines <!-- speed: begin --> and <!-- speed: end -->; what stands there before is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ENGINES = {"fastcnn": "fastcnn", "onnxruntime": "ONNX Runtime", "torch": "PyTorch"}
+README_LAYERS = ("resnet50/stage3_1x1", "resnet50/stage1_3x3", "resnet50/stage3_3x3", "mobilenet_v2/depthwise_14")
+MARKS = re.compile(r"(<!-- speed: begin -->\n).*?(<!-- speed: end -->)", re.DOTALL)
+
+
+def rows_to_markdown(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def network_table(benchmarks: list[dict[str, Any]]) -> str:
+    """Median ms of one image, a row a network and number of threads, a column an engine that was there."""
+    median = {(b["network"], b["threads"], b["engine"]): 1e3 * b["median"] for b in benchmarks}
+    engines = [engine for engine in ENGINES if any(key[2] == engine for key in median)]
+    rows = []
+    for name, threads in dict.fromkeys((key[0], key[1]) for key in median):
+        cells = [f"{median[name, threads, engine]:.3f}" if (name, threads, engine) in median else "-" for engine in engines]
+        rows.append([name, str(threads), *cells])
+    return rows_to_markdown(["Network, one image, ms", "Threads", *(ENGINES[engine] for engine in engines)], rows)
+
+
+def layer_table(benchmarks: list[dict[str, Any]]) -> str:
+    rows = [
+        [f"`{b['layer']}`", b["isa"], str(b["threads"]), f"{b['layer_ms']:.3f}", f"{b['gflops']:.0f}", f"{b['share']:.0%}"]
+        for b in benchmarks
+        if b["layer"] in README_LAYERS and b["isa"] != "baseline"
+    ]
+    return rows_to_markdown(["Convolution (bench/shapes)", "ISA", "Threads", "ms", "GFLOP/s", "Share of peak"], rows)
+
+
+def text_of(run: dict[str, Any]) -> str:
+    machine = run["machine_info"]["fastcnn"]
+    peaks = ", ".join(f"{value} GFLOP/s ({threads} threads)" for threads, value in machine["peak_gflops"].items())
+    head = f"{machine['cpu']}, {machine['isa']}; peak of a multiply-add loop in the same run: {peaks}. `make bench` measures yours."
+    rows = [{**b["extra_info"], "median": b["stats"]["median"]} for b in run["benchmarks"]]
+    networks, layers = [row for row in rows if "engine" in row], [row for row in rows if "layer" in row]
+    return f"{head}\n\n{network_table(networks)}\n\n{layer_table(layers)}\n"
+
+
+def main(result: str, readme: str) -> None:
+    page = Path(readme)
+    text, found = MARKS.subn(lambda marks: marks[1] + text_of(json.loads(Path(result).read_text())) + marks[2], page.read_text())
+    if found != 1:
+        sys.exit(f"[table] {readme} must have one pair of lines <!-- speed: begin --> and <!-- speed: end -->. Got {found}.")
+    part = page.with_suffix(".part")
+    part.write_text(text)
+    os.replace(part, page)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,17 @@
+// Which ISA's kernels run. The processor is asked once; the environment variable FASTCNN_ISA overrides its answer.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "kernels/kernels.h"
+
+namespace fastcnn {
+
+// ISAs that are compiled in and that this processor can run, best first. The last is always "baseline".
+const std::vector<const Kernels*>& available_kernels();
+
+// By name, or for an empty name FASTCNN_ISA, else the best. Error for an ISA that is unknown or that this processor lacks.
+const Kernels& kernels_for(std::string_view isa = {});
+
+}  // namespace fastcnn

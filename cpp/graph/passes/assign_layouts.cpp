@@ -1,0 +1,93 @@
+// Before:      every value plain
+// After:       every operand in the layout that its op wishes, reorder nodes where two wishes meet, rings as wide as the widest reader
+// needs Conditions:  inputs, parameters and outputs stay plain: a layout never shows outside. One copy of a value in a layout serves all
+// its readers.
+#include <algorithm>
+#include <map>
+
+#include "graph/passes/passes.h"
+
+namespace fastcnn {
+
+namespace {
+
+class LayoutAssignment {
+ public:
+  LayoutAssignment(Graph& graph, int lanes) : graph_(graph), lanes_(lanes) {}
+
+  void run() {
+    for (Node& node : graph_.nodes) {
+      const LayoutWish wish = node.op->layout(view(graph_, node));
+      const int same_block = block_of_same(node, wish);
+      for (std::size_t i = 0; i < node.inputs.size(); ++i)
+        if (node.inputs[i] != kNoValue)
+          node.inputs[i] = in_block(node.inputs[i], block_for(wish.inputs[i], same_block, node.inputs[i]), node);
+      for (std::size_t i = 0; i < node.outputs.size(); ++i)
+        graph_[node.outputs[i]].type.layout.block = block_for(wish.outputs[i], same_block, node.outputs[i]);
+      nodes_.push_back(std::move(node));
+    }
+    for (ValueId& output : graph_.outputs) output = in_block(output, 0, nodes_.back());
+    graph_.nodes = std::move(nodes_);
+  }
+
+ private:
+  // Element-wise operands share one block: that of an image among them, if there is one.
+  int block_of_same(const Node& node, const LayoutWish& wish) const {
+    for (std::size_t i = 0; i < node.inputs.size(); ++i)
+      if (node.inputs[i] != kNoValue && wish.inputs[i] == Want::same && !graph_.type(node.inputs[i]).layout.plain()) return lanes_;
+    return 0;
+  }
+
+  int block_for(Want want, int same_block, ValueId value) const {
+    switch (want) {
+      case Want::image: return lanes_;
+      case Want::narrow: return 1;
+      case Want::same: return graph_.type(value).shape.rank() == 4 ? same_block : 0;
+      case Want::plain: return 0;
+    }
+    return 0;
+  }
+
+  // The value itself, or a copy of it in the layout asked for.
+  ValueId in_block(ValueId value, int block, const Node& reader) {
+    if (graph_.type(value).layout.block == block) return value;
+    const auto known = copies_.find({value, block});
+    if (known != copies_.end()) return known->second;
+    nodes_.push_back(graph_.make_node("reorder", {value}, {}, graph_[value].name));
+    nodes_.back().backward = reader.backward;
+    const ValueId copy = nodes_.back().outputs[0];
+    graph_[copy].type.layout.block = block;
+    return copies_[{value, block}] = copy;
+  }
+
+  Graph& graph_;
+  const int lanes_;
+  std::vector<Node> nodes_;
+  std::map<std::pair<ValueId, int>, ValueId> copies_;
+};
+
+void assign_rings(Graph& graph) {
+  const auto widen = [&](ValueId value, int ring) {
+    Layout& layout = graph[value].type.layout;
+    if (!layout.plain()) layout.ring = std::max(layout.ring, ring);
+  };
+  for (const Node& node : graph.nodes) {
+    if (!node.op->ring) continue;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i)
+      if (node.inputs[i] != kNoValue) widen(node.inputs[i], node.op->ring(view(graph, node), i));
+  }
+  // Where an op could work in place, its input gets the output's ring: equal types are what makes it possible.
+  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+    for (std::size_t i : node->op->in_place)
+      if (i < node->inputs.size() && node->inputs[i] != kNoValue) widen(node->inputs[i], graph.type(node->outputs[0]).layout.ring);
+  }
+}
+
+}  // namespace
+
+void assign_layouts(Graph& graph, int lanes) {
+  LayoutAssignment(graph, lanes).run();
+  assign_rings(graph);
+}
+
+}  // namespace fastcnn

@@ -1,0 +1,18 @@
+// Passes: each takes a graph and leaves a better one that computes the same. One file a pass; compile() in runtime/program.cpp runs them in
+// this order.
+#pragma once
+
+#include "graph/graph.h"
+
+namespace fastcnn {
+
+void separate_outputs(Graph& graph);  // every output a value of its own, made by a node
+void remove_unused(Graph& graph);     // nodes that no output and no update needs
+void fuse_epilogues(Graph& graph);    // residual add and activation into the convolution or linear layer before them
+void choose_algorithms(Graph& graph, int lanes);
+void assign_layouts(Graph& graph, int lanes);  // plain or image, with copies between; then the rings
+
+// How often each value is read by a node or returned.
+std::vector<int> count_uses(const Graph& graph);
+
+}  // namespace fastcnn

@@ -1,0 +1,52 @@
+// The gradient of shared filters: for each tap and pair of channels, the sum over all positions that the filter was used at.
+//
+// A unit keeps its (taps x lanes) sums in registers, one vector of output channels for each tap: at every position the gradient of the
+// output is loaded once and multiplied by the input under each tap. Each image is summed by itself first, so that the error grows with the
+// size of an image and the number of images, not with their product.
+#include "kernels/kernels.h"
+#include "simd/vec.h"
+
+namespace fastcnn::FASTCNN_ISA {
+
+namespace {
+
+// Taps lie `tap_stride` floats apart; T of them. When they are neighbours (Adjacent) their offsets are constants.
+template <int T, bool Adjacent>
+void gradient_of_taps(const ConvWeightGradient& unit, const float* input, float* dweight) {
+  const int64_t tap_stride = Adjacent ? 1 : unit.tap_stride;
+  Vec total[T] = {};
+  for (int n = 0; n < unit.images; ++n) {
+    Vec image[T] = {};
+    for (int row = 0; row < unit.rows; ++row) {
+      const float* x = input + n * unit.input_image_stride + row * unit.input_row_stride;
+      const float* dy = unit.doutput + n * unit.doutput_image_stride + row * unit.doutput_row_stride;
+      for (int column = 0; column < unit.columns; ++column, x += unit.input_pixel_stride, dy += kLanes) {
+        const Vec d = load(dy);
+        unroll<T>([&](auto t) { image[t] = fma(broadcast(x[t * tap_stride]), d, image[t]); });
+      }
+    }
+    unroll<T>([&](auto t) { total[t] += image[t]; });
+  }
+  unroll<T>([&](auto t) { store(dweight + t * kLanes, total[t]); });
+}
+
+// Half of the registers sum up an image, the others hold the totals.
+constexpr int kMostTaps = kRegisters / 2;
+
+}  // namespace
+
+void conv_weight_gradient(const ConvWeightGradient& unit) {
+  int tap = 0;
+  const auto next = [&]<int T, bool Adjacent>() {
+    gradient_of_taps<T, Adjacent>(unit, unit.input + tap * unit.tap_stride, unit.dweight + tap * kLanes);
+    tap += T;
+  };
+  if (unit.tap_stride == 1) {
+    while (unit.taps - tap >= kMostTaps) next.template operator()<kMostTaps, true>();
+    while (unit.taps - tap >= 4) next.template operator()<4, true>();
+    while (unit.taps - tap >= 3) next.template operator()<3, true>();
+  }
+  while (tap < unit.taps) next.template operator()<1, false>();
+}
+
+}  // namespace fastcnn::FASTCNN_ISA

@@ -1,0 +1,93 @@
+// avg_pool: y(N, C, OH, OW) = the sum of each window of x(N, C, H, W) by `divisor`, or where that is 0 by the window's pixels. Padding
+// counts as pixels if count_include_pad; what ceil_mode hangs over the end of the padding never does. avg_pool_backward(dy) -> dx: each
+// pixel gathers from the windows that it lies in, which are neighbours.
+//
+// Attributes of both: kernel, stride, padding (top, left, bottom, right), ceil_mode, count_include_pad, divisor; or adaptive, the size of
+// the output. Of the backward also input_shape.
+#include <algorithm>
+
+#include "ops/ops.h"
+#include "ops/pool_windows.h"
+
+namespace fastcnn {
+
+namespace {
+
+PoolGeometry geometry(std::string_view op, const Attributes& attributes, const Shape& input) {
+  const PoolGeometry g = pool_geometry(op, attributes, input);
+  if (!g.rows.adaptive) {
+    attributes.flag("count_include_pad");
+    const Index divisor = attributes.integer("divisor");
+    require(divisor >= 0, op, "divisor must be positive, or 0 for none", "divisor=", divisor);
+  }
+  return g;
+}
+
+// The clipped windows, each with the factor that its sum takes: factors of rows and columns multiply.
+PoolWindows average_windows(const PoolAxis& a, const Attributes& attributes, bool divisor_here) {
+  PoolWindows found = clipped_windows(a);
+  const Index divisor = a.adaptive ? 0 : attributes.integer("divisor");
+  const bool padding_counts = !a.adaptive && attributes.flag("count_include_pad");
+  for (std::size_t i = 0; i < found.windows.size(); ++i) {
+    PoolWindow& window = found.windows[i];
+    const Index start = static_cast<Index>(i) * a.stride - a.before;
+    const Index pixels = padding_counts ? std::min(start + a.kernel, a.size + a.after) - start : window.last - window.first;
+    window.scale = static_cast<float>(1.0 / static_cast<double>(divisor == 0 ? pixels : divisor_here ? divisor : 1));
+  }
+  return found;
+}
+
+// For each input the outputs whose windows hold it. They are neighbours, for neither end of a window ever moves back.
+PoolWindows transposed(const PoolWindows& forward, Index size) {
+  PoolWindows found;
+  const auto& windows = forward.windows;
+  for (const PoolWindow& window : windows) found.tap_scales.push_back(window.scale);
+  Index first = 0, last = 0;
+  const Index outputs = static_cast<Index>(windows.size());
+  for (Index i = 0; i < size; ++i) {
+    while (first < outputs && windows[static_cast<std::size_t>(first)].last <= i) ++first;
+    while (last < outputs && windows[static_cast<std::size_t>(last)].first <= i) ++last;
+    found.windows.push_back({first, last, 1.0f});
+  }
+  return found;
+}
+
+std::vector<TensorType> infer(const NodeView& node) {
+  return {{.shape = geometry("avg_pool", node.attributes, node.input(0).shape).output}};
+}
+
+Step bind(const BindScope& scope) {
+  const PoolGeometry g = geometry("avg_pool", scope.attributes, scope.inputs[0].type.shape);
+  Step step = bind_pool(scope.inputs[0], scope.outputs[0], average_windows(g.rows, scope.attributes, true),
+                        average_windows(g.columns, scope.attributes, false), scope.kernels.avg_pool);
+  step.flops = g.taps();
+  return step;
+}
+
+void backward(GradientScope& scope) {
+  Attributes attributes = scope.attributes;
+  attributes.set("input_shape", scope.graph.type(scope.inputs[0]).shape.sizes());
+  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("avg_pool_backward", {scope.output_gradients[0]}, attributes);
+}
+
+std::vector<TensorType> infer_backward(const NodeView& node) {
+  const Shape &dy = node.input(0).shape, x(node.attributes.integers("input_shape"));
+  const Shape y = geometry("avg_pool_backward", node.attributes, x).output;
+  require(dy == y, "avg_pool_backward", "the gradient must have the shape of the output", "gradient ", dy, ", output ", y);
+  return {{.shape = x}};
+}
+
+Step bind_backward(const BindScope& scope) {
+  const PoolGeometry g = geometry("avg_pool_backward", scope.attributes, scope.outputs[0].type.shape);
+  Step step = bind_pool(scope.inputs[0], scope.outputs[0], transposed(average_windows(g.rows, scope.attributes, true), g.rows.size),
+                        transposed(average_windows(g.columns, scope.attributes, false), g.columns.size), scope.kernels.avg_pool_backward);
+  step.flops = 2 * g.taps();
+  return step;
+}
+
+}  // namespace
+
+const Op k_avg_pool = {.name = "avg_pool", .infer = infer, .layout = want_image, .bind = bind, .backward = backward};
+const Op k_avg_pool_backward = {.name = "avg_pool_backward", .infer = infer_backward, .layout = want_image, .bind = bind_backward};
+
+}  // namespace fastcnn

@@ -1,0 +1,116 @@
+// conv2d: y(N, O, OH, OW) = act(sum over c, i, j of x(N, C, H, W) weight(O, C / groups, KH, KW) + bias(O) + residual).
+// One filter is shared over all positions. The backward side stands in conv2d_backward.cpp.
+//
+// Inputs: x, weight, bias?, residual?. Once an algorithm is chosen (attribute "algorithm"), weight is replaced by what conv2d_prepare makes
+// of weight and bias, and "kernel" remembers the weight's shape.
+#include "kernels/kernels.h"
+#include "ops/activation_kind.h"
+#include "ops/conv2d_algorithms.h"
+#include "ops/ops.h"
+
+namespace fastcnn {
+
+namespace {
+
+Shape weight_shape(const NodeView& node) {
+  return node.attributes.has("kernel") ? Shape(node.attributes.integers("kernel")) : node.input(1).shape;
+}
+
+Conv2dGeometry geometry_of(const NodeView& node) { return conv2d_geometry(node.attributes, node.input(0).shape, weight_shape(node)); }
+
+std::vector<TensorType> infer(const NodeView& node) {
+  const Conv2dGeometry g = geometry_of(node);
+  const TensorType y{.shape = {g.N, g.O, g.OH, g.OW}};
+  if (node.has_input(2))
+    require(node.input(2).shape == Shape{g.O}, "conv2d", "bias must be (out_channels,)", "bias ", node.input(2).shape,
+            ", out_channels=", g.O);
+  if (node.has_input(3))
+    require(node.input(3).shape == y.shape, "conv2d", "residual must have the shape of the output", "residual ", node.input(3).shape,
+            ", output ", y.shape);
+  fused_activation(node.attributes);
+  return {y};
+}
+
+const Conv2dAlgorithm& algorithm_of(const NodeView& node) { return find_conv2d_algorithm(node.attributes.text("algorithm")); }
+
+LayoutWish layout(const NodeView& node) {
+  LayoutWish wish = want_image(node);
+  wish.inputs[0] = algorithm_of(node).input;
+  wish.inputs[1] = Want::plain;
+  return wish;
+}
+
+int ring(const NodeView& node, std::size_t input) {
+  if (input != 0) return 0;
+  return forward_problem(geometry_of(node), 1, false).ring();
+}
+
+void choose(ChoiceScope& scope) {
+  const TensorType &x = scope.graph.type(scope.inputs[0]), &weight = scope.graph.type(scope.inputs[1]);
+  const Conv2dGeometry g = conv2d_geometry(scope.attributes, x.shape, weight.shape);
+  const Conv2dAlgorithm& algorithm = cheapest_conv2d_algorithm(forward_problem(g, scope.lanes, scope.plain[0]));
+  scope.attributes.set("algorithm", std::string(algorithm.name));
+  scope.attributes.set("kernel", weight.shape.sizes());
+
+  Attributes attributes = scope.attributes;
+  // Prepared weights are the same for images of any size: asked for with the smallest, they are shared by all programs of a model.
+  attributes.set("input", std::vector<Index>{1, g.C, g.dilation_h * (g.KH - 1) + 1, g.dilation_w * (g.KW - 1) + 1});
+  attributes.set("lanes", Index{scope.lanes});
+  attributes.set("backward", false);
+  scope.inputs.resize(4, kNoValue);
+  scope.inputs[1] = scope.graph.add_one("conv2d_prepare", {scope.inputs[1], scope.inputs[2]}, attributes);
+  scope.inputs[2] = kNoValue;
+}
+
+Step bind(const BindScope& scope) {
+  const Conv2dGeometry g = conv2d_geometry(scope.attributes, scope.inputs[0].type.shape, Shape(scope.attributes.integers("kernel")));
+  const Conv2dAlgorithm& algorithm = find_conv2d_algorithm(scope.attributes.text("algorithm"));
+  return algorithm.bind(forward_problem(g, scope.kernels.lanes, algorithm.input == Want::narrow), scope);
+}
+
+void backward(GradientScope& scope) {
+  if (fused_activation(scope.attributes).kind != ActivationKind::identity || (scope.inputs.size() > 3 && scope.inputs[3] != kNoValue))
+    throw Error(ErrorKind::unsupported, "conv2d", "a convolution with a fused activation or residual has no gradient");
+  const ValueId x = scope.inputs[0], weight = scope.inputs[1], dy = scope.output_gradients[0];
+  Attributes attributes = scope.attributes;
+  attributes.set("input", scope.graph.type(x).shape.sizes());
+  attributes.set("kernel", scope.graph.type(weight).shape.sizes());
+  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("conv2d_backward_data", {dy, weight}, attributes);
+  if (scope.wanted[1]) scope.input_gradients[1] = scope.graph.add_one("conv2d_backward_weight", {dy, x}, attributes);
+  if (scope.inputs.size() > 2 && scope.wanted[2]) scope.input_gradients[2] = scope.graph.add_one("channel_sum", {dy});
+}
+
+// conv2d_prepare(weight, bias?) -> prepared, a plain array in the chosen algorithm's own order. Attributes: those of the convolution,
+// "input", "kernel", "lanes", "algorithm", and "backward" where it serves the gradient for the input.
+ConvProblem prepared_problem(const Attributes& attributes) {
+  const Conv2dGeometry g = conv2d_geometry(attributes, Shape(attributes.integers("input")), Shape(attributes.integers("kernel")));
+  const int lanes = static_cast<int>(attributes.integer("lanes"));
+  return attributes.flag("backward") ? backward_problem(g, lanes) : forward_problem(g, lanes, true);
+}
+
+std::vector<TensorType> infer_prepare(const NodeView& node) {
+  const ConvProblem problem = prepared_problem(node.attributes);
+  return {{.shape = {find_conv2d_algorithm(node.attributes.text("algorithm")).prepared_elements(problem)}}};
+}
+
+Step bind_prepare(const BindScope& scope) {
+  const Conv2dAlgorithm& algorithm = find_conv2d_algorithm(scope.attributes.text("algorithm"));
+  const ConvProblem problem = prepared_problem(scope.attributes);
+  const Operand weight = scope.inputs[0], bias = scope.inputs.size() > 1 ? scope.inputs[1] : Operand{}, prepared = scope.outputs[0];
+  Step step;
+  step.units = algorithm.prepare_units(problem);
+  step.algorithm = algorithm.name;
+  step.run = [=, prepare = algorithm.prepare](const RunContext& run, Index begin, Index end) {
+    for (Index unit = begin; unit < end; ++unit) prepare(problem, weight.data(run), bias.data(run), prepared.data(run), unit);
+  };
+  return step;
+}
+
+}  // namespace
+
+const Op k_conv2d = {
+    .name = "conv2d", .infer = infer, .layout = layout, .bind = bind, .backward = backward, .ring = ring, .choose = choose};
+
+const Op k_conv2d_prepare = {.name = "conv2d_prepare", .infer = infer_prepare, .layout = want_plain, .bind = bind_prepare};
+
+}  // namespace fastcnn

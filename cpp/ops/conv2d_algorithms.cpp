@@ -1,0 +1,98 @@
+#include "ops/conv2d_algorithms.h"
+
+#include <algorithm>
+
+namespace fastcnn {
+
+int ConvProblem::ring() const {
+  Index reach = 0;
+  for (const AxisWalk& walk : rows) reach = std::max(reach, reach_outside(walk, in_h));
+  for (const AxisWalk& walk : columns) reach = std::max(reach, reach_outside(walk, in_w));
+  return static_cast<int>(reach);
+}
+
+Index ConvProblem::macs() const {
+  Index positions = 0;
+  for (const AxisWalk& row : rows)
+    for (const AxisWalk& column : columns) positions += row.count * row.taps * column.count * column.taps;
+  return N * positions * out_channels * (in_channels / groups);
+}
+
+ConvProblem forward_problem(const Conv2dGeometry& g, int lanes, bool plain_input) {
+  return {.N = g.N,
+          .in_channels = g.C,
+          .in_h = g.H,
+          .in_w = g.W,
+          .out_channels = g.O,
+          .out_h = g.OH,
+          .out_w = g.OW,
+          .kernel_h = g.KH,
+          .kernel_w = g.KW,
+          .groups = g.groups,
+          .rows = {forward_walk(g.OH, g.KH, g.stride_h, g.dilation_h, g.top)},
+          .columns = {forward_walk(g.OW, g.KW, g.stride_w, g.dilation_w, g.left)},
+          .backward = false,
+          .plain_input = plain_input,
+          .lanes = lanes};
+}
+
+ConvProblem backward_problem(const Conv2dGeometry& g, int lanes) {
+  return {.N = g.N,
+          .in_channels = g.O,
+          .in_h = g.OH,
+          .in_w = g.OW,
+          .out_channels = g.C,
+          .out_h = g.H,
+          .out_w = g.W,
+          .kernel_h = g.KH,
+          .kernel_w = g.KW,
+          .groups = g.groups,
+          .rows = backward_walks(g.H, g.KH, g.stride_h, g.dilation_h, g.top),
+          .columns = backward_walks(g.W, g.KW, g.stride_w, g.dilation_w, g.left),
+          .backward = true,
+          .plain_input = false,
+          .lanes = lanes};
+}
+
+const std::vector<Conv2dAlgorithm>& conv2d_algorithms() {
+  static const std::vector<Conv2dAlgorithm> algorithms = {k_depthwise, k_direct_narrow, k_direct};
+  return algorithms;
+}
+
+const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name) {
+  for (const Conv2dAlgorithm& algorithm : conv2d_algorithms())
+    if (name == algorithm.name) return algorithm;
+  throw Error(ErrorKind::value, "conv2d", "there is no algorithm of this name", name);
+}
+
+const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem) {
+  const Conv2dAlgorithm* best = nullptr;
+  for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
+    if (algorithm.can_run(problem) && (!best || algorithm.cost(problem) < best->cost(problem))) best = &algorithm;
+  }
+  return *best;  // direct can run everything
+}
+
+void copy_weights(const ConvProblem& p, const float* weight, Index first_out, Index count, Index in, Index i, Index j, float* to) {
+  const Index plane = p.kernel_h * p.kernel_w;
+  const Index channels = (p.backward ? p.out_channels : p.in_channels) / p.groups;  // second axis of the weight
+  const Index out_stride = p.backward ? plane : channels * plane, in_stride = p.backward ? channels * plane : plane;
+  const Index out_group = p.out_channels / p.groups, in_group = p.in_channels / p.groups;
+  std::fill_n(to, count, 0.0f);
+  if (in >= p.in_channels) return;
+  // Only the outputs of the input's own group have weights; the second axis counts channels within it.
+  const Index group = in / in_group;
+  const Index from = std::max(first_out, group * out_group), end = std::min(first_out + count, (group + 1) * out_group);
+  const float* first = weight + i * p.kernel_w + j + in * in_stride - group * channels * (p.backward ? out_stride : in_stride);
+  for (Index out = from; out < end; ++out) to[out - first_out] = first[out * out_stride];
+}
+
+Index rows_per_strip(Index rows, Index bytes_per_row, Index other_units) {
+  constexpr Index kStripBytes = 160 << 10;  // with weights and output, well inside an L2 of 512 KB or more
+  constexpr Index kEnoughUnits = 8;         // so that a few threads share the work evenly
+  const Index by_cache = std::max(Index{1}, kStripBytes / std::max(Index{1}, bytes_per_row));
+  const Index strips = std::max(ceil_div(rows, by_cache), std::min(rows, ceil_div(kEnoughUnits, std::max(Index{1}, other_units))));
+  return std::max(Index{1}, ceil_div(rows, std::max(Index{1}, strips)));
+}
+
+}  // namespace fastcnn

@@ -1,0 +1,58 @@
+// The algorithms that a convolution, or its gradient for the input, can choose from: rows of a table.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "ops/conv2d_geometry.h"
+
+namespace fastcnn {
+
+// What is to be computed, with forward and backward brought to one form: outputs are walks over inputs (conv2d_geometry.h). Backward, the
+// "input" is the gradient of the convolution's output, and input and output channels change places.
+struct ConvProblem {
+  Index N, in_channels, in_h, in_w, out_channels, out_h, out_w;
+  Index kernel_h, kernel_w, groups;
+  std::vector<AxisWalk> rows, columns;
+  bool backward;
+  bool plain_input;  // the input is no image yet
+  int lanes;
+
+  Index in_blocks() const { return ceil_div(in_channels, lanes); }
+  Index out_blocks() const { return ceil_div(out_channels, lanes); }
+  int ring() const;    // that the input needs
+  Index macs() const;  // of the convolution itself, not of unused lanes
+};
+
+ConvProblem forward_problem(const Conv2dGeometry& g, int lanes, bool plain_input);
+ConvProblem backward_problem(const Conv2dGeometry& g, int lanes);
+
+struct Conv2dAlgorithm {
+  const char* name;
+  Want input;  // layout it reads
+  bool (*can_run)(const ConvProblem&);
+  double (*cost)(const ConvProblem&);  // vector multiply-adds, and vector moves of what must be copied first
+  // Prepared weights with the padded bias behind them: their number, the number of units that can be prepared independently, one unit.
+  Index (*prepared_elements)(const ConvProblem&);
+  Index (*prepare_units)(const ConvProblem&);
+  void (*prepare)(const ConvProblem&, const float* weight, const float* bias, float* prepared, Index unit);
+  // Inputs: x, prepared, -, residual. Output: y.
+  Step (*bind)(const ConvProblem&, const BindScope&);
+};
+
+const std::vector<Conv2dAlgorithm>& conv2d_algorithms();
+const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name);
+const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem);
+
+// Copies weight(out, in, i, j), out = first_out .. first_out + count - 1, to `to`, in the problem's own terms: 0 where the two channels are
+// of different groups or beyond the last.
+void copy_weights(const ConvProblem& problem, const float* weight, Index first_out, Index count, Index in, Index i, Index j, float* to);
+
+// Rows of an image for one work unit: as many as keep the unit's input in half of a typical L2 cache, fewer where there would be too few
+// units.
+Index rows_per_strip(Index rows, Index bytes_per_row, Index other_units);
+
+// Conv2dAlgorithm rows, each in the file of its name.
+extern const Conv2dAlgorithm k_direct, k_direct_narrow, k_depthwise;
+
+}  // namespace fastcnn

@@ -1,0 +1,177 @@
+// The gradients of conv2d: for the input (a convolution again, conv2d_geometry.h), for the weight (the sum over all positions that the
+// shared filter was used at) and for the bias (the sum over all positions).
+//
+// conv2d_backward_data(dy, weight) -> dx, conv2d_backward_weight(dy, x) -> dweight, channel_sum(dy) -> dbias.
+// Attributes of the first two: the convolution's own, "input" (shape of x) and "kernel" (shape of weight).
+#include <algorithm>
+
+#include "kernels/kernels.h"
+#include "ops/conv2d_algorithms.h"
+#include "ops/ops.h"
+
+namespace fastcnn {
+
+namespace {
+
+Conv2dGeometry geometry_of(const Attributes& attributes) {
+  return conv2d_geometry(attributes, Shape(attributes.integers("input")), Shape(attributes.integers("kernel")));
+}
+
+// ---- the input
+
+std::vector<TensorType> infer_data(const NodeView& node) { return {{.shape = Shape(node.attributes.integers("input"))}}; }
+
+LayoutWish layout_data(const NodeView& node) {
+  LayoutWish wish = want_image(node);
+  wish.inputs[1] = Want::plain;
+  return wish;
+}
+
+int ring_data(const NodeView& node, std::size_t input) { return input == 0 ? backward_problem(geometry_of(node.attributes), 1).ring() : 0; }
+
+void choose_data(ChoiceScope& scope) {
+  const ConvProblem problem = backward_problem(geometry_of(scope.attributes), scope.lanes);
+  scope.attributes.set("algorithm", std::string(cheapest_conv2d_algorithm(problem).name));
+  Attributes attributes = scope.attributes;
+  attributes.set("lanes", Index{scope.lanes});
+  attributes.set("backward", true);
+  scope.inputs[1] = scope.graph.add_one("conv2d_prepare", {scope.inputs[1], kNoValue}, attributes);
+}
+
+Step bind_data(const BindScope& scope) {
+  const ConvProblem problem = backward_problem(geometry_of(scope.attributes), scope.kernels.lanes);
+  return find_conv2d_algorithm(scope.attributes.text("algorithm")).bind(problem, scope);
+}
+
+// ---- the weight
+
+std::vector<TensorType> infer_weight(const NodeView& node) { return {{.shape = Shape(node.attributes.integers("kernel"))}}; }
+
+LayoutWish layout_weight(const NodeView& node) {
+  const bool narrow = node.attributes.has("narrow");
+  return {{Want::image, narrow ? Want::narrow : Want::image}, {Want::plain}};
+}
+
+int ring_weight(const NodeView& node, std::size_t input) {
+  return input == 1 ? forward_problem(geometry_of(node.attributes), 1, false).ring() : 0;
+}
+
+// The same question as the forward convolution's, so that both read one copy of a network's input.
+void choose_weight(ChoiceScope& scope) {
+  const Conv2dGeometry g = geometry_of(scope.attributes);
+  if (cheapest_conv2d_algorithm(forward_problem(g, scope.lanes, scope.plain[1])).input == Want::narrow)
+    scope.attributes.set("narrow", true);
+}
+
+// A unit is a block of output channels x a block of input channels (narrow: one channel) x a kernel row.
+struct BoundWeight {
+  Conv2dGeometry g;
+  Operand dy, x, dweight;
+  ImageStrides ds, xs;
+  int lanes, in_lanes;
+  void (*kernel)(const ConvWeightGradient&);
+
+  Index in_blocks() const { return ceil_div(g.C, in_lanes); }
+
+  // Sums of one kernel entry for the unit's channels, (taps, lanes), are scattered to the entries of OIHW that exist.
+  void store(const float* sums, float* to, Index o0, Index c0, Index channels, Index i, Index j) const {
+    const Index out_group = g.O / g.groups, in_group = g.C / g.groups;
+    for (Index c = c0; c < std::min(g.C, c0 + channels); ++c)
+      for (Index o = o0; o < std::min(g.O, o0 + lanes); ++o)
+        if (o / out_group == c / in_group) to[((o * in_group + c % in_group) * g.KH + i) * g.KW + j] = sums[(c - c0) * lanes + o - o0];
+  }
+
+  void run_unit(const RunContext& run, Index unit) const {
+    const Index i = unit % g.KH, in_block = unit / g.KH % in_blocks(), out_block = unit / g.KH / in_blocks();
+    const Index o0 = out_block * lanes, c0 = in_block * in_lanes;
+    const Index first_group = o0 / (g.O / g.groups), last_group = (std::min(g.O, o0 + lanes) - 1) / (g.O / g.groups);
+    const Index in_group = g.C / g.groups;
+    if (c0 + in_lanes <= first_group * in_group || c0 >= (last_group + 1) * in_group) return;  // no common group
+
+    ConvWeightGradient args{};
+    args.doutput = dy.data(run) + ds.origin + out_block * ds.block;
+    args.images = static_cast<int>(g.N), args.rows = static_cast<int>(g.OH), args.columns = static_cast<int>(g.OW);
+    args.input_image_stride = xs.batch, args.input_row_stride = g.stride_h * xs.row, args.input_pixel_stride = g.stride_w * xs.pixel;
+    args.doutput_image_stride = ds.batch, args.doutput_row_stride = ds.row;
+    const float* row = x.data(run) + xs.origin + in_block * xs.block + (i * g.dilation_h - g.top) * xs.row - g.left * xs.pixel;
+    float* sums = reinterpret_cast<float*>(run.scratch);
+    args.dweight = sums;
+    if (in_lanes == 1) {  // the taps are the kernel's columns
+      args.input = row, args.taps = static_cast<int>(g.KW), args.tap_stride = g.dilation_w;
+      kernel(args);
+      for (Index j = 0; j < g.KW; ++j) store(sums + j * lanes, dweight.data(run), o0, c0, 1, i, j);
+      return;
+    }
+    args.taps = static_cast<int>(std::min<Index>(in_lanes, g.C - c0)), args.tap_stride = 1;  // the taps are the block's channels
+    for (Index j = 0; j < g.KW; ++j) {
+      args.input = row + j * g.dilation_w * xs.pixel;
+      kernel(args);
+      store(sums, dweight.data(run), o0, c0, args.taps, i, j);
+    }
+  }
+};
+
+Step bind_weight(const BindScope& scope) {
+  BoundWeight b{.g = geometry_of(scope.attributes),
+                .dy = scope.inputs[0],
+                .x = scope.inputs[1],
+                .dweight = scope.outputs[0],
+                .ds = scope.inputs[0].type.strides(),
+                .xs = scope.inputs[1].type.strides(),
+                .lanes = scope.kernels.lanes,
+                .in_lanes = scope.attributes.has("narrow") ? 1 : scope.kernels.lanes,
+                .kernel = scope.kernels.conv_weight_gradient};
+  Step step;
+  step.units = ceil_div(b.g.O, b.lanes) * b.in_blocks() * b.g.KH;
+  step.flops = 2.0 * static_cast<double>(b.g.macs());
+  step.algorithm = b.in_lanes == 1 ? "direct_narrow" : "direct";
+  step.scratch_bytes = std::max<Index>(b.lanes, b.g.KW) * b.lanes * 4;
+  step.run = [b](const RunContext& run, Index begin, Index end) {
+    for (Index unit = begin; unit < end; ++unit) b.run_unit(run, unit);
+  };
+  return step;
+}
+
+// ---- the bias
+
+std::vector<TensorType> infer_sum(const NodeView& node) { return {{.shape = {node.input(0).shape[1]}}}; }
+
+LayoutWish layout_sum(const NodeView&) { return {{Want::image}, {Want::plain}}; }
+
+Step bind_sum(const BindScope& scope) {
+  const Operand dy = scope.inputs[0], sums = scope.outputs[0];
+  const ImageStrides ds = dy.type.strides();
+  const Index N = dy.type.N(), C = dy.type.C(), H = dy.type.H(), W = dy.type.W(), lanes = scope.kernels.lanes;
+  Step step;
+  step.units = ds.blocks;
+  step.flops = static_cast<double>(dy.type.shape.elements());
+  step.scratch_bytes = lanes * 4;
+  step.run = [=, channel_sum = scope.kernels.channel_sum](const RunContext& run, Index begin, Index end) {
+    float* sum = reinterpret_cast<float*>(run.scratch);
+    for (Index block = begin; block < end; ++block) {
+      channel_sum(sum, dy.data(run) + ds.origin + block * ds.block, N, H, W, ds.batch, ds.row);
+      std::copy_n(sum, std::min(lanes, C - block * lanes), sums.data(run) + block * lanes);
+    }
+  };
+  return step;
+}
+
+}  // namespace
+
+const Op k_conv2d_backward_data = {.name = "conv2d_backward_data",
+                                   .infer = infer_data,
+                                   .layout = layout_data,
+                                   .bind = bind_data,
+                                   .ring = ring_data,
+                                   .choose = choose_data};
+
+const Op k_conv2d_backward_weight = {.name = "conv2d_backward_weight",
+                                     .infer = infer_weight,
+                                     .layout = layout_weight,
+                                     .bind = bind_weight,
+                                     .ring = ring_weight,
+                                     .choose = choose_weight};
+
+const Op k_channel_sum = {.name = "channel_sum", .infer = infer_sum, .layout = layout_sum, .bind = bind_sum};
+
+}  // namespace fastcnn

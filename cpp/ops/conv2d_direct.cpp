@@ -1,0 +1,240 @@
+// Direct convolution as work units: tiles of output channels x strips of rows. Two rows of the table: `direct` reads images of the ISA's
+// channel block, `direct_narrow` the planes of a network's input (block 1), so that 1 or 3 channels cost no 16 lanes.
+//
+// Prepared weights: for each pair of walks (one forward), for each tile of one or two blocks of output channels:
+//   (input blocks that the tile's groups touch, taps_h, taps_w, channels of the block, tile's blocks * lanes);
+// then the bias, padded to whole blocks.
+#include <algorithm>
+
+#include "kernels/kernels.h"
+#include "ops/activation_kind.h"
+#include "ops/conv2d_algorithms.h"
+
+namespace fastcnn {
+
+namespace {
+
+// Some output channels and the input channels that they need.
+struct ChannelTile {
+  Index out_block, out_blocks;  // 1 or 2
+  Index in_block, in_blocks;
+  int last_channels;     // of the last of them
+  Index weights_before;  // prepared weights of one tap in the tiles before this one
+};
+
+// One pair of walks; forward there is one.
+struct Pass {
+  AxisWalk row, column;
+  Index weights;  // where its prepared weights start
+  Index taps() const { return row.taps * column.taps; }
+};
+
+struct Plan {
+  int in_lanes;  // channels in a block of the input
+  std::vector<ChannelTile> tiles;
+  std::vector<Pass> passes;
+  Index weights_a_tap;   // of all tiles
+  Index bias, elements;  // where the bias starts; size of everything prepared
+};
+
+Index inputs_of(const ChannelTile& tile, int in_lanes) { return (tile.in_blocks - 1) * in_lanes + tile.last_channels; }
+
+Plan plan_of(const ConvProblem& p, bool narrow) {
+  Plan plan{};
+  plan.in_lanes = narrow ? 1 : p.lanes;
+  const Index out_group = p.out_channels / p.groups, in_group = p.in_channels / p.groups;
+  for (Index block = 0; block < p.out_blocks(); block += 2) {
+    ChannelTile tile{block, std::min<Index>(2, p.out_blocks() - block), 0, 0, 0, plan.weights_a_tap};
+    const Index last_out = std::min(p.out_channels, (block + tile.out_blocks) * p.lanes) - 1;
+    const Index first_in = block * p.lanes / out_group * in_group, end_in = (last_out / out_group + 1) * in_group;
+    tile.in_block = first_in / plan.in_lanes;
+    tile.in_blocks = ceil_div(end_in, plan.in_lanes) - tile.in_block;
+    const Index last_in = (tile.in_block + tile.in_blocks - 1) * plan.in_lanes;
+    tile.last_channels = static_cast<int>(std::min<Index>(plan.in_lanes, p.in_channels - last_in));
+    plan.weights_a_tap += inputs_of(tile, plan.in_lanes) * tile.out_blocks * p.lanes;
+    plan.tiles.push_back(tile);
+  }
+  for (const AxisWalk& row : p.rows) {
+    for (const AxisWalk& column : p.columns) {
+      plan.passes.push_back({row, column, plan.bias});
+      plan.bias += plan.weights_a_tap * plan.passes.back().taps();
+    }
+  }
+  plan.elements = plan.bias + p.out_blocks() * p.lanes;
+  return plan;
+}
+
+template <bool Narrow>
+Index prepared_elements(const ConvProblem& p) {
+  return plan_of(p, Narrow).elements;
+}
+
+template <bool Narrow>
+Index prepare_units(const ConvProblem& p) {
+  const Plan plan = plan_of(p, Narrow);
+  return static_cast<Index>(plan.passes.size() * plan.tiles.size());
+}
+
+template <bool Narrow>
+void prepare(const ConvProblem& p, const float* weight, const float* bias, float* prepared, Index unit) {
+  const Plan plan = plan_of(p, Narrow);
+  const Index tiles = static_cast<Index>(plan.tiles.size());
+  const Pass& pass = plan.passes[static_cast<std::size_t>(unit / tiles)];
+  const ChannelTile& tile = plan.tiles[static_cast<std::size_t>(unit % tiles)];
+  const Index first_out = tile.out_block * p.lanes, outs = tile.out_blocks * p.lanes;
+  float* to = prepared + pass.weights + tile.weights_before * pass.taps();
+  for (Index block = 0; block < tile.in_blocks; ++block) {
+    const Index first_in = (tile.in_block + block) * plan.in_lanes;
+    const Index channels = block + 1 < tile.in_blocks ? plan.in_lanes : tile.last_channels;
+    for (Index i = 0; i < pass.row.taps; ++i) {
+      for (Index j = 0; j < pass.column.taps; ++j) {
+        for (Index k = 0; k < channels; ++k, to += outs)
+          copy_weights(p, weight, first_out, outs, first_in + k, pass.row.kernel_first + i * pass.row.kernel_step,
+                       pass.column.kernel_first + j * pass.column.kernel_step, to);
+      }
+    }
+  }
+  if (unit >= tiles) return;  // the first pass writes the bias for all
+  for (Index o = first_out; o < first_out + outs; ++o) prepared[plan.bias + o] = bias && o < p.out_channels ? bias[o] : 0.0f;
+}
+
+double tile_operations(const ConvProblem& p) {  // vector multiply-adds
+  const Plan plan = plan_of(p, false);
+  double operations = 0;
+  for (const Pass& pass : plan.passes)
+    operations +=
+        static_cast<double>(p.N * pass.row.count * pass.column.count * pass.taps()) * static_cast<double>(plan.weights_a_tap / p.lanes);
+  return operations;
+}
+
+double cost_direct(const ConvProblem& p) {
+  const double copied = p.plain_input ? static_cast<double>(p.N * p.in_h * p.in_w * p.in_blocks() * p.lanes) : 0;  // one float at a time
+  return tile_operations(p) + copied;
+}
+double cost_narrow(const ConvProblem& p) {
+  return tile_operations(p) + static_cast<double>(p.N * p.in_h * p.in_w * p.in_channels) / p.lanes;
+}
+bool can_always(const ConvProblem&) { return true; }
+// Planes lie far apart: with many of them, blocks are read better.
+bool can_narrow(const ConvProblem& p) { return p.plain_input && p.groups == 1 && p.in_channels < p.lanes && !p.backward; }
+
+// All that stays the same over a program's runs.
+struct BoundDirect {
+  ConvProblem problem;
+  Plan plan;
+  Operand x, prepared, residual, y;
+  ImageStrides xs, ys, rs;
+  bool flat;  // 1x1 on images without rings: all pixels are one row
+  Activation activation;
+  std::vector<Index> strip_rows, first_unit;  // of each pass; first_unit has one more entry, the number of units
+};
+
+ConvDirect kernel_arguments(const BoundDirect& b, const RunContext& run, const Pass& pass, const ChannelTile& tile, Index n,
+                            Index first_row, Index rows) {
+  const AxisWalk &r = pass.row, &c = pass.column;
+  const ImageStrides &xs = b.xs, &ys = b.ys;
+  ConvDirect unit{};
+  unit.input = b.x.data(run) + xs.origin + n * xs.batch + tile.in_block * xs.block + (r.in_first + first_row * r.in_step) * xs.row +
+               c.in_first * xs.pixel;
+  unit.weights = b.prepared.data(run) + pass.weights + tile.weights_before * pass.taps();
+  unit.bias = b.prepared.data(run) + b.plan.bias + tile.out_block * b.problem.lanes;
+  unit.output = b.y.data(run) + ys.origin + n * ys.batch + tile.out_block * ys.block + (r.out_first + first_row * r.out_step) * ys.row +
+                c.out_first * ys.pixel;
+  if (b.residual.given) {
+    unit.residual = b.residual.data(run) + b.rs.origin + n * b.rs.batch + tile.out_block * b.rs.block + first_row * b.rs.row;
+    unit.residual_block_stride = b.rs.block, unit.residual_row_stride = b.rs.row;
+  }
+  unit.rows = static_cast<int>(b.flat ? 1 : rows), unit.columns = static_cast<int>(b.flat ? rows : c.count);
+  unit.kernel_h = static_cast<int>(r.taps), unit.kernel_w = static_cast<int>(c.taps);
+  unit.input_blocks = static_cast<int>(tile.in_blocks);
+  unit.block_channels = b.plan.in_lanes, unit.last_channels = tile.last_channels;
+  unit.output_blocks = static_cast<int>(tile.out_blocks);
+  unit.input_block_stride = xs.block, unit.row_step = r.in_step * xs.row, unit.pixel_step = c.in_step * xs.pixel;
+  unit.tap_row = r.tap_step * xs.row, unit.tap_column = c.tap_step * xs.pixel;
+  unit.output_block_stride = ys.block, unit.output_row_stride = r.out_step * ys.row, unit.output_pixel_stride = c.out_step * ys.pixel;
+  unit.activation = b.activation;
+  if (b.plan.in_lanes == 1 && c.tap_step == 1) {  // a plane's neighbouring pixels take the place of a block's channels
+    unit.block_channels = unit.last_channels = unit.kernel_w;
+    unit.kernel_w = 1;
+  }
+  return unit;
+}
+
+bool is_flat(const ConvProblem& p, const Operand& x, const Operand& y, const Operand& residual) {
+  if (p.rows.size() != 1 || p.columns.size() != 1 || x.type.layout.ring || y.type.layout.ring) return false;
+  if (residual.given && residual.type.layout.ring) return false;
+  const auto whole = [](const AxisWalk& w) { return w.taps == 1 && w.in_step == 1 && w.out_step == 1 && w.in_first == 0; };
+  return whole(p.rows[0]) && whole(p.columns[0]) && p.in_h == p.out_h && p.in_w == p.out_w;
+}
+
+// Units are numbered pass by pass; within a pass the strip changes last, so that a thread meets one strip's input for all tiles of channels
+// while it is in its cache.
+void cut_into_units(BoundDirect& b) {
+  const Index tiles = static_cast<Index>(b.plan.tiles.size());
+  b.first_unit = {0};
+  for (Pass& pass : b.plan.passes) {
+    if (b.flat) {  // stretches of the one long row take the place of rows
+      pass.row.count = b.problem.out_h * b.problem.out_w;
+      b.xs.row = b.xs.pixel, b.ys.row = b.ys.pixel, b.rs.row = b.rs.pixel;
+    }
+    const Index bytes = b.plan.tiles[0].in_blocks * b.xs.row * pass.row.in_step * 4;
+    Index rows = rows_per_strip(pass.row.count, bytes, b.problem.N * tiles * static_cast<Index>(b.plan.passes.size()));
+    if (b.flat && rows < pass.row.count) rows = round_up(rows, 42);  // whole kernel tiles of 14 and of 6 pixels
+    b.strip_rows.push_back(rows);
+    b.first_unit.push_back(b.first_unit.back() + b.problem.N * ceil_div(pass.row.count, rows) * tiles);
+  }
+}
+
+template <bool Narrow>
+Step bind(const ConvProblem& problem, const BindScope& scope) {
+  BoundDirect b{};
+  b.problem = problem, b.plan = plan_of(problem, Narrow);
+  b.x = scope.inputs[0], b.prepared = scope.inputs[1], b.y = scope.outputs[0];
+  if (scope.inputs.size() > 3) b.residual = scope.inputs[3];
+  b.xs = b.x.type.strides(), b.ys = b.y.type.strides();
+  if (b.residual.given) b.rs = b.residual.type.strides();
+  b.flat = !Narrow && is_flat(problem, b.x, b.y, b.residual);
+  b.activation = fused_activation(scope.attributes);
+  cut_into_units(b);
+
+  Step step;
+  step.units = b.first_unit.back();
+  step.flops = 2.0 * static_cast<double>(problem.macs());
+  step.algorithm = Narrow ? "direct_narrow" : b.flat ? "direct_1x1" : "direct";
+  const auto conv_direct = scope.kernels.conv_direct;
+  step.run = [b = std::move(b), conv_direct](const RunContext& run, Index begin, Index end) {
+    const Index tiles = static_cast<Index>(b.plan.tiles.size());
+    std::size_t p = 0;
+    for (Index unit = begin; unit < end; ++unit) {
+      while (unit >= b.first_unit[p + 1]) ++p;
+      const Pass& pass = b.plan.passes[p];
+      const Index rows = b.strip_rows[p], strips = ceil_div(pass.row.count, rows);
+      const Index strip = (unit - b.first_unit[p]) / tiles, first_row = strip % strips * rows;
+      conv_direct(kernel_arguments(b, run, pass, b.plan.tiles[static_cast<std::size_t>(unit % tiles)], strip / strips, first_row,
+                                   std::min(rows, pass.row.count - first_row)));
+    }
+  };
+  return step;
+}
+
+}  // namespace
+
+const Conv2dAlgorithm k_direct = {.name = "direct",
+                                  .input = Want::image,
+                                  .can_run = can_always,
+                                  .cost = cost_direct,
+                                  .prepared_elements = prepared_elements<false>,
+                                  .prepare_units = prepare_units<false>,
+                                  .prepare = prepare<false>,
+                                  .bind = bind<false>};
+
+const Conv2dAlgorithm k_direct_narrow = {.name = "direct_narrow",
+                                         .input = Want::narrow,
+                                         .can_run = can_narrow,
+                                         .cost = cost_narrow,
+                                         .prepared_elements = prepared_elements<true>,
+                                         .prepare_units = prepare_units<true>,
+                                         .prepare = prepare<true>,
+                                         .bind = bind<true>};
+
+}  // namespace fastcnn

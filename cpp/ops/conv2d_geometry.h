@@ -1,0 +1,45 @@
+// The arithmetic of a convolution's positions, forward and backward, along one axis at a time. No data, no layout.
+#pragma once
+
+#include <vector>
+
+#include "ops/op.h"
+
+namespace fastcnn {
+
+struct Conv2dGeometry {
+  Index N, C, H, W;  // input
+  Index O, OH, OW;   // output
+  Index KH, KW;      // kernel
+  Index stride_h, stride_w, dilation_h, dilation_w;
+  Index top, left, bottom, right;  // padding
+  Index groups;
+
+  Index macs() const { return N * O * OH * OW * (C / groups) * KH * KW; }
+  bool depthwise() const { return groups == C && groups == O; }
+};
+
+// From a node's attributes, its input shape (N, C, H, W) and weight shape (O, C / groups, KH, KW). Checks every rule of a convolution.
+Conv2dGeometry conv2d_geometry(const Attributes& attributes, const Shape& input, const Shape& weight);
+
+// One axis of a walk over outputs: output out_first + r out_step, r < count, is the sum over taps i < taps of the input at
+// in_first + r in_step + i tap_step, weighted by kernel entry kernel_first + i kernel_step.
+//
+// A forward convolution is one such walk. Its gradient for the input is `stride` of them: inputs whose (position + padding) leaves the same
+// remainder by the stride meet the same kernel entries, and among those the gradient is an ordinary convolution of stride 1.
+//
+//   stride 2, kernel 3:  input  0 1 2 3 4 ..      even positions: entries 2, 0     odd positions: entry 1
+struct AxisWalk {
+  Index out_first, out_step, count;
+  Index in_first, in_step;
+  Index taps, tap_step;
+  Index kernel_first, kernel_step;
+};
+
+AxisWalk forward_walk(Index outputs, Index kernel, Index stride, Index dilation, Index padding);
+std::vector<AxisWalk> backward_walks(Index inputs, Index kernel, Index stride, Index dilation, Index padding);
+
+// How far the walk reads outside [0, size), on the side where it is farther.
+Index reach_outside(const AxisWalk& walk, Index size);
+
+}  // namespace fastcnn

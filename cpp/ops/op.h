@@ -1,0 +1,108 @@
+// Op: the contract between one operator's file and everything above it (graph, passes, runtime).
+//
+// A file of cpp/ops defines one op with its backward, as constants of type Op:
+//   infer     shapes and types of the outputs from those of the inputs; every rule that can be broken is checked here, with the op's name
+//   layout    which layout each operand wants
+//   ring      how many pixels of zeros around an image input are read
+//   choose    picks an algorithm for this ISA and replaces operands by prepared ones (packed weights)
+//   backward  appends the nodes that compute the gradients of the inputs
+//   bind      turns the node into a Step: all decisions made, nothing left to do but run
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "core/tensor.h"
+#include "ops/attributes.h"
+#include "ops/step.h"
+
+namespace fastcnn {
+
+using ValueId = int;
+constexpr ValueId kNoValue = -1;  // an optional input that is left out
+
+// What an op sees of a node: types, never data.
+struct NodeView {
+  const Attributes& attributes;
+  std::vector<const TensorType*> inputs;   // nullptr: left out
+  std::vector<const TensorType*> outputs;  // empty during infer
+
+  const TensorType& input(std::size_t i) const { return *inputs[i]; }
+  const TensorType& output(std::size_t i) const { return *outputs[i]; }
+  bool has_input(std::size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }
+};
+
+// The layout that an operand must have. `same`: element-wise ops take any, but one block for all of their `same` operands;
+// rank-4 values among them decide (image if one of them is an image already).
+enum class Want { plain, image, narrow, same };  // narrow: an image with block 1
+
+struct LayoutWish {
+  std::vector<Want> inputs;
+  std::vector<Want> outputs;
+};
+
+// The graph seen by `choose` and `backward`: append nodes, learn types.
+class GraphEditor {
+ public:
+  virtual ~GraphEditor() = default;
+  virtual std::vector<ValueId> add(std::string_view op, std::vector<ValueId> inputs, Attributes attributes) = 0;
+  virtual const TensorType& type(ValueId value) const = 0;
+
+  ValueId add_one(std::string_view op, std::vector<ValueId> inputs, Attributes attributes = {}) {
+    return add(op, std::move(inputs), std::move(attributes)).front();
+  }
+};
+
+// One node on the way back. Gradients of outputs nobody used are kNoValue; at least one is given.
+struct GradientScope {
+  GraphEditor& graph;
+  const Attributes& attributes;
+  const std::vector<ValueId>& inputs;
+  const std::vector<ValueId>& outputs;
+  const std::vector<ValueId>& output_gradients;
+  const std::vector<bool>& wanted;        // which inputs need a gradient
+  std::vector<ValueId>& input_gradients;  // to be filled where wanted; kNoValue means zero
+};
+
+// One node while algorithms are chosen. attributes and inputs may be replaced.
+struct ChoiceScope {
+  GraphEditor& graph;
+  int lanes;  // of the ISA
+  std::vector<bool>
+      plain;  // which inputs come from outside or from an op that makes plain values: an image layout of them costs a copy in any case
+  Attributes& attributes;
+  std::vector<ValueId>& inputs;
+  const std::vector<ValueId>& outputs;
+};
+
+// A node with its final layouts and places.
+struct BindScope {
+  const Kernels& kernels;
+  const Attributes& attributes;
+  std::vector<Operand> inputs;
+  std::vector<Operand> outputs;
+};
+
+struct Op {
+  const char* name;
+  std::vector<TensorType> (*infer)(const NodeView&);
+  LayoutWish (*layout)(const NodeView&);
+  Step (*bind)(const BindScope&);
+  void (*backward)(GradientScope&) = nullptr;                 // nullptr: training through this op raises, by name
+  int (*ring)(const NodeView&, std::size_t input) = nullptr;  // nullptr: reads no ring
+  void (*choose)(ChoiceScope&) = nullptr;
+  std::vector<std::size_t> in_place = {};  // inputs whose memory output 0 may take over when they die here and the types are equal
+  bool alias = false;                      // output 0 is input 0 under another shape: no step, no copy (plain layouts)
+  bool update = false;                     // writes into its first input, a parameter or buffer, after the loss has been found finite
+};
+
+const Op& find_op(std::string_view name);  // Error if there is none
+const std::vector<const Op*>& all_ops();
+
+// Layout wishes that most ops have.
+LayoutWish want_all(const NodeView& node, Want want);
+inline LayoutWish want_plain(const NodeView& node) { return want_all(node, Want::plain); }
+inline LayoutWish want_same(const NodeView& node) { return want_all(node, Want::same); }
+inline LayoutWish want_image(const NodeView& node) { return want_all(node, Want::image); }
+
+}  // namespace fastcnn

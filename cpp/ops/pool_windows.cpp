@@ -1,0 +1,94 @@
+#include "ops/pool_windows.h"
+
+#include <algorithm>
+
+namespace fastcnn {
+
+namespace {
+
+// Outputs along one axis. With ceil_mode a last window may hang over the end, if it starts in the input or in the padding before it.
+Index pooled_size(const PoolAxis& a, bool ceil_mode) {
+  const Index room = a.size + a.before + a.after - (a.dilation * (a.kernel - 1) + 1);
+  if (!ceil_mode) return room / a.stride + 1;
+  const Index outputs = ceil_div(room, a.stride) + 1;
+  return (outputs - 1) * a.stride < a.size + a.before ? outputs : outputs - 1;
+}
+
+PoolAxis adaptive_axis(Index size, Index outputs) { return {.size = size, .outputs = outputs, .dilation = 1, .adaptive = true}; }
+
+}  // namespace
+
+double PoolGeometry::taps() const {
+  const auto most = [](const PoolAxis& a) { return a.adaptive ? ceil_div(a.size, a.outputs) : std::min(a.kernel, a.size); };
+  return static_cast<double>(output.elements()) * static_cast<double>(most(rows) * most(columns));
+}
+
+PoolGeometry pool_geometry(std::string_view op, const Attributes& attributes, const Shape& input) {
+  require(input.rank() == 4, op, "input must be (N, C, H, W)", input);
+  require(input[1] >= 1 && input[2] >= 1 && input[3] >= 1, op, "input sizes must be at least 1", input);
+  if (attributes.has("adaptive")) {
+    const auto& sizes = attributes.integers("adaptive", 2, 1, op);
+    return {adaptive_axis(input[2], sizes[0]), adaptive_axis(input[3], sizes[1]), {input[0], input[1], sizes[0], sizes[1]}};
+  }
+  const auto& kernel = attributes.integers("kernel", 2, 1, op);
+  const auto& stride = attributes.integers("stride", 2, 1, op);
+  const auto& padding = attributes.integers("padding", 4, 0, op);
+  const auto dilation = attributes.has("dilation") ? attributes.integers("dilation", 2, 1, op) : std::vector<Index>{1, 1};
+  const bool ceil_mode = attributes.flag("ceil_mode");
+  const auto axis = [&](std::size_t i) {
+    PoolAxis a{.size = input[static_cast<int>(i) + 2],
+               .outputs = 0,
+               .kernel = kernel[i],
+               .stride = stride[i],
+               .before = padding[i],
+               .after = padding[i + 2],
+               .dilation = dilation[i],
+               .adaptive = false};
+    require(std::max(a.before, a.after) <= a.kernel / 2, op, "padding must be at most half the kernel",
+            "padding=", std::max(a.before, a.after), ", kernel=", a.kernel);
+    const Index span = a.dilation * (a.kernel - 1) + 1, padded = a.size + a.before + a.after;
+    require(span <= padded, op, "the kernel must not be larger than the padded input", "kernel ", span, ", padded input ", padded,
+            i == 0 ? " rows" : " columns");
+    a.outputs = pooled_size(a, ceil_mode);
+    return a;
+  };
+  const PoolAxis rows = axis(0), columns = axis(1);
+  return {rows, columns, {input[0], input[1], rows.outputs, columns.outputs}};
+}
+
+PoolWindows clipped_windows(const PoolAxis& a) {
+  PoolWindows found{.windows = {}, .step = a.dilation};
+  for (Index i = 0; i < a.outputs; ++i) {
+    if (a.adaptive) {
+      found.windows.push_back({i * a.size / a.outputs, ceil_div((i + 1) * a.size, a.outputs), 1.0f});
+      continue;
+    }
+    const Index start = i * a.stride - a.before;
+    const Index first = start < 0 ? start + round_up(-start, a.dilation) : start;  // the first tap that is a pixel
+    found.windows.push_back({first, std::min(a.size, start + a.dilation * (a.kernel - 1) + 1), 1.0f});
+  }
+  return found;
+}
+
+Step bind_pool(const Operand& from, const Operand& to, PoolWindows rows, PoolWindows columns, PoolKernel kernel) {
+  const ImageStrides fs = from.type.strides(), ts = to.type.strides();
+  const Index H = to.type.H(), W = to.type.W();
+  Step step;
+  step.units = to.type.N() * ts.blocks * H;
+  step.run = [=, rows = std::move(rows), columns = std::move(columns)](const RunContext& run, Index begin, Index end) {
+    Pool args{};
+    args.columns = columns.windows.data(), args.column_count = W, args.column_step = columns.step, args.row_step = rows.step;
+    args.row_scales = rows.tap_scales.data(), args.column_scales = columns.tap_scales.data();
+    args.x_row_stride = fs.row, args.y_row_stride = ts.row;
+    for (Index unit = begin; unit < end; unit += args.row_count) {  // rows of one channel block go together
+      const Index image = unit / H, row = unit % H;
+      args.rows = rows.windows.data() + row, args.row_count = std::min(H - row, end - unit);
+      args.x = from.data(run) + fs.origin + image * fs.block;
+      args.y = to.data(run) + ts.origin + image * ts.block + row * ts.row;
+      kernel(args);
+    }
+  };
+  return step;
+}
+
+}  // namespace fastcnn

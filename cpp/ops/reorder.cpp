@@ -1,0 +1,66 @@
+// reorder: the same values in another layout. The layout pass puts it where one op's wish ends and another's begins; users never see it.
+// reshape: the same bytes under another shape, for plain values; it costs nothing.
+#include <algorithm>
+
+#include "kernels/kernels.h"
+#include "ops/ops.h"
+
+namespace fastcnn {
+
+namespace {
+
+std::vector<TensorType> infer(const NodeView& node) { return {{.shape = node.input(0).shape, .dtype = node.input(0).dtype}}; }
+
+// The layout pass sets the operands' layouts itself; a wish of its own a reorder does not have.
+LayoutWish layout(const NodeView& node) { return want_same(node); }
+
+// Any value of rank 4 as rows of pixels: plain ones are images of block 1 without a ring.
+ImageStrides strides_of(const TensorType& type) {
+  TensorType image = type;
+  if (image.layout.plain()) image.layout = {1, 0};
+  return image.strides();
+}
+
+// A unit is one row of pixels of one image, all channels.
+Step bind(const BindScope& scope) {
+  const Operand x = scope.inputs[0], y = scope.outputs[0];
+  const ImageStrides xs = strides_of(x.type), ys = strides_of(y.type);
+  const Index H = x.type.H();
+  ReorderRow common{};
+  common.columns = static_cast<int>(x.type.W()), common.channels = static_cast<int>(x.type.C());
+  common.from_block = static_cast<int>(xs.pixel), common.to_block = static_cast<int>(ys.pixel);
+  common.from_block_stride = xs.block, common.to_block_stride = ys.block;
+  Step step;
+  step.units = x.type.N() * H;
+  step.run = [=, reorder_row = scope.kernels.reorder_row](const RunContext& run, Index begin, Index end) {
+    for (Index unit = begin; unit < end; ++unit) {
+      ReorderRow args = common;
+      args.from = x.data(run) + xs.origin + unit / H * xs.batch + unit % H * xs.row;
+      args.to = y.data(run) + ys.origin + unit / H * ys.batch + unit % H * ys.row;
+      reorder_row(args);
+    }
+  };
+  return step;
+}
+
+std::vector<TensorType> infer_reshape(const NodeView& node) {
+  const Shape &from = node.input(0).shape, to(node.attributes.integers("shape"));
+  require(from.elements() == to.elements(), "reshape", "the new shape must have as many elements as the old", "old ", from, ", new ", to);
+  return {{.shape = to, .dtype = node.input(0).dtype}};
+}
+
+Step bind_reshape(const BindScope&) { return {}; }
+
+void backward_reshape(GradientScope& scope) {
+  Attributes attributes;
+  attributes.set("shape", scope.graph.type(scope.inputs[0]).shape.sizes());
+  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("reshape", {scope.output_gradients[0]}, attributes);
+}
+
+}  // namespace
+
+const Op k_reorder = {.name = "reorder", .infer = infer, .layout = layout, .bind = bind};
+const Op k_reshape = {
+    .name = "reshape", .infer = infer_reshape, .layout = want_plain, .bind = bind_reshape, .backward = backward_reshape, .alias = true};
+
+}  // namespace fastcnn

@@ -1,0 +1,46 @@
+// RowView: a value as rows, runs of floats that lie side by side, so that an element-wise op is one loop in either layout.
+//
+//   image   a row of pixels of one channel block: N * blocks * H rows of W * block floats; the ring is stepped over
+//   plain   the elements in order, cut into chunks of 4096 floats (16 KB: two operands stay in L1)
+//
+// Row i of one operand lies opposite row i of another of the same shape and block, whatever their rings.
+#pragma once
+
+#include <algorithm>
+
+#include "core/tensor.h"
+
+namespace fastcnn {
+
+class RowView {
+ public:
+  static constexpr Index kChunk = 4096;
+
+  explicit RowView(const TensorType& type) : plain_(type.layout.plain()) {
+    if (plain_) {
+      elements_ = type.shape.elements();
+      count_ = ceil_div(elements_, kChunk);
+    } else {
+      strides_ = type.strides();
+      H_ = type.H(), width_ = type.W() * strides_.pixel;
+      count_ = width_ > 0 ? type.N() * strides_.blocks * H_ : 0;
+    }
+  }
+
+  Index count() const { return count_; }
+
+  // Where row i starts, in elements from the start of the value.
+  Index row(Index i) const { return plain_ ? i * kChunk : strides_.origin + i / H_ * strides_.block + i % H_ * strides_.row; }
+
+  // Floats in row i. The lanes beyond the last channel are among them.
+  Index length(Index i) const { return plain_ ? std::min(kChunk, elements_ - i * kChunk) : width_; }
+
+ private:
+  bool plain_;
+  Index count_ = 0;
+  Index elements_ = 0;       // plain
+  Index H_ = 1, width_ = 0;  // image
+  ImageStrides strides_;
+};
+
+}  // namespace fastcnn

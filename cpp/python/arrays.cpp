@@ -1,0 +1,113 @@
+#include "python/arrays.h"
+
+#include <limits>
+
+namespace fastcnn {
+
+namespace {
+
+constexpr int kDense = py::array::c_style;
+using Floats = py::array_t<float, kDense>;
+using Ints = py::array_t<std::int32_t, kDense>;
+
+Shape shape_of(const py::array& array) { return Shape(std::vector<Index>(array.shape(), array.shape() + array.ndim())); }
+
+bool is_aligned(const py::array& array) { return (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0; }
+
+py::array to_floats(const py::array& array, const std::string& name) {
+  if (Floats::check_(array) && is_aligned(array)) return array;
+  const char kind = array.dtype().kind();
+  if (kind != 'f' && kind != 'i' && kind != 'u')
+    throw Error(ErrorKind::type, "run", join("input '", name, "' must be floating point or integer"), std::string(py::str(array.dtype())));
+  return py::array_t<float, kDense | py::array::forcecast>(array);
+}
+
+py::array to_ints(const py::array& array, const std::string& name) {
+  if (Ints::check_(array) && is_aligned(array)) return array;
+  const char kind = array.dtype().kind();
+  if (kind != 'i' && kind != 'u')
+    throw Error(ErrorKind::type, "run", join("input '", name, "' must be integer"), std::string(py::str(array.dtype())));
+  const py::array_t<std::int64_t, kDense | py::array::forcecast> wide(array);
+  Ints narrow(std::vector<py::ssize_t>(wide.shape(), wide.shape() + wide.ndim()));
+  const std::int64_t* from = wide.data();
+  std::int32_t* to = narrow.mutable_data();
+  for (py::ssize_t i = 0; i < wide.size(); ++i) {
+    require(from[i] >= std::numeric_limits<std::int32_t>::min() && from[i] <= std::numeric_limits<std::int32_t>::max(), "run",
+            join("input '", name, "' must fit 32 bits"), from[i]);
+    to[i] = static_cast<std::int32_t>(from[i]);
+  }
+  return narrow;
+}
+
+py::array new_array(const TensorType& type) {
+  const std::vector<Index> sizes = type.shape.sizes();
+  return Floats(std::vector<py::ssize_t>(sizes.begin(), sizes.end()));
+}
+
+void check_output(const py::array& array, const TensorType& type) {
+  if (!Floats::check_(array) || !is_aligned(array) || !array.writeable())
+    throw Error(ErrorKind::type, "run", "out must be a writable C-contiguous float32 array", std::string(py::str(array.dtype())));
+  require(shape_of(array) == type.shape, "run", join("out must have the shape ", type.shape), shape_of(array));
+}
+
+}  // namespace
+
+py::tuple tuple_of(const Shape& shape) {
+  py::tuple out(static_cast<std::size_t>(shape.rank()));
+  for (int axis = 0; axis < shape.rank(); ++axis) out[static_cast<std::size_t>(axis)] = shape[axis];
+  return out;
+}
+
+py::array input_array(const py::handle& object, const TensorType& type, const std::string& name) {
+  const py::array array = py::array::ensure(object);
+  if (!array) {
+    PyErr_Clear();
+    throw Error(ErrorKind::type, "run", join("input '", name, "' must be an array"), std::string(py::str(py::type::of(object))));
+  }
+  require(array.ndim() <= Shape::kMaxRank && shape_of(array) == type.shape, "run",
+          join("input '", name, "' must have the shape ", type.shape), std::string(py::str(array.attr("shape"))));
+  return type.dtype == DType::i32 ? to_ints(array, name) : to_floats(array, name);
+}
+
+std::vector<py::array> output_arrays(const py::object& given, const std::vector<const TensorType*>& types) {
+  std::vector<py::array> arrays;
+  if (given.is_none()) {
+    for (const TensorType* type : types) arrays.push_back(new_array(*type));
+    return arrays;
+  }
+  const py::list list(given);
+  require(list.size() == types.size(), "run", join("there must be ", types.size(), " output arrays"), list.size());
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    if (!py::isinstance<py::array>(list[i]))
+      throw Error(ErrorKind::type, "run", "out must be a NumPy array", std::string(py::str(py::type::of(list[i]))));
+    arrays.push_back(list[i].cast<py::array>());
+    check_output(arrays.back(), *types[i]);
+  }
+  return arrays;
+}
+
+void separate(std::vector<py::array>& inputs, const std::vector<py::array>& outputs) {
+  const auto end = [](const py::array& array) { return static_cast<const char*>(array.data()) + array.nbytes(); };
+  for (py::array& input : inputs) {
+    for (const py::array& output : outputs) {
+      if (input.data() < static_cast<const void*>(end(output)) && output.data() < static_cast<const void*>(end(input))) {
+        input = py::array(input.attr("copy")());
+        break;
+      }
+    }
+  }
+}
+
+std::vector<const void*> read_pointers(const std::vector<py::array>& arrays) {
+  std::vector<const void*> pointers;
+  for (const py::array& array : arrays) pointers.push_back(array.data());
+  return pointers;
+}
+
+std::vector<void*> write_pointers(std::vector<py::array>& arrays) {
+  std::vector<void*> pointers;
+  for (py::array& array : arrays) pointers.push_back(array.mutable_data());
+  return pointers;
+}
+
+}  // namespace fastcnn

@@ -1,0 +1,155 @@
+// Parameter and Graph.
+#include <pybind11/stl.h>
+
+#include <cstring>
+
+#include "python/arrays.h"
+#include "python/bindings.h"
+
+namespace fastcnn {
+
+namespace {
+
+py::array values_of(const Parameter& parameter) {
+  const std::vector<Index> sizes = parameter.shape().sizes();
+  py::array_t<float> copy(std::vector<py::ssize_t>(sizes.begin(), sizes.end()));
+  std::memcpy(copy.mutable_data(), parameter.data(), static_cast<std::size_t>(copy.nbytes()));
+  return copy;
+}
+
+void assign(Parameter& parameter, const py::handle& values) {
+  const TensorType type{.shape = parameter.shape()};
+  const py::array array = input_array(values, type, "values");
+  std::memcpy(parameter.data(), array.data(), static_cast<std::size_t>(array.nbytes()));
+  parameter.written();
+}
+
+std::shared_ptr<Parameter> make_parameter(const py::object& values) {
+  const py::array array = py::array::ensure(values);
+  if (!array) {
+    PyErr_Clear();
+    throw Error(ErrorKind::type, "Parameter", "values must be an array", std::string(py::str(py::type::of(values))));
+  }
+  const auto parameter = std::make_shared<Parameter>(Shape(std::vector<Index>(array.shape(), array.shape() + array.ndim())));
+  assign(*parameter, values);
+  return parameter;
+}
+
+Attribute attribute_of(const std::string& name, const py::handle& value) {
+  if (py::isinstance<py::bool_>(value)) return value.cast<bool>();
+  if (PyFloat_Check(value.ptr())) return value.cast<double>();
+  if (py::isinstance<py::str>(value)) return value.cast<std::string>();
+  if (PyIndex_Check(value.ptr())) return value.cast<Index>();
+  if (py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value)) {
+    std::vector<Index> list;
+    for (const py::handle entry : value) {
+      if (!PyIndex_Check(entry.ptr())) throw Error(ErrorKind::type, "graph", join("attribute '", name, "' must hold integers"));
+      list.push_back(entry.cast<Index>());
+    }
+    return list;
+  }
+  throw Error(ErrorKind::type, "graph", join("attribute '", name, "' must be a bool, number, string or list of integers"),
+              std::string(py::str(py::type::of(value))));
+}
+
+Attributes attributes_of(const py::dict& items) {
+  Attributes attributes;
+  for (const auto& [name, value] : items) attributes.set(name.cast<std::string>(), attribute_of(name.cast<std::string>(), value));
+  return attributes;
+}
+
+py::dict dict_of(const Attributes& attributes) {
+  py::dict items;
+  for (const auto& [name, value] : attributes.items()) items[py::str(name)] = py::cast(value);
+  return items;
+}
+
+std::vector<ValueId> ids_of(const std::vector<std::optional<ValueId>>& ids) {
+  std::vector<ValueId> out;
+  for (const auto& id : ids) out.push_back(id.value_or(kNoValue));
+  return out;
+}
+
+std::vector<std::optional<ValueId>> optionals_of(const std::vector<ValueId>& ids) {
+  std::vector<std::optional<ValueId>> out;
+  for (ValueId id : ids) out.push_back(id == kNoValue ? std::nullopt : std::optional(id));
+  return out;
+}
+
+DType dtype_of(const std::string& name) {
+  if (name == "float32") return DType::f32;
+  if (name == "int32") return DType::i32;
+  throw Error(ErrorKind::type, "graph", "an input must be float32 or int32", name);
+}
+
+void check_value(const Graph& graph, ValueId id) {
+  require(id >= 0 && id < static_cast<ValueId>(graph.values.size()), "graph", "there is no value of this number", id);
+}
+
+py::list nodes_of(const Graph& graph) {
+  py::list list;
+  for (const Node& node : graph.nodes) {
+    py::dict item;
+    item["op"] = node.op->name, item["name"] = node.name;
+    item["inputs"] = optionals_of(node.inputs), item["outputs"] = node.outputs;
+    item["attributes"] = dict_of(node.attributes);
+    list.append(item);
+  }
+  return list;
+}
+
+}  // namespace
+
+void bind_graph(py::module_& module) {
+  py::class_<Parameter, std::shared_ptr<Parameter>>(module, "Parameter")
+      .def(py::init(&make_parameter), py::arg("values"))
+      .def_property_readonly("shape", [](const Parameter& p) { return tuple_of(p.shape()); })
+      .def_property_readonly("size", [](const Parameter& p) { return p.shape().elements(); })
+      .def_property_readonly("version", &Parameter::version)
+      .def("numpy", &values_of)
+      .def("assign", &assign, py::arg("values"));
+
+  py::class_<Graph>(module, "Graph")
+      .def(py::init<>())
+      .def(
+          "input",
+          [](Graph& graph, const std::string& name, const std::vector<Index>& shape, const std::string& dtype) {
+            return graph.input(name, Shape(shape), dtype_of(dtype));
+          },
+          py::arg("name"), py::arg("shape"), py::arg("dtype") = "float32")
+      .def("parameter", &Graph::parameter, py::arg("parameter"), py::arg("name"))
+      .def(
+          "add",
+          [](Graph& graph, const std::string& op, const std::vector<std::optional<ValueId>>& inputs, const py::dict& attributes,
+             const std::string& name) { return graph.add(op, ids_of(inputs), attributes_of(attributes), name); },
+          py::arg("op"), py::arg("inputs"), py::arg("attributes") = py::dict(), py::arg("name") = "")
+      .def(
+          "shape",
+          [](const Graph& graph, ValueId id) {
+            check_value(graph, id);
+            return tuple_of(graph.type(id).shape);
+          },
+          py::arg("value"))
+      .def(
+          "dtype",
+          [](const Graph& graph, ValueId id) {
+            check_value(graph, id);
+            return name_of(graph.type(id).dtype);
+          },
+          py::arg("value"))
+      .def(
+          "gradient",
+          [](Graph& graph, const std::vector<ValueId>& outputs, const std::vector<std::optional<ValueId>>& output_gradients,
+             const std::vector<ValueId>& wrt) { return optionals_of(graph.gradient(outputs, ids_of(output_gradients), wrt)); },
+          py::arg("outputs"), py::arg("output_gradients"), py::arg("wrt"))
+      .def(
+          "outputs",
+          [](Graph& graph, const std::vector<ValueId>& outputs) {
+            for (ValueId id : outputs) check_value(graph, id);
+            graph.outputs = outputs;
+          },
+          py::arg("values"))
+      .def("nodes", &nodes_of);
+}
+
+}  // namespace fastcnn

@@ -1,0 +1,74 @@
+// Errors, and what there is to know of the machine and the build: ISAs, threads, the measured peak, the planner on its own.
+#include <pybind11/stl.h>
+
+#include "core/error.h"
+#include "core/parallel.h"
+#include "core/peak.h"
+#include "python/bindings.h"
+#include "runtime/memory_plan.h"
+
+namespace fastcnn {
+
+namespace py = pybind11;
+
+void bind_errors(py::module_&) {
+  py::register_exception_translator([](std::exception_ptr pointer) {
+    try {
+      if (pointer) std::rethrow_exception(pointer);
+    } catch (const Error& error) {
+      PyObject* type = PyExc_ValueError;
+      if (error.kind() == ErrorKind::type) type = PyExc_TypeError;
+      if (error.kind() == ErrorKind::unsupported) type = PyExc_NotImplementedError;
+      if (error.kind() == ErrorKind::arithmetic) type = PyExc_FloatingPointError;
+      PyErr_SetString(type, error.what());
+    }
+  });
+}
+
+void bind_machine(py::module_& module) {
+  module.def("available_isas", [] {
+    std::vector<std::string> names;
+    for (const Kernels* kernels : available_kernels()) names.emplace_back(kernels->isa);
+    return names;
+  });
+  module.def("default_isa", [] { return std::string(kernels_for().isa); });
+  module.def("lanes", [](const std::string& isa) { return kernels_for(isa).lanes; }, py::arg("isa") = "");
+  module.def("get_num_threads", &default_threads);
+  module.def(
+      "set_num_threads",
+      [](int threads) {
+        require(threads >= 1 && threads <= kMaxThreads, "set_num_threads", join("threads must be between 1 and ", kMaxThreads), threads);
+        set_default_threads(threads);
+      },
+      py::arg("threads"));
+  module.def("build_info", [] {
+    py::dict info;
+#if defined(__clang__)
+    info["compiler"] = "Clang " __clang_version__;
+#else
+    info["compiler"] = "GCC " __VERSION__;
+#endif
+    info["cplusplus"] = __cplusplus;
+    return info;
+  });
+  module.def(
+      "plan_memory",
+      [](const std::vector<std::tuple<int, int, Index>>& lifetimes) {
+        std::vector<Lifetime> blocks;
+        for (const auto& [first, last, bytes] : lifetimes) blocks.push_back({first, last, bytes});
+        const MemoryPlan plan = plan_memory(blocks);
+        py::dict out;
+        out["offsets"] = plan.offsets, out["total"] = plan.total, out["lower_bound"] = plan.lower_bound;
+        return out;
+      },
+      py::arg("lifetimes"));
+  module.def(
+      "measure_peak",
+      [](const std::string& isa, int threads) {
+        const py::gil_scoped_release release;
+        return measure_peak(kernels_for(isa), threads);
+      },
+      py::arg("isa") = "", py::arg("threads") = 1);
+}
+
+}  // namespace fastcnn

@@ -1,0 +1,121 @@
+// Optimizer and TrainingProgram.
+#include <pybind11/stl.h>
+
+#include <cstring>
+
+#include "core/dispatch.h"
+#include "python/bindings.h"
+#include "python/program_reports.h"
+#include "runtime/training.h"
+
+namespace fastcnn {
+
+namespace {
+
+using Parameters = std::vector<std::shared_ptr<Parameter>>;
+
+// An optimizer together with the shapes of what it updates, for its state's arrays.
+struct BoundOptimizer {
+  Parameters parameters;
+  Optimizer optimizer;
+
+  BoundOptimizer(const std::string& kind, Parameters list) : parameters(std::move(list)), optimizer(kind, sizes(parameters)) {}
+
+  static std::vector<Index> sizes(const Parameters& parameters) {
+    std::vector<Index> out;
+    for (const auto& parameter : parameters) out.push_back(parameter->shape().elements());
+    return out;
+  }
+
+  py::dict state() const {
+    py::dict slots;
+    for (std::size_t slot = 0; slot < optimizer.slot_names().size(); ++slot) {
+      py::list arrays;
+      for (std::size_t i = 0; i < parameters.size(); ++i) {
+        const std::vector<Index> shape = parameters[i]->shape().sizes();
+        py::array_t<float> array(std::vector<py::ssize_t>(shape.begin(), shape.end()));
+        std::memcpy(array.mutable_data(), optimizer.slot(slot, i), static_cast<std::size_t>(array.nbytes()));
+        arrays.append(array);
+      }
+      slots[py::str(optimizer.slot_names()[slot])] = arrays;
+    }
+    return slots;
+  }
+
+  void load_state(const py::dict& slots) {
+    std::vector<std::vector<py::array>> checked;  // all of it is checked before any is written
+    for (const std::string& name : optimizer.slot_names()) {
+      require(slots.contains(name), "optimizer", "a slot is missing in the state", "'", name, "'");
+      const py::list arrays(slots[py::str(name)]);
+      require(arrays.size() == parameters.size(), "optimizer", "a slot must have an array for each parameter", arrays.size());
+      checked.emplace_back();
+      for (std::size_t i = 0; i < parameters.size(); ++i)
+        checked.back().push_back(input_array(arrays[i], {.shape = parameters[i]->shape()}, name));
+    }
+    for (std::size_t slot = 0; slot < checked.size(); ++slot)
+      for (std::size_t i = 0; i < parameters.size(); ++i)
+        std::memcpy(optimizer.slot(slot, i), checked[slot][i].data(), static_cast<std::size_t>(checked[slot][i].nbytes()));
+  }
+};
+
+std::unique_ptr<TrainingProgram> make_training(const Graph& graph, ValueId loss, const Parameters& parameters, const std::string& isa,
+                                               std::shared_ptr<ArenaPool> arenas) {
+  require(loss >= 0 && loss < static_cast<ValueId>(graph.values.size()), "fit", "the loss must be a value of the graph", loss);
+  if (!arenas) arenas = std::make_shared<ArenaPool>();
+  return std::make_unique<TrainingProgram>(graph, loss, parameters, kernels_for(isa), std::move(arenas));
+}
+
+py::list step(TrainingProgram& training, const std::vector<py::object>& inputs, BoundOptimizer& optimizer,
+              const std::map<std::string, double>& hyper, double clip_norm, int threads, std::uint64_t seed, std::uint64_t iteration) {
+  require(threads >= 0 && threads <= kMaxThreads, "fit", join("threads must be between 0 and ", kMaxThreads), threads);
+  require(clip_norm >= 0, "fit", "clip_norm must not be negative", clip_norm);
+  const std::vector<py::array> arrays = input_arrays(training.program(), inputs);
+  std::vector<const TensorType*> types = output_types(training.program());
+  types = {types.begin() + 1, types.begin() + 1 + static_cast<std::ptrdiff_t>(training.user_outputs())};
+  std::vector<py::array> results = output_arrays(py::none(), types);
+  const std::vector<const void*> from = read_pointers(arrays);
+  const std::vector<void*> to = write_pointers(results);
+  float loss = 0;
+  {
+    const py::gil_scoped_release release;
+    const TrainingProgram::Update update{optimizer.optimizer, hyper, clip_norm};
+    loss = training.step(from.data(), to.data(), update, {.threads = threads, .seed = seed, .iteration = iteration});
+  }
+  py::list out;
+  out.append(py::float_(loss));
+  for (const py::array& result : results) out.append(result);
+  return out;
+}
+
+py::dict training_memory(const TrainingProgram& training) {
+  py::dict memory = memory_of(training.program());
+  memory["gradients"] = training.gradient_bytes();
+  return memory;
+}
+
+}  // namespace
+
+void bind_training(py::module_& module) {
+  py::class_<BoundOptimizer>(module, "Optimizer")
+      .def(py::init<const std::string&, Parameters>(), py::arg("kind"), py::arg("parameters"))
+      .def("state", &BoundOptimizer::state)
+      .def("load_state", &BoundOptimizer::load_state, py::arg("slots"))
+      .def_property(
+          "steps", [](const BoundOptimizer& o) { return o.optimizer.steps; },
+          [](BoundOptimizer& o, Index steps) {
+            require(steps >= 0, "optimizer", "steps must not be negative", steps);
+            o.optimizer.steps = steps;
+          })
+      .def_property_readonly("bytes", [](const BoundOptimizer& o) { return o.optimizer.bytes(); });
+
+  py::class_<TrainingProgram>(module, "TrainingProgram")
+      .def(py::init(&make_training), py::arg("graph"), py::arg("loss"), py::arg("parameters"), py::arg("isa") = "",
+           py::arg("arenas") = nullptr)
+      .def("step", &step, py::arg("inputs"), py::arg("optimizer"), py::arg("hyper"), py::arg("clip_norm") = 0.0, py::arg("threads") = 0,
+           py::arg("seed") = 0, py::arg("iteration") = 0)
+      .def_property_readonly("memory", &training_memory)
+      .def_property_readonly("plan", [](const TrainingProgram& t) { return plan_of(t.program()); })
+      .def_property_readonly("steps", [](const TrainingProgram& t) { return steps_of(t.program()); });
+}
+
+}  // namespace fastcnn

@@ -1,0 +1,16 @@
+// What each file of cpp/python adds to the module.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include "core/dispatch.h"
+
+namespace fastcnn {
+
+void bind_errors(pybind11::module_& module);
+void bind_graph(pybind11::module_& module);
+void bind_program(pybind11::module_& module);
+void bind_training(pybind11::module_& module);
+void bind_machine(pybind11::module_& module);
+
+}  // namespace fastcnn

@@ -1,0 +1,15 @@
+// What bind_program.cpp shares with bind_training.cpp: a program's operands as arrays, its plan and steps as lists of dicts.
+#pragma once
+
+#include "python/arrays.h"
+#include "runtime/program.h"
+
+namespace fastcnn {
+
+std::vector<py::array> input_arrays(const Program& program, const std::vector<py::object>& given);
+std::vector<const TensorType*> output_types(const Program& program);
+py::dict memory_of(const Program& program);
+py::list plan_of(const Program& program);
+py::list steps_of(const Program& program);
+
+}  // namespace fastcnn

@@ -1,0 +1,146 @@
+// Execution: one parallel region over the whole list of steps. Units are dealt to the workers that are really there; between steps stands a
+// barrier, for a step may read what any worker wrote in the one before.
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "core/denormals.h"
+#include "runtime/program.h"
+
+namespace fastcnn {
+
+namespace {
+
+// Zeros around the pixels of images begin .. end - 1 (image x channel block) of an operand.
+void clear_rings(const Operand& image, const RunContext& run, Index begin, Index end) {
+  const ImageStrides s = image.type.strides();
+  const Index ring = image.type.layout.ring, H = image.type.H(), side = ring * s.pixel;
+  const auto clear = [](float* from, Index count) { std::memset(from, 0, static_cast<std::size_t>(count) * sizeof(float)); };
+  for (Index i = begin; i < end; ++i) {
+    float* corner = image.data(run) + i * s.block;
+    // Above and the left of row 0; then the right of each row with the left of the next; then the right of the last row and below.
+    clear(corner, ring * s.row + side);
+    for (Index h = 0; h + 1 < H; ++h) clear(corner + (ring + h + 1) * s.row - side, 2 * side);
+    clear(corner + (ring + H) * s.row - side, side + ring * s.row);
+  }
+}
+
+// This worker's share of `units`.
+struct Share {
+  Index begin, end;
+  Share(Index units, const Worker& worker)
+      : begin(units * worker.index() / worker.size()), end(units * (worker.index() + 1) / worker.size()) {}
+};
+
+using Clock = std::chrono::steady_clock;
+
+}  // namespace
+
+void Program::execute(const std::vector<BoundStep>& steps, const RunState& state, std::byte* scratch, const RunOptions& options,
+                      int threads) const {
+  run_parallel(threads, [&](const Worker& worker) {
+    const FlushDenormals flush;
+    const RunContext run{state.spaces.data(), scratch + worker.index() * scratch_, options.seed, options.iteration};
+    Clock::time_point start = Clock::now();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const BoundStep& bound = steps[i];
+      const Share units(bound.step.units, worker);
+      if (units.begin < units.end) bound.step.run(run, units.begin, units.end);
+      for (const Operand& image : bound.rings) {
+        const Share images(image.type.N() * image.type.strides().blocks, worker);
+        clear_rings(image, run, images.begin, images.end);
+      }
+      worker.barrier();
+      if (options.step_seconds && worker.index() == 0) {
+        const Clock::time_point now = Clock::now();
+        options.step_seconds[i] = std::chrono::duration<double>(now - start).count();
+        start = now;
+      }
+    }
+  });
+}
+
+// A worker must have something to do for the microsecond or two that it costs to wake it and to meet it at the barriers.
+int Program::useful_threads(int asked) const {
+  constexpr double kFlopsAWorker = 1e6;  // about 10 us
+  const int threads = asked > 0 ? std::min(asked, kMaxThreads) : default_threads();
+  return std::max(1, static_cast<int>(std::min(static_cast<double>(threads), flops_ / kFlopsAWorker)));
+}
+
+std::unique_ptr<RunState> Program::take_state() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!free_states_.empty()) {
+      std::unique_ptr<RunState> state = std::move(free_states_.back());
+      free_states_.pop_back();
+      return state;
+    }
+  }
+  auto state = std::make_unique<RunState>();
+  state->spaces = fixed_spaces_;
+  state->forms.resize(ahead_.size());
+  return state;
+}
+
+std::shared_ptr<const PreparedForm> Program::make_form(const Ahead& ahead, RunState& state, int threads) const {
+  auto form = std::make_shared<PreparedForm>();
+  for (const auto& parameter : ahead.parameters) form->versions.push_back(parameter->version());
+  form->data = AlignedBuffer(static_cast<std::size_t>(ahead.bytes));
+  const AlignedBuffer scratch(static_cast<std::size_t>(threads * scratch_));
+  state.spaces[static_cast<std::size_t>(ahead.space)] = form->data.data();
+  execute({ahead.bound}, state, scratch.data(), {}, threads);
+  return form;
+}
+
+// Makes sure that every prepared form is made from the parameters as they are now. In the steady state this compares a few integers.
+void Program::refresh_forms(RunState& state, int threads) {
+  const auto current = [](const PreparedForm* form, const Ahead& ahead) {
+    if (!form) return false;
+    for (std::size_t i = 0; i < ahead.parameters.size(); ++i)
+      if (form->versions[i] != ahead.parameters[i]->version()) return false;
+    return true;
+  };
+  for (std::size_t i = 0; i < ahead_.size(); ++i) {
+    const Ahead& ahead = ahead_[i];
+    if (current(state.forms[i].get(), ahead)) continue;
+    Parameter& owner = *ahead.parameters.front();
+    const std::lock_guard lock(mutex_);
+    state.forms[i] = owner.form(ahead.key);
+    if (!current(state.forms[i].get(), ahead)) {
+      state.forms[i] = make_form(ahead, state, threads);
+      owner.keep_form(ahead.key, state.forms[i]);
+    }
+    state.spaces[static_cast<std::size_t>(ahead.space)] = state.forms[i]->data.data();
+  }
+}
+
+Program::Session::Session(Program& program, const void* const* inputs, void* const* outputs, const RunOptions& options)
+    : program_(program), options_(options), threads_(program.useful_threads(options.threads)), state_(program.take_state()) {
+  const std::size_t input_count = program.graph_.inputs.size(), output_count = program.graph_.outputs.size();
+  for (std::size_t i = 0; i < input_count; ++i)
+    state_->spaces[static_cast<std::size_t>(program.first_input_) + i] = static_cast<std::byte*>(const_cast<void*>(inputs[i]));
+  for (std::size_t i = 0; i < output_count; ++i)
+    state_->spaces[static_cast<std::size_t>(program.first_output_) + i] = static_cast<std::byte*>(outputs[i]);
+  program.refresh_forms(*state_, threads_);
+  state_->arena = program.arenas_->borrow(static_cast<std::size_t>(program.plan_.total + threads_ * program.scratch_));
+  state_->spaces[0] = state_->arena.data();
+}
+
+Program::Session::~Session() {
+  if (state_->arena.data()) program_.arenas_->give_back(std::move(state_->arena));
+  const std::lock_guard lock(program_.mutex_);
+  program_.free_states_.push_back(std::move(state_));
+}
+
+std::byte* Program::Session::scratch() const { return state_->arena.data() + program_.plan_.total; }
+
+void Program::Session::run() { program_.execute(program_.main_, *state_, scratch(), options_, threads_); }
+
+void Program::Session::update() {
+  RunOptions options = options_;
+  options.step_seconds = nullptr;
+  program_.execute(program_.updates_, *state_, scratch(), options, threads_);
+  for (const BoundStep& bound : program_.updates_) program_.graph_[program_.graph_.nodes[bound.node].inputs[0]].parameter->written();
+}
+
+}  // namespace fastcnn

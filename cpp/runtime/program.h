@@ -1,0 +1,119 @@
+// Program: a graph made ready to run for one set of input shapes. Inference and training are the same executor.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/parallel.h"
+#include "graph/graph.h"
+#include "kernels/kernels.h"
+#include "runtime/arena_pool.h"
+#include "runtime/storage.h"
+
+namespace fastcnn {
+
+// What a program keeps for each run that is going on at the same time.
+struct RunState {
+  std::vector<std::byte*> spaces;
+  std::vector<std::shared_ptr<const PreparedForm>> forms;
+  AlignedBuffer arena;
+};
+
+struct RunOptions {
+  int threads = 0;  // 0: default_threads()
+  std::uint64_t seed = 0, iteration = 0;
+  double* step_seconds = nullptr;  // for profiling: one entry a step
+};
+
+struct ProgramMemory {
+  Index parameters = 0, prepared = 0, arena = 0, scratch_per_thread = 0, inputs = 0, outputs = 0;
+  Index lower_bound = 0, without_release = 0;  // of the arena
+};
+
+class Program {
+ public:
+  enum class Purpose { inference, training };  // training: parameters change with every run, so nothing is prepared ahead
+
+  Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas);
+
+  // One run, from start to end of its life: borrowed memory comes back with the destructor. Several may exist at once.
+  class Session {
+   public:
+    Session(Program& program, const void* const* inputs, void* const* outputs, const RunOptions& options);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+    void run();     // all steps but the updates
+    void update();  // writes running statistics; after run()
+
+   private:
+    std::byte* scratch() const;
+    Program& program_;
+    const RunOptions options_;
+    const int threads_;
+    std::unique_ptr<RunState> state_;
+  };
+
+  const Graph& graph() const { return graph_; }
+  const Kernels& kernels() const { return kernels_; }
+  const Storage& storage() const { return storage_; }
+  const MemoryPlan& plan() const { return plan_; }
+  const std::vector<int>& planned_blocks() const { return planned_; }  // block index of each lifetime of the plan
+  ProgramMemory memory() const;
+
+  struct StepInfo {
+    const Node* node;
+    const Step* step;
+  };
+  std::vector<StepInfo> steps() const;
+
+ private:
+  friend class Session;
+
+  // A node with its function, and the images whose rings of zeros it must write.
+  struct BoundStep {
+    std::size_t node;
+    Step step;
+    std::vector<Operand> rings;
+  };
+  struct Ahead {  // prepared weights
+    BoundStep bound;
+    int space;
+    std::string key;
+    std::vector<std::shared_ptr<Parameter>> parameters;
+    Index bytes;
+  };
+
+  void find_ahead(Purpose purpose);
+  void place();
+  void bind();
+  BoundStep bind_node(std::size_t node) const;
+  Operand operand(ValueId value) const;
+  void refresh_forms(RunState& state, int threads);
+  std::shared_ptr<const PreparedForm> make_form(const Ahead& ahead, RunState& state, int threads) const;
+  void execute(const std::vector<BoundStep>& steps, const RunState& state, std::byte* scratch, const RunOptions& options,
+               int threads) const;
+  std::unique_ptr<RunState> take_state();
+  int useful_threads(int asked) const;
+
+  Graph graph_;
+  const Kernels& kernels_;
+  std::shared_ptr<ArenaPool> arenas_;
+  std::vector<bool> is_ahead_;
+  Storage storage_;
+  std::vector<int> planned_;
+  MemoryPlan plan_;
+  std::vector<Location> locations_;       // by block
+  std::vector<std::byte*> fixed_spaces_;  // parameters; the others are filled in by each run
+  int first_input_ = 1, first_output_ = 1;
+  std::vector<BoundStep> main_, updates_;
+  std::vector<Ahead> ahead_;
+  Index scratch_ = 0;
+  double flops_ = 0;
+  std::mutex mutex_;  // guards the free states and the making of forms
+  std::vector<std::unique_ptr<RunState>> free_states_;
+};
+
+}  // namespace fastcnn

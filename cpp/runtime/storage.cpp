@@ -1,0 +1,90 @@
+#include "runtime/storage.h"
+
+#include <algorithm>
+
+namespace fastcnn {
+
+namespace {
+
+class Assignment {
+ public:
+  Assignment(const Graph& graph, const std::vector<bool>& ahead)
+      : graph_(graph), ahead_(ahead), last_use_(graph.values.size(), -1), returned_(graph.values.size(), -1) {
+    storage_.block_of.assign(graph.values.size(), -1);
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+      for (ValueId id : graph.nodes[i].inputs)
+        if (id != kNoValue) last_use_[at(id)] = static_cast<int>(i);
+    for (std::size_t i = 0; i < graph.outputs.size(); ++i) returned_[at(graph.outputs[i])] = static_cast<int>(i);
+  }
+
+  Storage run() {
+    for (std::size_t i = 0; i < graph_.inputs.size(); ++i) add_block(graph_.inputs[i], Home::input, static_cast<int>(i), -1);
+    for (std::size_t i = 0; i < graph_.values.size(); ++i)
+      if (graph_.values[i].parameter) add_block(static_cast<ValueId>(i), Home::parameter, static_cast<int>(i), -1);
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) visit(static_cast<int>(i));
+    return std::move(storage_);
+  }
+
+ private:
+  static std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
+  Block& block_of(ValueId id) { return storage_.blocks[static_cast<std::size_t>(storage_.block_of[at(id)])]; }
+
+  void add_block(ValueId value, Home home, int index, int node) {
+    Block block;
+    block.home = home, block.index = index, block.first_value = value;
+    block.first_node = static_cast<std::size_t>(std::max(node, 0));
+    block.life = {std::max(node, 0), std::max(node, last_use_[at(value)]), graph_.type(value).bytes()};
+    storage_.block_of[at(value)] = static_cast<int>(storage_.blocks.size());
+    storage_.blocks.push_back(block);
+  }
+
+  void join(ValueId value, ValueId with) {
+    storage_.block_of[at(value)] = storage_.block_of[at(with)];
+    Block& block = block_of(with);
+    block.life.last = std::max(block.life.last, last_use_[at(value)]);
+    if (returned_[at(value)] >= 0) block.home = Home::output, block.index = returned_[at(value)];
+  }
+
+  // The input whose bytes the node's output may take: nobody reads them after this node, and they are ours to overwrite.
+  ValueId reusable_input(int index) {
+    const Node& node = graph_.nodes[static_cast<std::size_t>(index)];
+    for (std::size_t i : node.op->in_place) {
+      if (i >= node.inputs.size() || node.inputs[i] == kNoValue) continue;
+      const ValueId input = node.inputs[i];
+      const TensorType &from = graph_.type(input), &to = graph_.type(node.outputs[0]);
+      const bool equal = from.shape == to.shape && from.dtype == to.dtype && from.layout == to.layout;
+      const bool once = std::count(node.inputs.begin(), node.inputs.end(), input) == 1;
+      if (equal && once && block_of(input).home == Home::arena && block_of(input).life.last == index) return input;
+    }
+    return kNoValue;
+  }
+
+  void visit(int index) {
+    const Node& node = graph_.nodes[static_cast<std::size_t>(index)];
+    if (node.op->alias) return join(node.outputs[0], node.inputs[0]);
+    const ValueId reused = node.op->in_place.empty() || ahead_[static_cast<std::size_t>(index)] ? kNoValue : reusable_input(index);
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+      const ValueId output = node.outputs[i];
+      if (i == 0 && reused != kNoValue) {
+        join(output, reused);
+      } else if (ahead_[static_cast<std::size_t>(index)]) {
+        add_block(output, Home::prepared, index, index);
+      } else if (returned_[at(output)] >= 0) {
+        add_block(output, Home::output, returned_[at(output)], index);
+      } else {
+        add_block(output, Home::arena, 0, index);
+      }
+    }
+  }
+
+  const Graph& graph_;
+  const std::vector<bool>& ahead_;
+  std::vector<int> last_use_, returned_;
+  Storage storage_;
+};
+
+}  // namespace
+
+Storage assign_storage(const Graph& graph, const std::vector<bool>& ahead) { return Assignment(graph, ahead).run(); }
+
+}  // namespace fastcnn

@@ -1,0 +1,30 @@
+// Storage: which values share bytes, where those bytes lie, and from when to when they are needed. What is left for the planner to place.
+#pragma once
+
+#include <vector>
+
+#include "graph/graph.h"
+#include "runtime/memory_plan.h"
+
+namespace fastcnn {
+
+enum class Home { arena, input, output, parameter, prepared };
+
+// Values that share bytes: an alias and what it renames, or an in-place op's input and output.
+struct Block {
+  Home home = Home::arena;
+  int index = 0;  // which input, output, parameter value or prepared node
+  Lifetime life;  // node indices; meaningful for arena blocks
+  ValueId first_value = kNoValue;
+  std::size_t first_node = 0;  // the node that writes it first
+};
+
+struct Storage {
+  std::vector<int> block_of;  // by value; -1 for values that nobody uses
+  std::vector<Block> blocks;
+};
+
+// `ahead[i]`: node i is evaluated before the runs (prepared weights); its output lives outside the arena.
+Storage assign_storage(const Graph& graph, const std::vector<bool>& ahead);
+
+}  // namespace fastcnn

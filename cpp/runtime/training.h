@@ -1,0 +1,47 @@
+// TrainingProgram: one training step, planned as a whole. Forward, backward and update are one program; the gradients of all parameters lie
+// in one flat buffer.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "runtime/optimizer.h"
+#include "runtime/program.h"
+
+namespace fastcnn {
+
+class TrainingProgram {
+ public:
+  // `loss` is a scalar of `graph`, which holds the forward pass in training mode; the gradient is appended here.
+  TrainingProgram(Graph graph, ValueId loss, std::vector<std::shared_ptr<Parameter>> parameters, const Kernels& kernels,
+                  std::shared_ptr<ArenaPool> arenas);
+
+  struct Update {
+    Optimizer& optimizer;
+    const std::map<std::string, double>& hyper;
+    double clip_norm = 0;  // 0: gradients are not clipped
+  };
+  // outputs: those of the graph as it was given. Returns the loss. A loss that is not finite is an Error before anything is written.
+  float step(const void* const* inputs, void* const* outputs, const Update& update, const RunOptions& options);
+
+  const Program& program() const { return *program_; }
+  std::size_t user_outputs() const { return user_outputs_; }
+  Index gradient_bytes() const { return gradient_elements_ * static_cast<Index>(sizeof(float)); }
+
+ private:
+  void apply(const Update& update, const RunOptions& options);
+
+  std::vector<std::shared_ptr<Parameter>> parameters_;
+  std::unique_ptr<Program> program_;
+  std::size_t user_outputs_;
+  std::vector<Index> offsets_;      // of each parameter's gradient, in floats
+  std::vector<bool> has_gradient_;  // false: the loss does not depend on it, its gradient stays zero
+  Index gradient_elements_ = 0;
+  AlignedBuffer gradients_;  // made by the first step
+  std::mutex mutex_;         // steps of one program come one after another
+};
+
+}  // namespace fastcnn

@@ -1,0 +1,81 @@
+// Vec: one register of floats of the ISA that this file is compiled for. The only place that kernels get their width from.
+//
+// Vec and IntVec are vector types of the compiler, so + - * / comparisons, & | and `mask ? a : b` work lane by lane; a comparison gives an
+// IntVec of 0 and -1. Each ISA's header adds what has no operator. All of it is in namespace fastcnn::FASTCNN_ISA: see cpp/README.md, "ISA
+// builds without surprises".
+//
+//   load(p), store(p, v)                 kLanes floats, any alignment
+//   load_first(p, n), store_first(p, v, n)   the first n lanes (0 <= n <= kLanes); the others read as 0 and are not written
+//   broadcast(x)                         x in every lane
+//   fma(a, b, c)                         a * b + c, rounded once where the ISA can
+//   max(a, b), min(a, b)                 b where either is NaN: put the value whose NaN must survive second
+//   sqrt(v), sum(v)                      lane-wise root; sum of all lanes, in a fixed order
+//   round_to_int(v)                      nearest integer, |v| < 2^31
+#pragma once
+
+#include <stdint.h>
+#include <string.h>
+
+#define FASTCNN_INLINE inline __attribute__((always_inline))
+
+#if defined(FASTCNN_VEC_AVX512)
+#include "simd/vec_avx512.h"
+#elif defined(FASTCNN_VEC_AVX2)
+#include "simd/vec_avx2.h"
+#elif defined(FASTCNN_VEC_NEON)
+#include "simd/vec_neon.h"
+#else
+#include "simd/vec_baseline.h"
+#endif
+
+namespace fastcnn::FASTCNN_ISA {
+
+FASTCNN_INLINE Vec zero() { return Vec{}; }
+
+// Lane by lane: a where mask is set, else b.
+FASTCNN_INLINE Vec select(IntVec mask, Vec a, Vec b) { return mask ? a : b; }
+
+FASTCNN_INLINE IntVec bits_of(Vec v) {
+  IntVec bits;
+  memcpy(&bits, &v, sizeof bits);
+  return bits;
+}
+FASTCNN_INLINE Vec from_bits(IntVec bits) {
+  Vec v;
+  memcpy(&v, &bits, sizeof v);
+  return v;
+}
+
+FASTCNN_INLINE Vec to_float(IntVec v) { return __builtin_convertvector(v, Vec); }
+FASTCNN_INLINE Vec abs(Vec v) { return from_bits(bits_of(v) & 0x7fffffff); }
+
+// Calls body(Constant<0>{}), ..., body(Constant<N - 1>{}): loops whose counter indexes registers. The index sequence is the compiler's own,
+// for std::index_sequence would be a template shared by all ISAs.
+template <int I>
+struct Constant {
+  static constexpr int value = I;
+  constexpr operator int() const { return I; }
+};
+template <int... I>
+struct Sequence {};
+#if defined(__clang__)
+template <class, int... I>
+struct FromCompiler {
+  using type = Sequence<I...>;
+};
+template <int N>
+using SequenceOf = typename __make_integer_seq<FromCompiler, int, N>::type;
+#else
+template <int N>
+using SequenceOf = Sequence<__integer_pack(N)...>;
+#endif
+template <class Body, int... I>
+FASTCNN_INLINE void unroll_sequence(Body&& body, Sequence<I...>) {
+  (body(Constant<I>{}), ...);
+}
+template <int N, class Body>
+FASTCNN_INLINE void unroll(Body&& body) {
+  unroll_sequence(body, SequenceOf<N>{});
+}
+
+}  // namespace fastcnn::FASTCNN_ISA

@@ -1,0 +1,26 @@
+// AVX-512 (F, BW, DQ, VL): 16 lanes, 32 registers, masked loads and stores.
+#pragma once
+
+#include <immintrin.h>
+
+namespace fastcnn::FASTCNN_ISA {
+
+constexpr int kLanes = 16;
+constexpr int kRegisters = 32;
+using Vec = float __attribute__((vector_size(64)));
+using IntVec = int32_t __attribute__((vector_size(64)));
+
+FASTCNN_INLINE Vec load(const float* p) { return (Vec)_mm512_loadu_ps(p); }
+FASTCNN_INLINE void store(float* p, Vec v) { _mm512_storeu_ps(p, (__m512)v); }
+FASTCNN_INLINE __mmask16 first_lanes(int n) { return (__mmask16)((1u << n) - 1); }
+FASTCNN_INLINE Vec load_first(const float* p, int n) { return (Vec)_mm512_maskz_loadu_ps(first_lanes(n), p); }
+FASTCNN_INLINE void store_first(float* p, Vec v, int n) { _mm512_mask_storeu_ps(p, first_lanes(n), (__m512)v); }
+FASTCNN_INLINE Vec broadcast(float x) { return (Vec)_mm512_set1_ps(x); }
+FASTCNN_INLINE Vec fma(Vec a, Vec b, Vec c) { return (Vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+FASTCNN_INLINE Vec max(Vec a, Vec b) { return (Vec)_mm512_max_ps((__m512)a, (__m512)b); }
+FASTCNN_INLINE Vec min(Vec a, Vec b) { return (Vec)_mm512_min_ps((__m512)a, (__m512)b); }
+FASTCNN_INLINE Vec sqrt(Vec v) { return (Vec)_mm512_sqrt_ps((__m512)v); }
+FASTCNN_INLINE float sum(Vec v) { return _mm512_reduce_add_ps((__m512)v); }
+FASTCNN_INLINE IntVec round_to_int(Vec v) { return (IntVec)_mm512_cvtps_epi32((__m512)v); }
+
+}  // namespace fastcnn::FASTCNN_ISA

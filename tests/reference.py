@@ -1,0 +1,313 @@
+"""The oracle: what every op of fastcnn means, in NumPy float64, written to be read and not to be fast.
+
+One function an op, under the op's own name, with its inputs in order and its attributes by name. There is no backward here: gradients
+are checked by central differences of these functions (gradients.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def _float64(array: Array) -> Array:
+    return np.asarray(array, np.float64)
+
+
+# ---- convolution and linear ------------------------------------------------------------------------------------------------------------
+
+
+def conv2d(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    residual: Array | None = None,
+    *,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    activation: str = "identity",
+    activation_a: float = 0.0,
+    activation_b: float = 0.0,
+) -> Array:
+    """x (N, C, H, W), weight (O, C / groups, KH, KW), bias (O,), residual like y -> y (N, O, OH, OW). padding: top, left, bottom, right."""
+    x, weight = _float64(x), _float64(weight)
+    top, left, bottom, right = padding
+    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    inputs, outputs = x.shape[1] // groups, weight.shape[0] // groups
+    parts = []
+    for g in range(groups):
+        windows = _windows(padded[:, g * inputs : (g + 1) * inputs], weight.shape[2:], stride, dilation)
+        parts.append(np.einsum("nchwij,ocij->nohw", windows, weight[g * outputs : (g + 1) * outputs], optimize=True))
+    y = np.concatenate(parts, axis=1)
+    if bias is not None:
+        y = y + _float64(bias)[:, None, None]
+    if residual is not None:
+        y = y + _float64(residual)
+    return activate(y, activation, activation_a, activation_b)
+
+
+def _windows(padded: Array, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Array:
+    """(N, C, H, W) -> (N, C, OH, OW, KH, KW): what each tap of the kernel sees at each output position."""
+    N, C, H, W = padded.shape
+    OH, OW = ((size - d * (k - 1) - 1) // s + 1 for size, k, s, d in zip((H, W), kernel, stride, dilation, strict=True))
+    windows = np.empty((N, C, OH, OW, *kernel))
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            rows = i * dilation[0] + stride[0] * np.arange(OH)
+            columns = j * dilation[1] + stride[1] * np.arange(OW)
+            windows[..., i, j] = padded[:, :, rows][:, :, :, columns]
+    return windows
+
+
+def linear(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    *,
+    activation: str = "identity",
+    activation_a: float = 0.0,
+    activation_b: float = 0.0,
+) -> Array:
+    """x (N, I), weight (O, I), bias (O,) -> (N, O)."""
+    y = _float64(x) @ _float64(weight).T
+    if bias is not None:
+        y = y + _float64(bias)
+    return activate(y, activation, activation_a, activation_b)
+
+
+# ---- pooling ---------------------------------------------------------------------------------------------------------------------------
+
+
+def pooled_size(size: int, kernel: int, stride: int, before: int, after: int, dilation: int, ceil_mode: bool) -> int:
+    """Outputs along one axis. With ceil_mode a last window may hang over the end, if it starts in the input or the padding before it."""
+    span = size + before + after - dilation * (kernel - 1) - 1
+    outputs = (-(-span // stride) if ceil_mode else span // stride) + 1
+    if ceil_mode and (outputs - 1) * stride >= size + before:
+        outputs -= 1
+    return outputs
+
+
+def adaptive_windows(size: int, outputs: int) -> list[tuple[int, int]]:
+    """First and one past the last input of each output: they cover the axis as evenly as integers can, and may overlap."""
+    return [(o * size // outputs, -(-(o + 1) * size // outputs)) for o in range(outputs)]
+
+
+def max_pool(
+    x: Array,
+    *,
+    kernel: Sequence[int] = (),
+    stride: Sequence[int] = (),
+    padding: Sequence[int] = (0, 0, 0, 0),
+    dilation: Sequence[int] = (1, 1),
+    ceil_mode: bool = False,
+    adaptive: Sequence[int] = (),
+) -> Array:
+    """x (N, C, H, W) -> (N, C, OH, OW). Padding is no value: only pixels of x compete. A NaN in a window is its maximum."""
+    x = _float64(x)
+    axes = []  # for each axis, for each output, the inputs of its window
+    for axis in range(2):
+        size = x.shape[2 + axis]
+        if adaptive:
+            axes.append([np.arange(*window) for window in adaptive_windows(size, adaptive[axis])])
+            continue
+        before, after = padding[axis], padding[axis + 2]
+        outputs = pooled_size(size, kernel[axis], stride[axis], before, after, dilation[axis], ceil_mode)
+        taps = [o * stride[axis] - before + dilation[axis] * np.arange(kernel[axis]) for o in range(outputs)]
+        axes.append([t[(t >= 0) & (t < size)] for t in taps])
+    y = np.empty((*x.shape[:2], len(axes[0]), len(axes[1])))
+    for h, rows in enumerate(axes[0]):
+        for w, columns in enumerate(axes[1]):
+            y[:, :, h, w] = x[:, :, rows][:, :, :, columns].max(axis=(2, 3), initial=-np.inf)
+    return y
+
+
+def avg_pool(
+    x: Array,
+    *,
+    kernel: Sequence[int] = (),
+    stride: Sequence[int] = (),
+    padding: Sequence[int] = (0, 0, 0, 0),
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor: int = 0,
+    adaptive: Sequence[int] = (),
+) -> Array:
+    """x (N, C, H, W) -> (N, C, OH, OW): the sum of a window by `divisor`, else by its pixels, padding counted or not.
+
+    What ceil_mode hangs over the end of the padding is never counted.
+    """
+    x = _float64(x)
+    axes = []  # for each axis, for each output: (first input, one past the last, inputs with padding)
+    for axis in range(2):
+        size = x.shape[2 + axis]
+        if adaptive:
+            axes.append([(first, last, last - first) for first, last in adaptive_windows(size, adaptive[axis])])
+            continue
+        before, after = padding[axis], padding[axis + 2]
+        outputs = pooled_size(size, kernel[axis], stride[axis], before, after, 1, ceil_mode)
+        firsts = [o * stride[axis] - before for o in range(outputs)]
+        lasts = [min(first + kernel[axis], size + after) for first in firsts]
+        axes.append([(max(first, 0), min(last, size), last - first) for first, last in zip(firsts, lasts, strict=True)])
+    y = np.empty((*x.shape[:2], len(axes[0]), len(axes[1])))
+    for h, (top, bottom, high) in enumerate(axes[0]):
+        for w, (left, right, wide) in enumerate(axes[1]):
+            pixels = high * wide if count_include_pad else (bottom - top) * (right - left)
+            y[:, :, h, w] = x[:, :, top:bottom, left:right].sum(axis=(2, 3)) / (divisor or pixels)
+    return y
+
+
+# ---- element by element ----------------------------------------------------------------------------------------------------------------
+
+
+def activation(x: Array, *, kind: str, a: float = 0.0, b: float = 0.0) -> Array:
+    return activate(_float64(x), kind, a, b)
+
+
+def activate(x: Array, kind: str, a: float, b: float) -> Array:
+    if kind == "clipped":
+        return np.minimum(np.maximum(x, a), b)
+    if kind == "leaky_relu":
+        return np.where(x >= 0, x, a * x)
+    if kind == "elu":
+        return np.where(x > 0, x, a * np.expm1(np.minimum(x, 0)))
+    return {
+        "identity": lambda: x,
+        "relu": lambda: np.maximum(x, 0),
+        "sigmoid": lambda: _sigmoid(x),
+        "tanh": lambda: np.tanh(x),
+        "silu": lambda: x * _sigmoid(x),
+        "gelu": lambda: x * 0.5 * (1 + np.vectorize(math.erf, otypes=[np.float64])(x / math.sqrt(2))),
+        "hardsigmoid": lambda: np.clip(x / 6 + 0.5, 0, 1),
+        "hardswish": lambda: x * np.clip(x / 6 + 0.5, 0, 1),
+        "mish": lambda: x * np.tanh(np.logaddexp(0, x)),
+    }[kind]()
+
+
+def _sigmoid(x: Array) -> Array:
+    return np.exp(-np.logaddexp(0, -x))
+
+
+def prelu(x: Array, weight: Array) -> Array:
+    """x (N, C, ...), weight (1,) or (C,)."""
+    x, weight = _float64(x), _float64(weight)
+    slope = weight.reshape(1, -1, *[1] * (x.ndim - 2))
+    return np.where(x > 0, x, slope * x)
+
+
+def add(a: Array, b: Array) -> Array:
+    return _float64(a) + _float64(b)
+
+
+def multiply(a: Array, b: Array) -> Array:
+    return _float64(a) * _float64(b)
+
+
+def scale_shift(x: Array, *, scale: float, shift: float) -> Array:
+    return _float64(x) * scale + shift
+
+
+# ---- normalization ---------------------------------------------------------------------------------------------------------------------
+
+
+def per_channel(values: Array, x: Array) -> Array:
+    """(C,) -> the shape in which it broadcasts over x (N, C, ...)."""
+    return _float64(values).reshape(1, -1, *[1] * (x.ndim - 2))
+
+
+def batch_norm(x: Array, weight: Array | None, bias: Array | None, mean: Array, var: Array, *, eps: float) -> Array:
+    """x (N, C, ...), all others (C,)."""
+    x = _float64(x)
+    y = (x - per_channel(mean, x)) / np.sqrt(per_channel(var, x) + eps)
+    if weight is not None:
+        y = y * per_channel(weight, x)
+    if bias is not None:
+        y = y + per_channel(bias, x)
+    return y
+
+
+def batch_norm_training(
+    x: Array, weight: Array | None = None, bias: Array | None = None, *, eps: float
+) -> tuple[Array, Array, Array, Array]:
+    """x (N, C, ...) -> y, and (C,) each: mean, biased variance, 1 / sqrt(variance + eps) of the batch."""
+    x = _float64(x)
+    axes = (0, *range(2, x.ndim))
+    mean = x.mean(axis=axes)
+    var = ((x - per_channel(mean, x)) ** 2).mean(axis=axes)
+    return batch_norm(x, weight, bias, mean, var, eps=eps), mean, var, 1 / np.sqrt(var + eps)
+
+
+def batch_norm_update(running: Array, batch: Array, *, momentum: float, correction: float) -> Array:
+    return (1 - momentum) * _float64(running) + momentum * correction * _float64(batch)
+
+
+def local_response_norm(x: Array, *, size: int, alpha: float, beta: float, k: float) -> Array:
+    """x (N, C, H, W). The mean is over `size` channels around each, those outside counted as zeros."""
+    x = _float64(x)
+    C = x.shape[1]
+    y = np.empty_like(x)
+    for c in range(C):
+        first, last = max(0, c - size // 2), min(C, c + (size - 1) // 2 + 1)
+        squares = (x[:, first:last] ** 2).sum(axis=1)
+        y[:, c] = x[:, c] / (k + alpha / size * squares) ** beta
+    return y
+
+
+# ---- softmax and losses ----------------------------------------------------------------------------------------------------------------
+
+
+def log_softmax(x: Array, *, axis: int) -> Array:
+    x = _float64(x)
+    shifted = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+
+
+def softmax(x: Array, *, axis: int) -> Array:
+    return np.exp(log_softmax(x, axis=axis))
+
+
+def cross_entropy(logits: Array, target: Array, *, label_smoothing: float) -> Array:
+    """logits (N, K, ...), target (N, ...) of integers below K -> mean over the targets, shape ()."""
+    log_p = np.moveaxis(log_softmax(logits, axis=1), 1, -1)
+    K = log_p.shape[-1]
+    wanted = (1 - label_smoothing) * np.eye(K)[target] + label_smoothing / K
+    return np.asarray(-(wanted * log_p).sum(axis=-1).mean())
+
+
+def mse(x: Array, y: Array) -> Array:
+    return np.asarray(((_float64(x) - _float64(y)) ** 2).mean())
+
+
+# ---- shapes ----------------------------------------------------------------------------------------------------------------------------
+
+
+def reshape(x: Array, *, shape: Sequence[int]) -> Array:
+    return _float64(x).reshape(tuple(shape))
+
+
+def reorder(x: Array) -> Array:
+    return _float64(x)
+
+
+def reduce_to(x: Array, *, shape: Sequence[int]) -> Array:
+    """Sum over the axes along which an array of `shape` would be broadcast to x."""
+    x = _float64(x)
+    padded = (1,) * (x.ndim - len(shape)) + tuple(shape)
+    axes = tuple(axis for axis in range(x.ndim) if padded[axis] == 1 and x.shape[axis] != 1)
+    return x.sum(axis=axes, keepdims=True).reshape(tuple(shape))
+
+
+def concat(*xs: Array, axis: int) -> Array:
+    return np.concatenate([_float64(x) for x in xs], axis=axis)
+
+
+def slice(x: Array, *, axis: int, start: int, stop: int) -> Array:
+    x = _float64(x)
+    index = [np.s_[:]] * x.ndim
+    index[axis] = np.s_[start:stop]
+    return x[tuple(index)]
