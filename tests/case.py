@@ -18,6 +18,7 @@ class Values:
 
     signed     uniform in [-scale, scale)
     positive   uniform in [scale / 2, 3 scale / 2)
+    far        uniform in [1000 - scale, 1000 + scale)
     spread     in (-scale, scale), all distinct and none within 0.08 / size of a multiple of scale / 8: away from ties and kinks, so that
                differences see one smooth piece (up to some thousand elements)
     classes    int32 in [0, scale)
@@ -31,6 +32,8 @@ class Values:
         size = int(np.prod(self.shape))
         if self.kind == "classes":
             return rng.integers(0, int(self.scale), self.shape).astype(np.int32)
+        if self.kind == "far":
+            return (1000 + self.scale * rng.uniform(-1, 1, self.shape)).astype(np.float32)
         if self.kind == "spread":
             values = ((rng.permutation(size) + 0.37) / max(size, 1) * 2 - 1).reshape(self.shape)
         else:

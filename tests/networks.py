@@ -26,6 +26,7 @@ class Builder:
     def __init__(self, name: str):
         self.rng = np.random.default_rng(zlib.crc32(name.encode()))
         self.values: list[Array] = []  # of the parameters
+        self.trained: list[bool] = []  # False for statistics of a batch norm, which have no gradient
         self.lengths = 0  # terms summed by all layers, for the error bound
 
     def op(self, op: str, *inputs: Value, **attributes: Any) -> Value:
@@ -37,7 +38,8 @@ class Builder:
     def channels(self, x: Value) -> int:
         raise NotImplementedError
 
-    def parameter(self, values: Array) -> Value:
+    def parameter(self, values: Array, trained: bool = True) -> Value:
+        self.trained.append(trained)
         self.values.append(values.astype(np.float32))
         return self.place(self.values[-1])
 
@@ -56,11 +58,11 @@ class Builder:
         self.lengths += inputs
         return self.op("linear", x, self.parameter(weight), self.parameter(bias))
 
-    def norm(self, x: Value) -> Value:
+    def norm(self, x: Value, scale: float = 1.0, bias: tuple[float, float] = (0.2, 0.5)) -> Value:
         C = self.channels(x)
-        mean, var = self.rng.uniform(-0.5, 0.5, C), self.rng.uniform(0.8, 1.5, C)
-        weight, bias = self.rng.uniform(-1, 1, C), self.rng.uniform(0.2, 0.5, C)
-        return self.op("batch_norm", x, *(self.parameter(v) for v in (weight, bias, mean, var)), eps=1e-5)
+        weight, shift = self.parameter(self.rng.uniform(-scale, scale, C)), self.parameter(self.rng.uniform(*bias, C))
+        mean, var = self.parameter(self.rng.uniform(-0.5, 0.5, C), False), self.parameter(self.rng.uniform(0.8, 1.5, C), False)
+        return self.op("batch_norm", x, weight, shift, mean, var, eps=1e-5)
 
     def act(self, x: Value, kind: str = "relu", a: float = 0.0, b: float = 0.0) -> Value:
         return self.op("activation", x, kind=kind, a=a, b=b)
@@ -110,7 +112,7 @@ class OnGraph(Builder):
 
 
 def inner_channels(count: int) -> Callable[[Builder, Value], list[Value]]:
-    """`count` channels between two convolutions, most of them no multiple of a block; the last convolution reads an image, not the input."""
+    """`count` channels between two convolutions, most of them no multiple of a block; the second one reads an image, not an input."""
 
     def network(n: Builder, x: Value) -> list[Value]:
         return [n.conv(n.act(n.conv(x, count)), 5)]
@@ -188,11 +190,11 @@ def outputs_of_all_kinds(n: Builder, x: Value) -> list[Value]:
     return [x, y, y, n.op("reshape", y, shape=[2, 450]), n.conv(y, 3)]
 
 
-def infinite_lanes(n: Builder, x: Value) -> list[Value]:
-    """A channel count of 3 leaves lanes unused; divided by their own channel sum they would become NaN, and must stay where they are."""
-    y = n.norm(n.act(n.conv(x, 3), "mish"))
-    y = n.op("local_response_norm", n.op("multiply", y, y), size=5, alpha=1.0, beta=0.75, k=0.01)
-    return [n.conv(n.op("softmax", y, axis=1), 20), n.conv(n.op("slice", y, axis=1, start=1, stop=3), 17, 1)]
+def undefined_lanes(n: Builder, x: Value) -> list[Value]:
+    """3 channels leave lanes unused. Where those hold zeros they become 0 / 0 here, and no later sum over channels may meet them."""
+    y = n.norm(n.conv(x, 3), scale=0.1, bias=(1.0, 2.0))
+    y = n.op("local_response_norm", y, size=5, alpha=5.0, beta=0.75, k=0.0)
+    return [n.conv(n.op("softmax", y, axis=1), 20), n.conv(n.op("slice", y, axis=1, start=1, stop=3), 17, 1), n.conv(y, 4)]
 
 
 def reuse_of_the_arena(n: Builder, x: Value) -> list[Value]:
@@ -217,7 +219,7 @@ NETWORKS: dict[str, Callable[[Builder, Value], list[Value]]] = {
         classifier,
         used_twice,
         outputs_of_all_kinds,
-        infinite_lanes,
+        undefined_lanes,
         reuse_of_the_arena,
     )
 } | {f"inner_channels-{count}": inner_channels(count) for count in range(1, 34)}
@@ -230,6 +232,6 @@ def an_input(seed: int) -> Array:
 
 
 def error_bound(builder: Builder) -> float:
-    """Each layer rounds as often as it sums, plus 16 times for its other operations; magnitudes stay below 4, no later layer enlarges errors."""
+    """Each layer rounds as often as it sums, plus 16 times for the rest; magnitudes stay below 4, and no later layer enlarges errors."""
     eps = 2.0**-24
     return 4 * eps * (builder.lengths + 16 * math.ceil(len(builder.values) / 2 + 4))

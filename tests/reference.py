@@ -212,6 +212,35 @@ def scale_shift(x: Array, *, scale: float, shift: float) -> Array:
     return _float64(x) * scale + shift
 
 
+def dropout(x: Array, *, p: float, stream: int, seed: int, iteration: int) -> Array:
+    """x / (1 - p), or 0 where the element's random number says so."""
+    return np.where(dropout_mask(np.shape(x), p, stream, seed, iteration), _float64(x) / (1 - p), 0)
+
+
+def dropout_mask(shape: Sequence[int], p: float, stream: int, seed: int, iteration: int) -> Array:
+    """True where an element is kept. A hash of the row-major index, under two 32-bit keys made of seed, iteration and stream."""
+    golden, all_bits = 0x9E3779B97F4A7C15, 2**64 - 1
+    key = 0
+    for part in (seed, iteration, stream):
+        key = _splitmix64((key + part + golden) & all_bits)
+    index = np.arange(math.prod(shape), dtype=np.uint32)
+    random = _lowbias32(_lowbias32(index + np.uint32(key & 0xFFFFFFFF)) ^ np.uint32(key >> 32)) >> 1
+    return (random >= int(p * 2**31 + 0.5)).reshape(tuple(shape))
+
+
+def _splitmix64(z: int) -> int:
+    all_bits = 2**64 - 1
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & all_bits
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & all_bits
+    return z ^ (z >> 31)
+
+
+def _lowbias32(h: Array) -> Array:
+    h = (h ^ (h >> 16)) * np.uint32(0x7FEB352D)
+    h = (h ^ (h >> 15)) * np.uint32(0x846CA68B)
+    return h ^ (h >> 16)
+
+
 # ---- normalization ---------------------------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,8 @@ from fastcnn import _core
 
 Array = np.ndarray
 
+SAME_3X3 = {"stride": [1, 1], "padding": [1] * 4, "dilation": [1, 1], "groups": 1}
+
 # A program uses one thread for each million operations; a matrix product of 200 x 200 x 100 beside the op makes three worth while.
 BALLAST = 200, 200, 100
 
@@ -75,3 +77,17 @@ def run(
 
 def same_bits(a: Sequence[Array], b: Sequence[Array]) -> bool:
     return len(a) == len(b) and all(x.shape == y.shape and x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
+
+
+def large_program(isa: str = "") -> tuple[_core.Program, list[np.ndarray]]:
+    """Some 30 million operations: enough for 16 threads and more."""
+    rng = np.random.default_rng(0)
+    graph = _core.Graph()
+    y = graph.input("x", (2, 3, 30, 29))
+    for i, (outputs, inputs) in enumerate(((33, 3), (20, 33), (40, 20))):
+        weight = graph.parameter(_core.Parameter(rng.uniform(-1, 1, (outputs, inputs, 3, 3)) / inputs), f"weight{i}")
+        y = graph.add("conv2d", [y, weight, None], SAME_3X3)[0]
+        y = graph.add("activation", [y], {"kind": "silu", "a": 0.0, "b": 0.0})[0]
+    y = graph.add("max_pool", [y], {"kernel": [2, 2], "stride": [2, 2], "padding": [0] * 4, "dilation": [1, 1], "ceil_mode": False})[0]
+    graph.outputs([y])
+    return _core.Program(graph, isa=isa), [rng.uniform(-1, 1, (2, 3, 30, 29)).astype(np.float32)]

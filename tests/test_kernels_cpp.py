@@ -1,4 +1,4 @@
-"""Builds the kernels without Python, runs their C++ tests for every ISA of this machine, and looks at the compiler's objects."""
+"""Builds the kernels without Python and runs their C++ tests for every ISA of this machine."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ def run(*command):
 
 
 @pytest.fixture(scope="module")
-def build():
+def program():
     if not (os.environ.get("CXX") or shutil.which("c++")):
         pytest.skip("there is no C++ compiler")
     cmake, ninja = tool("cmake"), tool("ninja")
@@ -34,21 +34,8 @@ def build():
     generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja else []
     run(cmake, "-S", ROOT, "-B", BUILD, *generator, "-DFASTCNN_PYTHON=OFF", "-DFASTCNN_TESTS=ON")
     run(cmake, "--build", BUILD, "--target", "kernel_tests", "--parallel", str(os.cpu_count()))
-    return BUILD
+    return BUILD / "kernel_tests"
 
 
-def test_kernels_agree_with_references_in_double(build):
-    output = run(build / "kernel_tests")
-    assert "baseline conv_direct: passed" in output
-
-
-def test_isa_objects_share_no_code(build):
-    """A weak symbol is one that the linker may take from any object: from one with instructions that this processor lacks."""
-    objects = sorted(build.glob("CMakeFiles/kernels_*.dir/**/*.o"))
-    assert objects
-    for path in objects:
-        isa = next(part for part in path.parts if part.startswith("kernels_")).removeprefix("kernels_").removesuffix(".dir")
-        namespace = f"7fastcnn{len(isa)}{isa}"  # as it stands in a mangled name
-        for line in run("nm", path).splitlines():
-            kind, symbol = line.split()[-2:]
-            assert kind not in "wWvVu" or namespace in symbol, f"{path.name} of {isa} shares {symbol}"
+def test_kernels_agree_with_references_in_double(program):
+    assert "baseline conv_direct: passed" in run(program)

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from networks import NETWORKS, SHAPE, Builder, OnGraph, OnOracle, an_input, error_bound
+from networks import NETWORKS, SHAPE, OnGraph, OnOracle, an_input, error_bound
 from running import same_bits
 
 from fastcnn import _core
@@ -96,20 +96,6 @@ def derivative(name: str) -> tuple[list[Array], list[Array], list[float]]:
     return dys, directions, found
 
 
-def trained_parameters(builder: Builder) -> list[int]:
-    """Positions of parameters that have a gradient: mean and variance of a batch norm have none."""
-    return [i for i, values in enumerate(builder.values) if not is_statistic(builder.values, i)]
-
-
-def is_statistic(values: list[Array], i: int) -> bool:
-    """Batch norms have four parameters of one axis in a row; the others alternate with weights of two or four axes."""
-    first = i
-    while first > 0 and values[first - 1].ndim == 1:
-        first -= 1
-    position = i - first - (1 if first > 0 else 0)  # the bias of the convolution before comes first
-    return values[i].ndim == 1 and position >= 0 and position % 4 in (2, 3)
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_gradient_of_network(name: str, isa: str) -> None:
     """Along a random direction for each parameter. Errors are relative to the sum of magnitudes that makes the derivative."""
@@ -118,7 +104,7 @@ def test_gradient_of_network(name: str, isa: str) -> None:
     x = builder.graph.input("x", SHAPE)
     outputs = NETWORKS[name](builder, x)
     seeds = [builder.graph.input(f"dy{i}", dy.shape) for i, dy in enumerate(dys)]
-    checked = trained_parameters(builder)
+    checked = [i for i, trained in enumerate(builder.trained) if trained]
     gradients = builder.graph.gradient(outputs, seeds, [x, *(builder.parameters[i] for i in checked)])
     builder.graph.outputs(gradients)
     program = _core.Program(builder.graph, isa=isa)

@@ -100,4 +100,121 @@ struct MultiplyRows {
   int64_t a_row, a_column, b_stride, c_stride;
 };
 
+// The taps that one output of a pooling sees along one axis: first, first + step, ... below last. All are pixels.
+struct PoolWindow {
+  int64_t first, last;
+  float scale;  // of an average
+};
+
+// Some rows of a pooling of one channel block: y[i, j] from x[rows[i], columns[j]].
+struct Pool {
+  const float* x;  // pixel (0, 0)
+  float* y;        // the first pixel of the first row
+  const PoolWindow* rows;
+  const PoolWindow* columns;
+  const float* row_scales;  // of each row and column of x, for the gradient of an average
+  const float* column_scales;
+  int64_t row_count, column_count, row_step, column_step;
+  int64_t x_row_stride, y_row_stride;
+};
+
+// The gradient of a maximum pooling, all of one channel block: dx is overwritten.
+struct MaxPoolBackward {
+  const float* dy;
+  const float* x;
+  float* dx;
+  const PoolWindow* rows;
+  const PoolWindow* columns;
+  int64_t row_count, column_count, row_step, column_step;
+  int64_t x_rows, x_columns;
+  int64_t dy_row_stride, x_row_stride, dx_row_stride;
+};
+
+// Pixels of one channel block in several images: (n, h, w) lies at n image + h row + w lanes. channels: those of the block that exist.
+struct BlockPixels {
+  int64_t images, rows, columns;
+  int channels;
+};
+struct PixelStrides {
+  int64_t image, row;
+};
+
+// y = (x - mean) / sqrt(var + eps) * weight + bias. All four have one value a channel; weight and bias may be nullptr.
+struct BatchNorm {
+  const float* x;
+  float* y;
+  const float* weight;
+  const float* bias;
+  const float* mean;
+  const float* var;
+  float eps;
+  BlockPixels pixels;
+  PixelStrides x_strides, y_strides;
+};
+
+// The statistics of each channel: mean, biased variance, 1 / sqrt(variance + eps).
+struct BatchNormStatistics {
+  const float* x;
+  float* mean;
+  float* var;
+  float* inv_std;
+  float eps;
+  BlockPixels pixels;
+  PixelStrides x_strides;
+};
+
+// The gradients of a batch normalization. batch_statistics: mean and inv_std were made from x, so dx goes through them too.
+struct BatchNormBackward {
+  const float* dy;
+  const float* x;
+  float* dx;  // may be dy or x
+  const float* weight;
+  const float* mean;
+  const float* inv_std;
+  float* dweight;
+  float* dbias;
+  bool batch_statistics;
+  BlockPixels pixels;
+  PixelStrides dy_strides, x_strides, dx_strides;
+};
+
+// y[c] = x[c] / (k + alpha sum of x[j]^2 for c - before <= j <= c + after)^beta at `count` positions that lie side by side.
+struct LocalResponseNorm {
+  const float* x;   // channel 0
+  const float* dy;  // backward
+  float* y;         // forward: channel 0 of y; backward: of dx, which may be dy
+  float* scratch;   // backward: channels * count
+  int64_t channels, count, channel_stride;
+  int64_t first, last;  // forward: channels first .. last - 1 are made
+  int64_t before, after;
+  float alpha, beta, k;
+};
+
+// y = x * scale or, where the random number of the element is too small, 0. Lane l of vector v is element first + v vector_step + l
+// lane_step.
+struct Dropout {
+  const float* x;
+  float* y;
+  int64_t count;
+  uint32_t first, vector_step, lane_step;
+  uint32_t key[2];
+  int32_t limit;  // random numbers are uniform in [0, 2^31); those above the limit keep their element
+  float scale;
+};
+
+// One optimizer step for some weights w with gradient g: g is scaled, then weight_decay w is added to it; w is multiplied by keep_weights;
+// the rest is each optimizer's own (kernels/optimizer.cpp).
+struct WeightUpdate {
+  float* weights;
+  const float* gradient;
+  float* first;  // slots: what each optimizer remembers of the steps before, or nullptr
+  float* second;
+  int64_t count;
+  float gradient_scale, weight_decay, keep_weights;
+  float rate, eps;
+  float keep_first, keep_second;  // momentum or beta1; alpha or beta2
+  float root_correction;          // Adam: 1 / sqrt(1 - beta2^t)
+  bool nesterov;
+};
+
 }  // namespace fastcnn

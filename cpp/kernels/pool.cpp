@@ -33,23 +33,26 @@ void max_pool(const Pool& unit) {
 }
 
 // For every window: the number of its first maximum, lane by lane, then the gradient to that tap.
-void max_pool_backward(const MaxPoolBackward& unit) {
+void max_pool_backward(const MaxPoolBackward& args) {
+  const MaxPoolBackward unit = args;  // a copy that no store can change
   for (int64_t h = 0; h < unit.x_rows; ++h) memset(unit.dx + h * unit.dx_row_stride, 0, sizeof(float) * (size_t)(unit.x_columns * kLanes));
   for (int64_t i = 0; i < unit.row_count; ++i) {
+    const PoolWindow rows = unit.rows[i];
     for (int64_t j = 0; j < unit.column_count; ++j) {
-      const Vec dy = load(unit.dy + i * unit.dy_row_stride + j * kLanes);
+      const PoolWindow columns = unit.columns[j];
       Vec most = broadcast(-__builtin_inff());
       IntVec first{};
       int32_t tap = 0;
-      for_each_tap(unit.rows[i], unit.row_step, unit.x_row_stride, unit.columns[j], unit.column_step, [&](int64_t at) {
+      for_each_tap(rows, unit.row_step, unit.x_row_stride, columns, unit.column_step, [&](int64_t at) {
         const Vec x = load(unit.x + at);
         const IntVec higher = (x > most) | ((x != x) & (most == most));
         most = select(higher, x, most);
         first = higher ? IntVec{} + tap : first;
         ++tap;
       });
+      const Vec dy = load(unit.dy + i * unit.dy_row_stride + j * kLanes);
       tap = 0;
-      for_each_tap(unit.rows[i], unit.row_step, unit.dx_row_stride, unit.columns[j], unit.column_step, [&](int64_t at) {
+      for_each_tap(rows, unit.row_step, unit.dx_row_stride, columns, unit.column_step, [&](int64_t at) {
         store(unit.dx + at, load(unit.dx + at) + select(first == IntVec{} + tap, dy, zero()));
         ++tap;
       });

@@ -14,7 +14,7 @@ Index pooled_size(const PoolAxis& a, bool ceil_mode) {
   return (outputs - 1) * a.stride < a.size + a.before ? outputs : outputs - 1;
 }
 
-PoolAxis adaptive_axis(Index size, Index outputs) { return {.size = size, .outputs = outputs, .dilation = 1, .adaptive = true}; }
+PoolAxis adaptive_axis(Index size, Index outputs) { return {.size = size, .outputs = outputs, .adaptive = true}; }
 
 }  // namespace
 

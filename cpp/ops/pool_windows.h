@@ -14,9 +14,9 @@
 namespace fastcnn {
 
 struct PoolAxis {
-  Index size, outputs;
-  Index kernel, stride, before, after, dilation;
-  bool adaptive;  // output i sees the inputs [floor(i size / outputs), ceil((i + 1) size / outputs)); the line above is unused
+  Index size = 0, outputs = 0;
+  Index kernel = 1, stride = 1, before = 0, after = 0, dilation = 1;
+  bool adaptive = false;  // output i sees the inputs [floor(i size / outputs), ceil((i + 1) size / outputs)); the line above is unused
 };
 
 struct PoolGeometry {

@@ -1,6 +1,7 @@
 // Optimizer and TrainingProgram.
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/dispatch.h"
@@ -29,32 +30,36 @@ struct BoundOptimizer {
 
   py::dict state() const {
     py::dict slots;
-    for (std::size_t slot = 0; slot < optimizer.slot_names().size(); ++slot) {
+    for (const std::string& name : optimizer.slot_names()) {
+      if (!optimizer.has_slot(name)) continue;
       py::list arrays;
       for (std::size_t i = 0; i < parameters.size(); ++i) {
         const std::vector<Index> shape = parameters[i]->shape().sizes();
         py::array_t<float> array(std::vector<py::ssize_t>(shape.begin(), shape.end()));
-        std::memcpy(array.mutable_data(), optimizer.slot(slot, i), static_cast<std::size_t>(array.nbytes()));
+        std::memcpy(array.mutable_data(), optimizer.slot(name, i), static_cast<std::size_t>(array.nbytes()));
         arrays.append(array);
       }
-      slots[py::str(optimizer.slot_names()[slot])] = arrays;
+      slots[py::str(name)] = arrays;
     }
     return slots;
   }
 
   void load_state(const py::dict& slots) {
-    std::vector<std::vector<py::array>> checked;  // all of it is checked before any is written
-    for (const std::string& name : optimizer.slot_names()) {
-      require(slots.contains(name), "optimizer", "a slot is missing in the state", "'", name, "'");
-      const py::list arrays(slots[py::str(name)]);
+    const std::vector<std::string> names = optimizer.slot_names();
+    std::map<std::string, std::vector<py::array>> checked;  // all of it is checked before any is written
+    for (const auto& [key, value] : slots) {
+      const std::string name = key.cast<std::string>();
+      require(std::find(names.begin(), names.end(), name) != names.end(), "optimizer", "there is no slot of this name", "'", name, "'");
+      const py::list arrays(py::reinterpret_borrow<py::object>(value));
       require(arrays.size() == parameters.size(), "optimizer", "a slot must have an array for each parameter", arrays.size());
-      checked.emplace_back();
       for (std::size_t i = 0; i < parameters.size(); ++i)
-        checked.back().push_back(input_array(arrays[i], {.shape = parameters[i]->shape()}, name));
+        checked[name].push_back(input_array(arrays[i], {.shape = parameters[i]->shape()}, name));
     }
-    for (std::size_t slot = 0; slot < checked.size(); ++slot)
+    for (const auto& [name, arrays] : checked) {
+      optimizer.make_slot(name);
       for (std::size_t i = 0; i < parameters.size(); ++i)
-        std::memcpy(optimizer.slot(slot, i), checked[slot][i].data(), static_cast<std::size_t>(checked[slot][i].nbytes()));
+        std::memcpy(optimizer.slot(name, i), arrays[i].data(), static_cast<std::size_t>(arrays[i].nbytes()));
+    }
   }
 };
 

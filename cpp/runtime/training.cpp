@@ -68,6 +68,7 @@ void TrainingProgram::apply(const Update& update, const RunOptions& options) {
     optimizer.update(kernels, units * worker.index() / worker.size(), units * (worker.index() + 1) / worker.size(), weights.data(),
                      gradients.data(), scale);
   });
+  ++optimizer.steps;
   for (const auto& parameter : parameters_) parameter->written();
 }
 

@@ -1,0 +1,33 @@
+// Element-wise functions over runs of floats of any length. Output and input may be the same run.
+#include "kernels/kernels.h"
+#include "simd/activation.h"
+#include "simd/loops.h"
+
+namespace fastcnn::FASTCNN_ISA {
+
+void activate(float* y, const float* x, int64_t count, Activation chosen) {
+  if (chosen.kind == ActivationKind::identity && y == x) return;
+  const Vec a = broadcast(chosen.a), b = broadcast(chosen.b);
+  with_kind(chosen.kind, [&](auto kind) { map(y, count, [&](Vec v) { return activation<decltype(kind)::value>(v, a, b); }, x); });
+}
+
+void activate_backward(float* dx, const float* dy, const float* x, int64_t count, Activation chosen) {
+  const Vec a = broadcast(chosen.a), b = broadcast(chosen.b);
+  with_kind(chosen.kind,
+            [&](auto kind) { map(dx, count, [&](Vec d, Vec v) { return d * derivative<decltype(kind)::value>(v, a, b); }, dy, x); });
+}
+
+void add(float* y, const float* a, const float* b, int64_t count) {
+  map(y, count, [](Vec u, Vec v) { return u + v; }, a, b);
+}
+
+void multiply(float* y, const float* a, const float* b, int64_t count) {
+  map(y, count, [](Vec u, Vec v) { return u * v; }, a, b);
+}
+
+void scale_shift(float* y, const float* x, int64_t count, float scale, float shift) {
+  const Vec factor = broadcast(scale), offset = broadcast(shift);
+  map(y, count, [&](Vec v) { return fma(v, factor, offset); }, x);
+}
+
+}  // namespace fastcnn::FASTCNN_ISA

@@ -1,0 +1,54 @@
+// activation: y = f(x), element by element, in any layout; f by name (kernels/arguments.h). activation_backward(dy, x) -> dx = dy f'(x).
+#include "kernels/kernels.h"
+#include "ops/activation_kind.h"
+#include "ops/ops.h"
+#include "ops/rows.h"
+
+namespace fastcnn {
+
+namespace {
+
+std::vector<TensorType> infer(const NodeView& node) {
+  activation_of(node.attributes);
+  return {{.shape = node.input(0).shape}};
+}
+
+Step bind(const BindScope& scope) {
+  const Operand x = scope.inputs[0], y = scope.outputs[0];
+  const RowView xs(x.type), ys(y.type);
+  Step step;
+  step.units = ys.count();
+  step.flops = static_cast<double>(y.type.shape.elements());
+  step.run = [=, activation = activation_of(scope.attributes), activate = scope.kernels.activate](const RunContext& run, Index begin,
+                                                                                                  Index end) {
+    for (Index i = begin; i < end; ++i) activate(y.data(run) + ys.row(i), x.data(run) + xs.row(i), ys.length(i), activation);
+  };
+  return step;
+}
+
+void backward(GradientScope& scope) {
+  if (scope.wanted[0])
+    scope.input_gradients[0] = scope.graph.add_one("activation_backward", {scope.output_gradients[0], scope.inputs[0]}, scope.attributes);
+}
+
+Step bind_backward(const BindScope& scope) {
+  const Operand dy = scope.inputs[0], x = scope.inputs[1], dx = scope.outputs[0];
+  const RowView dys(dy.type), xs(x.type), dxs(dx.type);
+  Step step;
+  step.units = dxs.count();
+  step.flops = 2.0 * static_cast<double>(dx.type.shape.elements());
+  step.run = [=, activation = activation_of(scope.attributes), kernel = scope.kernels.activate_backward](const RunContext& run, Index begin,
+                                                                                                         Index end) {
+    for (Index i = begin; i < end; ++i)
+      kernel(dx.data(run) + dxs.row(i), dy.data(run) + dys.row(i), x.data(run) + xs.row(i), dxs.length(i), activation);
+  };
+  return step;
+}
+
+}  // namespace
+
+const Op k_activation = {.name = "activation", .infer = infer, .layout = want_same, .bind = bind, .backward = backward, .in_place = {0}};
+const Op k_activation_backward = {
+    .name = "activation_backward", .infer = infer, .layout = want_same, .bind = bind_backward, .in_place = {0, 1}};
+
+}  // namespace fastcnn

@@ -1,0 +1,47 @@
+#include "ops/activation_kind.h"
+
+#include <cmath>
+
+namespace fastcnn {
+
+namespace {
+
+constexpr std::pair<const char*, ActivationKind> kNames[] = {
+    {"identity", ActivationKind::identity},
+    {"relu", ActivationKind::relu},
+    {"clipped", ActivationKind::clipped},
+    {"leaky_relu", ActivationKind::leaky_relu},
+    {"elu", ActivationKind::elu},
+    {"sigmoid", ActivationKind::sigmoid},
+    {"tanh", ActivationKind::tanh},
+    {"silu", ActivationKind::silu},
+    {"gelu", ActivationKind::gelu},
+    {"hardsigmoid", ActivationKind::hardsigmoid},
+    {"hardswish", ActivationKind::hardswish},
+    {"mish", ActivationKind::mish},
+};
+
+float finite(double value, const char* name) {
+  require(!std::isnan(value), "activation", join(name, " must be a number"), value);
+  return static_cast<float>(value);
+}
+
+}  // namespace
+
+ActivationKind activation_kind(const std::string& name, std::string_view op) {
+  for (const auto& [known, kind] : kNames)
+    if (name == known) return kind;
+  throw Error(ErrorKind::value, op, "there is no activation of this name", name);
+}
+
+Activation activation_of(const Attributes& attributes) {
+  return {activation_kind(attributes.text("kind"), "activation"), finite(attributes.number("a"), "a"), finite(attributes.number("b"), "b")};
+}
+
+Activation fused_activation(const Attributes& attributes) {
+  if (!attributes.has("activation")) return {};
+  return {activation_kind(attributes.text("activation"), "activation"), finite(attributes.number("activation_a"), "activation_a"),
+          finite(attributes.number("activation_b"), "activation_b")};
+}
+
+}  // namespace fastcnn

@@ -1,0 +1,146 @@
+// Batch normalization with given statistics, as a network that is trained uses it:
+//   batch_norm(x, weight?, bias?, mean, var) -> y = (x - mean) / sqrt(var + eps) * weight + bias
+//   batch_norm_backward(dy, x, weight?, mean, var) -> dx, dweight, dbias
+// x: (N, C, H, W), all others (C,). The statistics are constants: they have no gradient. batch_norm_training.cpp makes them.
+#include "ops/batch_norm.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ops/ops.h"
+
+namespace fastcnn {
+
+void check_batch_norm(std::string_view op, const NodeView& node, std::size_t image, std::initializer_list<ChannelArray> arrays) {
+  const Shape& x = node.input(image).shape;
+  require(x.rank() == 4, op, "input must be (N, C, H, W)", x);
+  require(x[1] >= 1 && x[2] >= 1 && x[3] >= 1, op, "input sizes must be at least 1", x);
+  for (const auto& [index, name] : arrays)
+    if (node.has_input(index))
+      require(node.input(index).shape == Shape{x[1]}, op, join(name, " must be (channels,)"), node.input(index).shape, ", channels=", x[1]);
+}
+
+float checked_eps(std::string_view op, const Attributes& attributes) {
+  const double eps = attributes.number("eps");
+  require(std::isfinite(eps) && eps >= 0, op, "eps must be finite and at least 0", "eps=", eps);
+  return static_cast<float>(eps);
+}
+
+LayoutWish layout_batch_norm(const NodeView& node, std::size_t images_in) {
+  LayoutWish wish = want_plain(node);
+  std::fill_n(wish.inputs.begin(), images_in, Want::image);
+  wish.outputs[0] = Want::image;
+  return wish;
+}
+
+namespace {
+
+std::vector<TensorType> infer(const NodeView& node) {
+  check_batch_norm("batch_norm", node, 0, {{1, "weight"}, {2, "bias"}, {3, "mean"}, {4, "var"}});
+  require(node.has_input(3) && node.has_input(4), "batch_norm", "mean and var must be given");
+  checked_eps("batch_norm", node.attributes);
+  return {{.shape = node.input(0).shape}};
+}
+
+LayoutWish layout(const NodeView& node) { return layout_batch_norm(node, 1); }
+
+// A unit is a row of pixels of one channel block; rows of one block go together.
+Step bind(const BindScope& scope) {
+  const Operand x = scope.inputs[0], weight = scope.inputs[1], bias = scope.inputs[2], mean = scope.inputs[3], var = scope.inputs[4];
+  const Operand y = scope.outputs[0];
+  const ImageStrides xs = x.type.strides(), ys = y.type.strides();
+  const Index H = x.type.H(), W = x.type.W();
+  const float eps = checked_eps("batch_norm", scope.attributes);
+  Step step;
+  step.units = x.type.N() * xs.blocks * H;
+  step.flops = 3.0 * static_cast<double>(x.type.shape.elements());
+  step.run = [=, kernel = scope.kernels.batch_norm](const RunContext& run, Index begin, Index end) {
+    for (Index unit = begin; unit < end;) {
+      const Index image = unit / H, row = unit % H, rows = std::min(H - row, end - unit), block = image % xs.blocks;
+      kernel({.x = x.data(run) + xs.origin + image * xs.block + row * xs.row,
+              .y = y.data(run) + ys.origin + image * ys.block + row * ys.row,
+              .weight = channel_data(weight, run, block * xs.pixel),
+              .bias = channel_data(bias, run, block * xs.pixel),
+              .mean = channel_data(mean, run, block * xs.pixel),
+              .var = channel_data(var, run, block * xs.pixel),
+              .eps = eps,
+              .pixels = {1, rows, W, channels_in(x.type, block)},
+              .x_strides = {0, xs.row},
+              .y_strides = {0, ys.row}});
+      unit += rows;
+    }
+  };
+  return step;
+}
+
+void backward(GradientScope& scope) {
+  const std::vector<ValueId>& in = scope.inputs;
+  if (scope.wanted[3] || scope.wanted[4])
+    throw Error(ErrorKind::unsupported, "batch_norm", "mean and var are constants and have no gradient");
+  const std::vector<ValueId> gradients =
+      scope.graph.add("batch_norm_backward", {scope.output_gradients[0], in[0], in[1], in[3], in[4]}, scope.attributes);
+  for (std::size_t i = 0; i < 3; ++i)
+    if (scope.wanted[i]) scope.input_gradients[i] = gradients[i];
+}
+
+std::vector<TensorType> infer_backward(const NodeView& node) {
+  const char* op = "batch_norm_backward";
+  check_batch_norm(op, node, 1, {{2, "weight"}, {3, "mean"}, {4, "var"}});
+  const Shape &dy = node.input(0).shape, &x = node.input(1).shape;
+  require(dy == x, op, "the gradient must have the shape of the input", "gradient ", dy, ", input ", x);
+  require(node.has_input(3) && node.has_input(4), op, "mean and var must be given");
+  checked_eps(op, node.attributes);
+  return {{.shape = x}, {.shape = {x[1]}}, {.shape = {x[1]}}};
+}
+
+LayoutWish layout_backward(const NodeView& node) { return layout_batch_norm(node, 2); }
+
+Step bind_backward(const BindScope& scope) {
+  const Operand var = scope.inputs[4];
+  const float eps = checked_eps("batch_norm_backward", scope.attributes);
+  const auto inv_std = [=](const RunContext& run, Index first, int channels) {
+    float* made = reinterpret_cast<float*>(run.scratch);
+    for (int i = 0; i < channels; ++i) made[i] = 1.0f / std::sqrt(var.data(run)[first + i] + eps);
+    return made;
+  };
+  return bind_batch_norm_backward(scope, inv_std, false);
+}
+
+}  // namespace
+
+// A unit is a channel block of all images, whose sums are made in one order.
+Step bind_batch_norm_backward(const BindScope& scope, InverseStd inv_std, bool batch_statistics) {
+  const Operand dy = scope.inputs[0], x = scope.inputs[1], weight = scope.inputs[2], mean = scope.inputs[3];
+  const Operand dx = scope.outputs[0], dweight = scope.outputs[1], dbias = scope.outputs[2];
+  const ImageStrides dys = dy.type.strides(), xs = x.type.strides(), dxs = dx.type.strides();
+  Step step;
+  step.units = xs.blocks;
+  step.flops = 8.0 * static_cast<double>(x.type.shape.elements());
+  step.scratch_bytes = xs.pixel * bytes_of(DType::f32);
+  step.run = [=, kernel = scope.kernels.batch_norm_backward](const RunContext& run, Index begin, Index end) {
+    for (Index block = begin; block < end; ++block) {
+      const Index first = block * xs.pixel;
+      const int channels = channels_in(x.type, block);
+      kernel({.dy = dy.data(run) + dys.origin + block * dys.block,
+              .x = x.data(run) + xs.origin + block * xs.block,
+              .dx = dx.data(run) + dxs.origin + block * dxs.block,
+              .weight = channel_data(weight, run, first),
+              .mean = channel_data(mean, run, first),
+              .inv_std = inv_std(run, first, channels),
+              .dweight = channel_data(dweight, run, first),
+              .dbias = channel_data(dbias, run, first),
+              .batch_statistics = batch_statistics,
+              .pixels = {x.type.N(), x.type.H(), x.type.W(), channels},
+              .dy_strides = {dys.batch, dys.row},
+              .x_strides = {xs.batch, xs.row},
+              .dx_strides = {dxs.batch, dxs.row}});
+    }
+  };
+  return step;
+}
+
+const Op k_batch_norm = {.name = "batch_norm", .infer = infer, .layout = layout, .bind = bind, .backward = backward, .in_place = {0}};
+const Op k_batch_norm_backward = {
+    .name = "batch_norm_backward", .infer = infer_backward, .layout = layout_backward, .bind = bind_backward, .in_place = {0, 1}};
+
+}  // namespace fastcnn

@@ -1,0 +1,126 @@
+// Batch normalization with the statistics of the batch, as training uses it:
+//   batch_norm_training(x, weight?, bias?) -> y, mean, var (biased), inv_std = 1 / sqrt(var + eps)
+//   batch_norm_training_backward(dy, x, weight?, mean, inv_std) -> dx, dweight, dbias      dx goes through the statistics too
+//   batch_norm_update(running, batch)      running = (1 - momentum) running + momentum correction batch, in place
+// x: (N, C, H, W), all others (C,). A unit is a channel block of all images: its statistics are made in one order.
+#include <cmath>
+
+#include "ops/batch_norm.h"
+#include "ops/ops.h"
+
+namespace fastcnn {
+
+namespace {
+
+std::vector<TensorType> infer(const NodeView& node) {
+  const char* op = "batch_norm_training";
+  check_batch_norm(op, node, 0, {{1, "weight"}, {2, "bias"}});
+  const Shape &x = node.input(0).shape, channels{x[1]};
+  require(x[0] * x[2] * x[3] > 1, op, "there must be more than one value per channel", x);
+  checked_eps(op, node.attributes);
+  return {{.shape = x}, {.shape = channels}, {.shape = channels}, {.shape = channels}};
+}
+
+LayoutWish layout(const NodeView& node) { return layout_batch_norm(node, 1); }
+
+Step bind(const BindScope& scope) {
+  const auto optional = [&](std::size_t i) { return i < scope.inputs.size() ? scope.inputs[i] : Operand{}; };
+  const Operand x = scope.inputs[0], weight = optional(1), bias = optional(2);
+  const Operand y = scope.outputs[0], mean = scope.outputs[1], var = scope.outputs[2], inv_std = scope.outputs[3];
+  const ImageStrides xs = x.type.strides(), ys = y.type.strides();
+  const float eps = checked_eps("batch_norm_training", scope.attributes);
+  const auto statistics = scope.kernels.batch_norm_statistics;
+  const auto normalize = scope.kernels.batch_norm;
+  Step step;
+  step.units = xs.blocks;
+  step.flops = 7.0 * static_cast<double>(x.type.shape.elements());
+  step.run = [=](const RunContext& run, Index begin, Index end) {
+    for (Index block = begin; block < end; ++block) {
+      const Index first = block * xs.pixel;
+      const BlockPixels pixels{x.type.N(), x.type.H(), x.type.W(), channels_in(x.type, block)};
+      const float* from = x.data(run) + xs.origin + block * xs.block;
+      statistics({.x = from,
+                  .mean = channel_data(mean, run, first),
+                  .var = channel_data(var, run, first),
+                  .inv_std = channel_data(inv_std, run, first),
+                  .eps = eps,
+                  .pixels = pixels,
+                  .x_strides = {xs.batch, xs.row}});
+      normalize({.x = from,
+                 .y = y.data(run) + ys.origin + block * ys.block,
+                 .weight = channel_data(weight, run, first),
+                 .bias = channel_data(bias, run, first),
+                 .mean = channel_data(mean, run, first),
+                 .var = channel_data(var, run, first),
+                 .eps = eps,
+                 .pixels = pixels,
+                 .x_strides = {xs.batch, xs.row},
+                 .y_strides = {ys.batch, ys.row}});
+    }
+  };
+  return step;
+}
+
+void backward(GradientScope& scope) {
+  for (std::size_t i = 1; i < 4; ++i)
+    if (scope.output_gradients[i] != kNoValue)
+      throw Error(ErrorKind::unsupported, "batch_norm_training", "the statistics that it returns have no gradient");
+  const ValueId weight = scope.inputs.size() > 1 ? scope.inputs[1] : kNoValue;
+  const std::vector<ValueId> gradients = scope.graph.add(
+      "batch_norm_training_backward", {scope.output_gradients[0], scope.inputs[0], weight, scope.outputs[1], scope.outputs[3]}, {});
+  for (std::size_t i = 0; i < scope.inputs.size(); ++i)
+    if (scope.wanted[i]) scope.input_gradients[i] = gradients[i];
+}
+
+std::vector<TensorType> infer_backward(const NodeView& node) {
+  const char* op = "batch_norm_training_backward";
+  check_batch_norm(op, node, 1, {{2, "weight"}, {3, "mean"}, {4, "inv_std"}});
+  const Shape &dy = node.input(0).shape, &x = node.input(1).shape;
+  require(dy == x, op, "the gradient must have the shape of the input", "gradient ", dy, ", input ", x);
+  require(x[0] >= 1, op, "there must be more than one value per channel", x);
+  require(node.has_input(3) && node.has_input(4), op, "mean and inv_std must be given");
+  return {{.shape = x}, {.shape = {x[1]}}, {.shape = {x[1]}}};
+}
+
+LayoutWish layout_backward(const NodeView& node) { return layout_batch_norm(node, 2); }
+
+Step bind_backward(const BindScope& scope) {
+  const auto inv_std = [array = scope.inputs[4]](const RunContext& run, Index first, int) { return channel_data(array, run, first); };
+  return bind_batch_norm_backward(scope, inv_std, true);
+}
+
+std::vector<TensorType> infer_update(const NodeView& node) {
+  const char* op = "batch_norm_update";
+  const Shape &running = node.input(0).shape, &batch = node.input(1).shape;
+  require(running == batch, op, "running and batch statistics must have one shape", "running ", running, ", batch ", batch);
+  const double momentum = node.attributes.number("momentum"), correction = node.attributes.number("correction");
+  require(momentum >= 0 && momentum <= 1, op, "momentum must be from 0 to 1", "momentum=", momentum);
+  require(std::isfinite(correction) && correction > 0, op, "correction must be finite and positive", "correction=", correction);
+  return {};
+}
+
+Step bind_update(const BindScope& scope) {
+  const Operand running = scope.inputs[0], batch = scope.inputs[1];
+  const Index count = running.type.shape.elements();
+  const double momentum = scope.attributes.number("momentum"), correction = scope.attributes.number("correction");
+  const float keep = static_cast<float>(1.0 - momentum), take = static_cast<float>(momentum * correction);
+  Step step;
+  step.run = [=](const RunContext& run, Index begin, Index end) {
+    if (begin == end) return;
+    float* to = running.data(run);
+    const float* from = batch.data(run);
+    for (Index i = 0; i < count; ++i) to[i] = keep * to[i] + take * from[i];
+  };
+  return step;
+}
+
+}  // namespace
+
+const Op k_batch_norm_training = {
+    .name = "batch_norm_training", .infer = infer, .layout = layout, .bind = bind, .backward = backward, .in_place = {0}};
+const Op k_batch_norm_training_backward = {
+    .name = "batch_norm_training_backward", .infer = infer_backward, .layout = layout_backward, .bind = bind_backward, .in_place = {0, 1}};
+const Op k_batch_norm_update = {
+    .name = "batch_norm_update", .infer = infer_update, .layout = want_plain, .bind = bind_update, .update = true};
+
+}  // namespace fastcnn

@@ -1,0 +1,17 @@
+// NumPy's broadcasting: shapes are aligned at their last axis; a size of 1 is repeated.
+#pragma once
+
+#include "core/shape.h"
+
+namespace fastcnn {
+
+// The common shape; Error, naming `op`, where sizes differ and neither is 1.
+Shape broadcast_shapes(const Shape& a, const Shape& b, std::string_view op);
+
+// Strides, in elements, of a row-major array of shape `from` read as an array of shape `to`: 0 along repeated axes.
+std::vector<Index> broadcast_strides(const Shape& from, const Shape& to);
+
+// Offset of element `index` (row-major in `shape`) of an array with these strides.
+Index offset_of(Index index, const Shape& shape, const std::vector<Index>& strides);
+
+}  // namespace fastcnn

@@ -1,0 +1,176 @@
+// concat: values behind one another along an axis. slice: some entries of an axis; slice_backward(dy) -> dx, zero where nothing was taken.
+#include <algorithm>
+#include <cstring>
+
+#include "ops/lines.h"
+#include "ops/ops.h"
+#include "ops/section.h"
+
+namespace fastcnn {
+
+namespace {
+
+Shape with_size(const Shape& shape, int axis, Index size) {
+  std::vector<Index> sizes = shape.sizes();
+  sizes[static_cast<std::size_t>(axis)] = size;
+  return Shape(sizes);
+}
+
+// Images are cut along their channels only between blocks, whatever the ISA's block is.
+constexpr Index kAnyBlock = 16;
+
+bool image_can(const Shape& shape, int axis, std::initializer_list<Index> cuts) {
+  if (shape.rank() != 4) return false;
+  for (Index cut : cuts)
+    if (axis == 1 && cut % kAnyBlock != 0) return false;
+  return true;
+}
+
+void copy_rows(const Section& to, float* to_data, const Section& from, const float* from_data, Index begin, Index end) {
+  const std::size_t bytes = static_cast<std::size_t>(to.length()) * sizeof(float);
+  for (Index i = begin; i < end; ++i) std::memcpy(to_data + to.row(i), from_data + from.row(i), bytes);
+}
+
+// ---- concat
+
+std::vector<TensorType> infer(const NodeView& node) {
+  require(!node.inputs.empty(), "concat", "there must be at least one input");
+  const Shape& first = node.input(0).shape;
+  const int axis = axis_of(node.attributes, first, "concat");
+  Index size = 0;
+  for (const TensorType* input : node.inputs) {
+    require(input->shape.rank() == first.rank() && with_size(input->shape, axis, 0) == with_size(first, axis, 0), "concat",
+            "shapes must be equal but for the axis", first, " and ", input->shape, ", axis=", axis);
+    size += input->shape[axis];
+  }
+  return {{.shape = with_size(first, axis, size)}};
+}
+
+LayoutWish layout(const NodeView& node) {
+  const int axis = axis_of(node.attributes, node.input(0).shape, "concat");
+  for (const TensorType* input : node.inputs)
+    if (!image_can(input->shape, axis, {input->shape[axis]})) return want_plain(node);
+  return want_same(node);
+}
+
+Step bind(const BindScope& scope) {
+  const Operand y = scope.outputs[0];
+  const int axis = axis_of(scope.attributes, y.type.shape, "concat");
+  struct Part {
+    Operand x;
+    Section to, from;
+    Index first_unit;
+  };
+  std::vector<Part> parts;
+  Index start = 0, units = 0;
+  for (const Operand& x : scope.inputs) {
+    const Index size = x.type.shape[axis];
+    parts.push_back({x, Section(y.type, axis, start, size), Section(x.type, axis, 0, size), units});
+    start += size;
+    units += size ? parts.back().to.rows() : 0;
+  }
+  Step step;
+  step.units = units;
+  step.run = [=](const RunContext& run, Index begin, Index end) {
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+      const Part& part = parts[p];
+      const Index first = part.first_unit, last = p + 1 < parts.size() ? parts[p + 1].first_unit : units;
+      if (std::max(begin, first) < std::min(end, last))
+        copy_rows(part.to, y.data(run), part.from, part.x.data(run), std::max(begin, first) - first, std::min(end, last) - first);
+    }
+  };
+  return step;
+}
+
+void backward(GradientScope& scope) {
+  const int axis = axis_of(scope.attributes, scope.graph.type(scope.inputs[0]).shape, "concat");
+  Index start = 0;
+  for (std::size_t i = 0; i < scope.inputs.size(); ++i) {
+    const Index stop = start + scope.graph.type(scope.inputs[i]).shape[axis];
+    if (scope.wanted[i])
+      scope.input_gradients[i] =
+          scope.graph.add_one("slice", {scope.output_gradients[0]}, {{"axis", Index{axis}}, {"start", start}, {"stop", stop}});
+    start = stop;
+  }
+}
+
+// ---- slice
+
+std::vector<TensorType> infer_slice(const NodeView& node) {
+  const Shape& x = node.input(0).shape;
+  const int axis = axis_of(node.attributes, x, "slice");
+  const Index start = node.attributes.integer("start"), stop = node.attributes.integer("stop");
+  require(0 <= start && start <= stop && stop <= x[axis], "slice", join("0 <= start <= stop <= ", x[axis], " must hold"), "start=", start,
+          ", stop=", stop);
+  return {{.shape = with_size(x, axis, stop - start)}};
+}
+
+LayoutWish layout_slice(const NodeView& node) {
+  const Shape& x = node.input(0).shape;
+  const int axis = axis_of(node.attributes, x, "slice");
+  return image_can(x, axis, {x[axis], node.attributes.integer("start"), node.attributes.integer("stop")}) ? want_same(node)
+                                                                                                          : want_plain(node);
+}
+
+Step bind_slice(const BindScope& scope) {
+  const Operand x = scope.inputs[0], y = scope.outputs[0];
+  const int axis = axis_of(scope.attributes, x.type.shape, "slice");
+  const Index size = y.type.shape[axis];
+  const Section from(x.type, axis, scope.attributes.integer("start"), size), to(y.type, axis, 0, size);
+  Step step;
+  step.units = to.rows();
+  step.run = [=](const RunContext& run, Index begin, Index end) { copy_rows(to, y.data(run), from, x.data(run), begin, end); };
+  return step;
+}
+
+void backward_slice(GradientScope& scope) {
+  const Shape& x = scope.graph.type(scope.inputs[0]).shape;
+  Attributes attributes = scope.attributes;
+  attributes.set("size", x[axis_of(attributes, x, "slice")]);
+  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("slice_backward", {scope.output_gradients[0]}, attributes);
+}
+
+std::vector<TensorType> infer_slice_backward(const NodeView& node) {
+  const Shape& dy = node.input(0).shape;
+  return {{.shape = with_size(dy, axis_of(node.attributes, dy, "slice"), node.attributes.integer("size"))}};
+}
+
+LayoutWish layout_slice_backward(const NodeView& node) {
+  const Attributes& a = node.attributes;
+  const Shape& dy = node.input(0).shape;
+  const bool image = image_can(dy, axis_of(a, dy, "slice"), {a.integer("size"), a.integer("start"), a.integer("stop")});
+  return image ? want_same(node) : want_plain(node);
+}
+
+// A unit is a row of the whole: what lies before the slice is cleared, the slice copied, what lies behind cleared.
+Step bind_slice_backward(const BindScope& scope) {
+  const Operand dy = scope.inputs[0], dx = scope.outputs[0];
+  const int axis = axis_of(scope.attributes, dx.type.shape, "slice");
+  const Index start = scope.attributes.integer("start"), stop = scope.attributes.integer("stop"), size = dx.type.shape[axis];
+  const Section before(dx.type, axis, 0, start), taken(dx.type, axis, start, stop - start), behind(dx.type, axis, stop, size - stop);
+  const Section from(dy.type, axis, 0, stop - start);
+  const auto clear = [](const Section& section, float* data, Index first, Index last) {
+    for (Index i = first; i < last; ++i) std::memset(data + section.row(i), 0, static_cast<std::size_t>(section.length()) * sizeof(float));
+  };
+  Step step;
+  step.units = before.rows() + taken.rows() + behind.rows();
+  step.run = [=](const RunContext& run, Index begin, Index end) {
+    const auto part = [&](Index first, Index rows, auto&& work) {  // the units that lie in one of the three sections
+      const Index from_row = std::max(begin, first) - first, to_row = std::min(end, first + rows) - first;
+      if (from_row < to_row) work(from_row, to_row);
+    };
+    part(0, before.rows(), [&](Index a, Index b) { clear(before, dx.data(run), a, b); });
+    part(before.rows(), taken.rows(), [&](Index a, Index b) { copy_rows(taken, dx.data(run), from, dy.data(run), a, b); });
+    part(before.rows() + taken.rows(), behind.rows(), [&](Index a, Index b) { clear(behind, dx.data(run), a, b); });
+  };
+  return step;
+}
+
+}  // namespace
+
+const Op k_concat = {.name = "concat", .infer = infer, .layout = layout, .bind = bind, .backward = backward};
+const Op k_slice = {.name = "slice", .infer = infer_slice, .layout = layout_slice, .bind = bind_slice, .backward = backward_slice};
+const Op k_slice_backward = {
+    .name = "slice_backward", .infer = infer_slice_backward, .layout = layout_slice_backward, .bind = bind_slice_backward};
+
+}  // namespace fastcnn

@@ -1,0 +1,111 @@
+// cross_entropy: the mean over all targets of -log softmax(logits)[target]; logits (N, K, ...), targets (N, ...) int32, result a scalar.
+// label_smoothing s (Szegedy et al., 2016): the target gets 1 - s, and s / K goes to every class.
+// cross_entropy_backward(dloss, logits, target) -> dlogits. A target outside 0 .. K - 1 makes the loss NaN; memory is never read with it.
+#include <cmath>
+#include <limits>
+
+#include "kernels/kernels.h"
+#include "ops/lines.h"
+#include "ops/ops.h"
+
+namespace fastcnn {
+
+namespace {
+
+void check(const Attributes& attributes, const TensorType& logits, const TensorType& target) {
+  const Shape& x = logits.shape;
+  require(x.rank() >= 2 && x[1] >= 1, "cross_entropy", "logits must be (N, classes, ...)", x);
+  std::vector<Index> sizes = x.sizes();
+  sizes.erase(sizes.begin() + 1);
+  require(target.dtype == DType::i32, "cross_entropy", "targets must be class numbers, int32", name_of(target.dtype));
+  require(target.shape == Shape(sizes), "cross_entropy", "targets must have the shape of the logits without the classes", "targets ",
+          target.shape, ", logits ", x);
+  require(target.shape.elements() > 0, "cross_entropy", "the mean over an empty batch is not defined", x);
+  const double smoothing = attributes.number("label_smoothing");
+  require(smoothing >= 0 && smoothing <= 1, "cross_entropy", "label_smoothing must be between 0 and 1", smoothing);
+}
+
+// For each class: the probability that the smoothed target gives it.
+struct Smoothed {
+  float everywhere, at_target;
+  Smoothed(const Attributes& attributes, Index classes) {
+    const double s = attributes.number("label_smoothing");
+    everywhere = static_cast<float>(s / static_cast<double>(classes)), at_target = static_cast<float>(1 - s);
+  }
+};
+
+std::vector<TensorType> infer(const NodeView& node) {
+  check(node.attributes, node.input(0), node.input(1));
+  return {{.shape = Shape()}};
+}
+
+// One unit: a sum over everything, in order.
+Step bind(const BindScope& scope) {
+  const Operand logits = scope.inputs[0], target = scope.inputs[1], loss = scope.outputs[0];
+  const Lines lines(logits.type.shape, 1);
+  const Smoothed smoothed(scope.attributes, lines.size);
+  Step step;
+  step.flops = 10.0 * static_cast<double>(logits.type.shape.elements());
+  step.scratch_bytes = 2 * lines.size * 4;
+  step.run = [=, softmax_row = scope.kernels.softmax_row](const RunContext& run, Index begin, Index end) {
+    if (begin == end) return;
+    float *scratch = reinterpret_cast<float*>(run.scratch), *log_p = scratch + lines.size;
+    double total = 0;
+    for (Index line = 0; line < lines.count(); ++line) {
+      softmax_row(log_p, lines.gather(logits.data(run), line, scratch), lines.size, true);
+      const std::int32_t k = target.data<std::int32_t>(run)[line];
+      if (k < 0 || k >= lines.size) {
+        total = std::numeric_limits<double>::quiet_NaN();
+        break;
+      }
+      total -= static_cast<double>(smoothed.at_target) * log_p[k];
+      if (smoothed.everywhere > 0)
+        for (Index i = 0; i < lines.size; ++i) total -= static_cast<double>(smoothed.everywhere) * log_p[i];
+    }
+    *loss.data(run) = static_cast<float>(total / static_cast<double>(lines.count()));
+  };
+  return step;
+}
+
+void backward(GradientScope& scope) {
+  if (scope.wanted[0])
+    scope.input_gradients[0] =
+        scope.graph.add_one("cross_entropy_backward", {scope.output_gradients[0], scope.inputs[0], scope.inputs[1]}, scope.attributes);
+}
+
+std::vector<TensorType> infer_backward(const NodeView& node) {
+  check(node.attributes, node.input(1), node.input(2));
+  return {{.shape = node.input(1).shape}};
+}
+
+// dlogits = dloss / targets * (softmax - smoothed target)
+Step bind_backward(const BindScope& scope) {
+  const Operand dloss = scope.inputs[0], logits = scope.inputs[1], target = scope.inputs[2], dlogits = scope.outputs[0];
+  const Lines lines(logits.type.shape, 1);
+  const Smoothed smoothed(scope.attributes, lines.size);
+  Step step;
+  step.units = lines.count();
+  step.flops = 10.0 * static_cast<double>(logits.type.shape.elements());
+  step.scratch_bytes = 2 * lines.size * 4;
+  step.run = [=, softmax_row = scope.kernels.softmax_row, scale_shift = scope.kernels.scale_shift](const RunContext& run, Index begin,
+                                                                                                   Index end) {
+    float *scratch = reinterpret_cast<float*>(run.scratch), *p = scratch + lines.size;
+    const float factor = *dloss.data(run) / static_cast<float>(lines.count());
+    for (Index line = begin; line < end; ++line) {
+      softmax_row(p, lines.gather(logits.data(run), line, scratch), lines.size, false);
+      const std::int32_t k = target.data<std::int32_t>(run)[line];
+      if (k >= 0 && k < lines.size) p[k] -= smoothed.at_target;
+      scale_shift(p, p, lines.size, factor, -factor * smoothed.everywhere);
+      lines.scatter(p, dlogits.data(run), line);
+    }
+  };
+  return step;
+}
+
+}  // namespace
+
+const Op k_cross_entropy = {.name = "cross_entropy", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward};
+const Op k_cross_entropy_backward = {
+    .name = "cross_entropy_backward", .infer = infer_backward, .layout = want_plain, .bind = bind_backward};
+
+}  // namespace fastcnn

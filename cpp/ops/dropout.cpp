@@ -1,0 +1,77 @@
+// dropout(x) -> y = x / (1 - p) or, with probability p, 0. dropout_backward(dy) -> dx: the same with the same mask, so it is the same code.
+//
+// Attributes: p, and stream, which tells the layers of a network apart. The mask is a function of the run's seed, the training step, the
+// stream and the element's row-major index in (N, C, H, W): it depends on no layout, ISA or number of threads.
+#include "kernels/kernels.h"
+#include "ops/ops.h"
+#include "ops/rows.h"
+
+namespace fastcnn {
+
+namespace {
+
+// A bijection of 64 bits that spreads every bit over all: the finalizer of splitmix64 (Steele, Lea and Flood, 2014).
+std::uint64_t mixed(std::uint64_t z) {
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+std::uint64_t key_of(const RunContext& run, Index stream) {
+  constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15u;  // keeps small seeds, steps and streams away from 0, which mixed() leaves in place
+  return mixed(mixed(mixed(run.seed + kGolden) + run.iteration + kGolden) + static_cast<std::uint64_t>(stream) + kGolden);
+}
+
+template <const char* op>
+std::vector<TensorType> infer(const NodeView& node) {
+  const double p = node.attributes.number("p");
+  require(p >= 0 && p <= 1, op, "p must be from 0 to 1", "p=", p);
+  node.attributes.integer("stream");
+  const Shape& x = node.input(0).shape;
+  require(x.elements() <= Index{1} << 32, op, "a value must have at most 2^32 elements", x);  // random numbers are by 32-bit index
+  return {{.shape = x}};
+}
+
+// A unit is a row (ops/rows.h). In an image a vector is the channels of one pixel, so its lanes are H * W elements apart.
+Step bind(const BindScope& scope) {
+  const Operand x = scope.inputs[0], y = scope.outputs[0];
+  const RowView from(x.type), to(y.type);
+  const bool plain = x.type.layout.plain();
+  const Index C = plain ? 0 : x.type.C(), H = plain ? 0 : x.type.H(), W = plain ? 0 : x.type.W();
+  const Index blocks = plain ? 0 : x.type.strides().blocks, block = x.type.layout.block;
+  const Index stream = scope.attributes.integer("stream");
+  const double p = scope.attributes.number("p");
+  Dropout common{};
+  common.vector_step = plain ? static_cast<std::uint32_t>(scope.kernels.lanes) : 1;
+  common.lane_step = plain ? 1 : static_cast<std::uint32_t>(H * W);
+  common.limit = static_cast<std::int32_t>(static_cast<Index>(p * 0x1p31 + 0.5) - 1);
+  common.scale = static_cast<float>(1 / (1 - p));  // for p = 1 nothing is kept
+  Step step;
+  step.units = from.count();
+  step.flops = static_cast<double>(x.type.shape.elements());
+  step.run = [=, dropout = scope.kernels.dropout](const RunContext& run, Index begin, Index end) {
+    const std::uint64_t key = key_of(run, stream);
+    for (Index i = begin; i < end; ++i) {
+      const Index first = plain ? i * RowView::kChunk : ((i / H / blocks * C + i / H % blocks * block) * H + i % H) * W;
+      Dropout args = common;
+      args.x = x.data(run) + from.row(i), args.y = y.data(run) + to.row(i), args.count = from.length(i);
+      args.first = static_cast<std::uint32_t>(first);
+      args.key[0] = static_cast<std::uint32_t>(key), args.key[1] = static_cast<std::uint32_t>(key >> 32);
+      dropout(args);
+    }
+  };
+  return step;
+}
+
+void backward(GradientScope& scope) {
+  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("dropout_backward", {scope.output_gradients[0]}, scope.attributes);
+}
+
+constexpr char kForward[] = "dropout", kBackward[] = "dropout_backward";
+
+}  // namespace
+
+const Op k_dropout = {.name = kForward, .infer = infer<kForward>, .layout = want_same, .bind = bind, .backward = backward, .in_place = {0}};
+const Op k_dropout_backward = {.name = kBackward, .infer = infer<kBackward>, .layout = want_same, .bind = bind, .in_place = {0}};
+
+}  // namespace fastcnn

@@ -1,0 +1,90 @@
+// prelu: y = x >= 0 ? x : weight x, with one learned weight or one a channel (axis 1). prelu_backward(dy, x, weight) -> (dx, dweight).
+#include <algorithm>
+
+#include "kernels/kernels.h"
+#include "ops/ops.h"
+
+namespace fastcnn {
+
+namespace {
+
+// (N, C, rest), whatever the rank.
+struct Runs {
+  Index N, C, length;
+};
+
+Runs runs_of(const Shape& shape) {
+  const Index N = shape.rank() > 0 ? shape[0] : 1, C = shape.rank() > 1 ? shape[1] : 1;
+  Index length = 1;
+  for (int axis = 2; axis < shape.rank(); ++axis) length *= shape[axis];
+  return {N, C, length};
+}
+
+std::vector<TensorType> infer(const NodeView& node) {
+  const Shape &x = node.input(0).shape, &weight = node.input(1).shape;
+  require(weight.rank() == 1 && (weight[0] == 1 || weight[0] == runs_of(x).C), "prelu",
+          "weight must have one entry, or one for each channel", "weight ", weight, ", input ", x);
+  return {{.shape = x}};
+}
+
+Activation leaky(float slope) { return {ActivationKind::leaky_relu, slope, 0}; }
+
+Step bind(const BindScope& scope) {
+  const Operand x = scope.inputs[0], weight = scope.inputs[1], y = scope.outputs[0];
+  const Runs runs = runs_of(x.type.shape);
+  const bool shared = weight.type.shape[0] == 1;
+  Step step;
+  step.units = runs.N * runs.C;
+  step.flops = static_cast<double>(x.type.shape.elements());
+  step.run = [=, activate = scope.kernels.activate](const RunContext& run, Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      const float slope = weight.data(run)[shared ? 0 : i % runs.C];
+      activate(y.data(run) + i * runs.length, x.data(run) + i * runs.length, runs.length, leaky(slope));
+    }
+  };
+  return step;
+}
+
+void backward(GradientScope& scope) {
+  const std::vector<ValueId> gradients =
+      scope.graph.add("prelu_backward", {scope.output_gradients[0], scope.inputs[0], scope.inputs[1]}, {});
+  for (std::size_t i = 0; i < 2; ++i)
+    if (scope.wanted[i]) scope.input_gradients[i] = gradients[i];
+}
+
+std::vector<TensorType> infer_backward(const NodeView& node) { return {{.shape = node.input(1).shape}, {.shape = node.input(2).shape}}; }
+
+// dweight is a sum over all images: with a weight for each channel a unit is a channel, else one unit does all.
+Step bind_backward(const BindScope& scope) {
+  const Operand dy = scope.inputs[0], x = scope.inputs[1], weight = scope.inputs[2], dx = scope.outputs[0], dweight = scope.outputs[1];
+  const Runs runs = runs_of(x.type.shape);
+  const bool shared = weight.type.shape[0] == 1;
+  Step step;
+  step.units = shared ? 1 : runs.C;
+  step.flops = 4.0 * static_cast<double>(x.type.shape.elements());
+  step.run = [=, activate_backward = scope.kernels.activate_backward, prelu_slope = scope.kernels.prelu_slope](const RunContext& run,
+                                                                                                               Index begin, Index end) {
+    for (Index unit = begin; unit < end; ++unit) {
+      double sum = 0;
+      const Index first = shared ? 0 : unit, last = shared ? runs.C : unit + 1;
+      for (Index n = 0; n < runs.N; ++n) {
+        for (Index c = first; c < last; ++c) {
+          const Index at = (n * runs.C + c) * runs.length;
+          float part = 0;
+          prelu_slope(&part, dy.data(run) + at, x.data(run) + at, runs.length);
+          sum += part;
+          activate_backward(dx.data(run) + at, dy.data(run) + at, x.data(run) + at, runs.length, leaky(weight.data(run)[unit]));
+        }
+      }
+      dweight.data(run)[unit] = static_cast<float>(sum);
+    }
+  };
+  return step;
+}
+
+}  // namespace
+
+const Op k_prelu = {.name = "prelu", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward, .in_place = {0}};
+const Op k_prelu_backward = {.name = "prelu_backward", .infer = infer_backward, .layout = want_plain, .bind = bind_backward};
+
+}  // namespace fastcnn

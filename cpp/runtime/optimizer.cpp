@@ -1,0 +1,147 @@
+#include "runtime/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace fastcnn {
+
+namespace {
+
+struct Kind {
+  const char* name;
+  std::vector<const char*> hyperparameters;
+  const char* first_slot;  // nullptr: none
+  const char* second_slot;
+  void (*Kernels::*update)(const WeightUpdate&);
+};
+
+const std::vector<Kind>& kinds() {
+  static const std::vector<Kind> list = {
+      {"sgd", {"lr", "momentum", "nesterov", "weight_decay"}, "momentum_buffer", nullptr, &Kernels::update_sgd},
+      {"adagrad", {"lr", "lr_decay", "weight_decay", "eps"}, "sum", nullptr, &Kernels::update_adagrad},
+      {"rmsprop", {"lr", "alpha", "eps", "weight_decay", "momentum"}, "momentum_buffer", "square_avg", &Kernels::update_rmsprop},
+      {"adam", {"lr", "beta1", "beta2", "eps", "weight_decay"}, "exp_avg", "exp_avg_sq", &Kernels::update_adam},
+      {"adamw", {"lr", "beta1", "beta2", "eps", "weight_decay"}, "exp_avg", "exp_avg_sq", &Kernels::update_adam},
+  };
+  return list;
+}
+
+const Kind& find_kind(const std::string& name) {
+  for (const Kind& kind : kinds())
+    if (name == kind.name) return kind;
+  throw Error(ErrorKind::value, "optimizer", "the kind must be sgd, adagrad, rmsprop, adam or adamw", name);
+}
+
+// A hyperparameter that is finite and in [0, below), or 0 where it was left out.
+float number(const Kind& kind, const Hyper& hyper, const char* name, double below = INFINITY) {
+  const auto found = hyper.find(name);
+  const double value = found == hyper.end() ? 0.0 : found->second;
+  require(std::isfinite(value) && value >= 0, kind.name, join(name, " must be a finite number and not negative"), name, "=", value);
+  require(value < below, kind.name, join(name, " must be below ", below), name, "=", value);
+  return static_cast<float>(value);
+}
+
+}  // namespace
+
+Optimizer::Optimizer(const std::string& kind, std::vector<Index> sizes) : kind_(kind), sizes_(std::move(sizes)) {
+  const Kind& known = find_kind(kind);
+  for (const char* slot : {known.first_slot, known.second_slot})
+    if (slot) slots_[slot] = AlignedBuffer();
+  for (std::size_t i = 0; i < sizes_.size(); ++i) {
+    offsets_.push_back(elements_);
+    elements_ += round_up(sizes_[i], 16);  // each parameter starts on a cache line
+    for (Index start = 0; start < sizes_[i]; start += kChunk) chunks_.push_back({i, start, std::min(kChunk, sizes_[i] - start)});
+  }
+}
+
+void Optimizer::make_slot(const std::string& name) {
+  AlignedBuffer& slot = slots_.at(name);
+  if (!slot.data()) slot = AlignedBuffer(static_cast<std::size_t>(std::max<Index>(elements_, 1)) * sizeof(float));
+}
+
+std::vector<std::string> Optimizer::slot_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, buffer] : slots_) names.push_back(name);
+  return names;
+}
+
+Index Optimizer::bytes() const {
+  Index bytes = 0;
+  for (const auto& [name, buffer] : slots_) bytes += static_cast<Index>(buffer.size());
+  return bytes;
+}
+
+void Optimizer::prepare(const Hyper& hyper) {
+  const Kind& kind = find_kind(kind_);
+  for (const auto& [name, value] : hyper) {
+    const bool known = std::any_of(kind.hyperparameters.begin(), kind.hyperparameters.end(), [&](const char* k) { return name == k; });
+    require(known, kind.name, "there is no hyperparameter of this name", name);
+  }
+  WeightUpdate step{};
+  step.rate = number(kind, hyper, "lr");
+  step.weight_decay = number(kind, hyper, "weight_decay");
+  step.eps = number(kind, hyper, "eps");
+  step.keep_weights = 1;
+  step.keep_first = number(kind, hyper, "momentum");
+  step.nesterov = number(kind, hyper, "nesterov") != 0;
+  require(!step.nesterov || step.keep_first > 0, kind.name, "nesterov needs a momentum", "momentum=", step.keep_first);
+  step_ = step;
+  if (kind_ == "adagrad") step_.rate /= 1 + static_cast<float>(steps) * number(kind, hyper, "lr_decay");
+  if (kind_ == "rmsprop") step_.keep_second = number(kind, hyper, "alpha", 1);
+  if (kind_ == "adam" || kind_ == "adamw") prepare_adam(hyper);
+  const bool momentum = step_.keep_first > 0;
+  if (kind.second_slot) make_slot(kind.second_slot);
+  if (momentum || kind_ == "adagrad" || kind_ == "adam" || kind_ == "adamw") make_slot(kind.first_slot);
+}
+
+// Bias correction: step t divides the averages by 1 - beta^t.
+void Optimizer::prepare_adam(const Hyper& hyper) {
+  const Kind& kind = find_kind(kind_);
+  const auto value = [&](const char* name) {
+    const auto found = hyper.find(name);
+    return found == hyper.end() ? 0.0 : found->second;
+  };
+  const double t = static_cast<double>(steps + 1);
+  step_.keep_first = number(kind, hyper, "beta1", 1);
+  step_.keep_second = number(kind, hyper, "beta2", 1);
+  if (kind_ == "adamw") {
+    step_.keep_weights = static_cast<float>(1 - value("lr") * value("weight_decay"));
+    step_.weight_decay = 0;
+  }
+  step_.rate = static_cast<float>(value("lr") / (1 - std::pow(value("beta1"), t)));
+  step_.root_correction = static_cast<float>(1 / std::sqrt(1 - std::pow(value("beta2"), t)));
+}
+
+void Optimizer::update(const Kernels& kernels, Index begin, Index end, float* const* weights, const float* const* gradients,
+                       float gradient_scale) const {
+  const Kind& kind = find_kind(kind_);
+  const auto slot_of = [&](const char* name, std::size_t parameter) { return name && has_slot(name) ? slot(name, parameter) : nullptr; };
+  for (Index unit = begin; unit < end; ++unit) {
+    const Chunk& chunk = chunks_[static_cast<std::size_t>(unit)];
+    WeightUpdate step = step_;
+    step.weights = weights[chunk.parameter] + chunk.start;
+    step.gradient = gradients[chunk.parameter] + chunk.start;
+    step.first = slot_of(kind.first_slot, chunk.parameter);
+    step.second = slot_of(kind.second_slot, chunk.parameter);
+    if (step.first) step.first += chunk.start;
+    if (step.second) step.second += chunk.start;
+    step.count = chunk.count;
+    step.gradient_scale = gradient_scale;
+    (kernels.*kind.update)(step);
+  }
+}
+
+double gradient_norm(const Kernels& kernels, const float* gradients, Index count) {
+  constexpr Index kRun = 4096;  // short enough for float sums; the runs are added up in double
+  double total = 0;
+  for (Index start = 0; start < count; start += kRun) {
+    double part = 0;
+    kernels.squared_norm(&part, gradients + start, std::min(kRun, count - start));
+    total += part;
+  }
+  return std::sqrt(total);
+}
+
+}  // namespace fastcnn

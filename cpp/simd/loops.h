@@ -1,0 +1,27 @@
+// Loops over runs of floats of any length: whole vectors, then one partial vector. An output may be one of the inputs.
+#pragma once
+
+#include "simd/vec.h"
+
+namespace fastcnn::FASTCNN_ISA {
+
+// y[i] = function(x[i]...) for i < count.
+template <class Function, class... Inputs>
+FASTCNN_INLINE void map(float* y, int64_t count, Function&& function, const Inputs*... x) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(y + i, function(load(x + i)...));
+  if (const int rest = static_cast<int>(count - i)) store_first(y + i, function(load_first(x + i, rest)...), rest);
+}
+
+// The sum of function(x[i]...) for i < count, always in the same order.
+template <class Function, class... Inputs>
+FASTCNN_INLINE float sum_of(int64_t count, Function&& function, const Inputs*... x) {
+  Vec total = zero();
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) total += function(load(x + i)...);
+  float last[kLanes] = {};  // the lanes beyond the end must not count
+  if (const int rest = static_cast<int>(count - i)) store_first(last, function(load_first(x + i, rest)...), rest);
+  return sum(total + load(last));
+}
+
+}  // namespace fastcnn::FASTCNN_ISA

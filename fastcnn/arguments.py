@@ -1,0 +1,73 @@
+"""Checks of what users pass. Each returns the value in one form, or raises `[where] rule. Got value.`"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+from fastcnn.arrays import Shape
+
+__all__ = ["flag", "number", "pair", "seed_or_none", "shape_of", "whole"]
+
+_MOST = 2**31 - 1  # what an attribute of the core holds
+
+
+def whole(where: str, name: str, value: Any, least: int = 0) -> int:
+    """An integer of at least `least`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"[{where}] {name} must be an integer. Got {name}={value!r}.")
+    result = operator.index(value)
+    if not least <= result <= _MOST:
+        rule = f"at least {least}" if result < least else "below 2^31"
+        raise ValueError(f"[{where}] {name} must be {rule}. Got {name}={result}.")
+    return result
+
+
+def pair(where: str, name: str, value: Any, least: int = 0) -> tuple[int, int]:
+    """(height, width) from one integer or two."""
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise ValueError(f"[{where}] {name} must be one integer or two. Got {name}={value!r}.")
+        return whole(where, name, value[0], least), whole(where, name, value[1], least)
+    both = whole(where, name, value, least)
+    return both, both
+
+
+def number(where: str, name: str, value: Any, least: float = -math.inf, most: float = math.inf, above: float = -math.inf) -> float:
+    """A finite number with least <= number <= most and number > above."""
+    if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
+        raise TypeError(f"[{where}] {name} must be a number. Got {name}={value!r}.")
+    result = float(value)
+    rule = ""
+    if not math.isfinite(result):
+        rule = "finite"
+    elif result < least or result > most:
+        rule = f"at least {least:g}" if most == math.inf else f"between {least:g} and {most:g}"
+    elif result <= above:
+        rule = f"greater than {above:g}"
+    if rule:
+        raise ValueError(f"[{where}] {name} must be {rule}. Got {name}={result:g}.")
+    return result
+
+
+def flag(where: str, name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"[{where}] {name} must be True or False. Got {name}={value!r}.")
+    return value
+
+
+def seed_or_none(where: str, value: Any) -> int | None:
+    """None (fresh entropy) or an integer that starts a generator."""
+    return None if value is None else whole(where, "seed", value)
+
+
+def shape_of(where: str, value: Sequence[int], rank: int | None = None) -> Shape:
+    """A shape as a tuple of integers, of `rank` axes if that is given."""
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(f"[{where}] a shape must be a tuple of integers. Got {value!r}.")
+    shape = tuple(whole(where, "shape", size) for size in value)
+    if rank is not None and len(shape) != rank:
+        raise ValueError(f"[{where}] the shape must have {rank} axes. Got {shape}.")
+    return shape

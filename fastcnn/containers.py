@@ -1,0 +1,100 @@
+"""Sequential and ModuleList: modules that hold others in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar, overload
+
+from fastcnn.indexing import axis_of
+from fastcnn.module import Module
+
+__all__ = ["ModuleList", "Sequential"]
+
+Self = TypeVar("Self", bound="_Container")
+
+
+class _Container(Module):
+    """Children under the names "0", "1", ... or names of their own."""
+
+    def _put(self, name: str, module: Module) -> None:
+        where = type(self).__name__
+        if not isinstance(module, Module):
+            raise TypeError(f"[{where}] every entry must be a Module. Got {type(module).__name__}.")
+        if not isinstance(name, str) or not name or "." in name or hasattr(self, name):
+            raise ValueError(f"[{where}] a name must be new and without dots. Got {name!r}.")
+        setattr(self, name, module)
+
+    def _items(self) -> list[tuple[str, Module]]:
+        return [(name, child) for name, child in self.named_children() if isinstance(child, Module)]
+
+    def append(self: Self, module: Module) -> Self:
+        self._put(str(len(self)), module)
+        return self
+
+    def __len__(self) -> int:
+        return len(self._items())
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter([child for _, child in self._items()])
+
+    @overload
+    def __getitem__(self: Self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self: Self, index: slice) -> Self: ...
+    def __getitem__(self: Self, index: int | slice) -> Module | Self:
+        items = self._items()
+        return self._part(items[index]) if isinstance(index, slice) else items[self._position(index)][1]
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        name = self._items()[self._position(index)][0]
+        if not isinstance(module, Module):
+            raise TypeError(f"[{type(self).__name__}] every entry must be a Module. Got {type(module).__name__}.")
+        setattr(self, name, module)
+
+    def _position(self, index: Any) -> int:
+        try:
+            return axis_of("index", index, len(self))
+        except ValueError:
+            raise IndexError(f"[{type(self).__name__}] the index must be one of {len(self)}. Got {index}.") from None
+
+    def _part(self: Self, items: list[tuple[str, Module]]) -> Self:
+        raise NotImplementedError
+
+
+class Sequential(_Container):
+    """Modules one after another: each gets what the one before returned.
+
+    Sequential(a, b, c), or Sequential({"first": a, "second": b}) for names of your own. Indexing and slicing as a list.
+    """
+
+    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
+        if len(modules) == 1 and isinstance(modules[0], Mapping):
+            for name, module in modules[0].items():
+                self._put(name, module)
+        else:
+            for index, module in enumerate(modules):
+                self._put(str(index), module)  # type: ignore[arg-type]  # _put refuses a mapping among modules
+
+    def forward(self, x: Any) -> Any:
+        for module in self:
+            x = module(x)
+        return x
+
+    def _part(self, items: list[tuple[str, Module]]) -> Sequential:
+        return Sequential(dict(items))
+
+
+class ModuleList(_Container):
+    """A list whose modules belong to the module that it is an attribute of. It has no forward() of its own."""
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        self.extend(modules)
+
+    def extend(self, modules: Iterable[Module]) -> ModuleList:
+        for module in modules:
+            self.append(module)
+        return self
+
+    def _part(self, items: list[tuple[str, Module]]) -> ModuleList:
+        return ModuleList(module for _, module in items)
+

@@ -1,0 +1,72 @@
+"""Conv2d."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastcnn import functional
+from fastcnn.arguments import flag, pair, seed_or_none, whole
+from fastcnn.initial import uniform
+from fastcnn.layers.base import Layer
+from fastcnn.value import Value
+from fastcnn.windows import Pair, convolution
+
+__all__ = ["Conv2d"]
+
+
+class Conv2d(Layer):
+    """Convolution: (N, in_channels, H, W) -> (N, out_channels, OH, OW).
+
+    weight: (out_channels, in_channels / groups, KH, KW), bias: (out_channels,). padding: rows and columns of zeros, "same" or "valid".
+    seed: of the initial values (torch's distribution); None draws fresh ones.
+    """
+
+    arguments = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "bias", "padding_mode")
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair | str = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        *,
+        seed: int | None = None,
+    ) -> None:
+        where = "Conv2d"
+        self.in_channels = whole(where, "in_channels", in_channels, 1)
+        self.out_channels = whole(where, "out_channels", out_channels, 1)
+        self.kernel_size = pair(where, "kernel_size", kernel_size, 1)
+        self.stride = pair(where, "stride", stride, 1)
+        self.dilation = pair(where, "dilation", dilation, 1)
+        self.padding = padding if isinstance(padding, str) else pair(where, "padding", padding)
+        self.groups = whole(where, "groups", groups, 1)
+        convolution(where, self.kernel_size, self.stride, self.padding, self.dilation)
+        for name in ("in_channels", "out_channels"):
+            if getattr(self, name) % self.groups:
+                raise ValueError(f"[{where}] groups must divide {name}. Got groups={groups}, {name}={getattr(self, name)}.")
+        if padding_mode != "zeros":
+            raise NotImplementedError(f"[{where}] padding_mode must be 'zeros'. Got padding_mode={padding_mode!r}.")
+        self.padding_mode = padding_mode
+        self._draw(flag(where, "bias", bias), np.random.default_rng(seed_or_none(where, seed)))
+
+    def _draw(self, bias: bool, generator: np.random.Generator) -> None:
+        inputs, (height, width) = self.in_channels // self.groups, self.kernel_size
+        fan_in = inputs * height * width
+        self.weight = uniform("weight", (self.out_channels, inputs, height, width), fan_in, generator)
+        self.bias = uniform("bias", (self.out_channels,), fan_in, generator) if bias else None
+
+    def forward(self, x: Value) -> Value:
+        return functional.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+    def extra_repr(self) -> str:
+        text: list[Any] = [self.in_channels, self.out_channels, f"kernel_size={self.kernel_size}", f"stride={self.stride}"]
+        shown = (("padding", (0, 0)), ("dilation", (1, 1)), ("groups", 1))
+        text += [f"{name}={getattr(self, name)}" for name, usual in shown if getattr(self, name) != usual]
+        return ", ".join(map(str, text)) + ("" if self.bias else ", bias=False")

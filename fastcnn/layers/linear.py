@@ -1,0 +1,36 @@
+"""Linear."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastcnn import functional
+from fastcnn.arguments import flag, seed_or_none, whole
+from fastcnn.initial import uniform
+from fastcnn.layers.base import Layer
+from fastcnn.value import Value
+
+__all__ = ["Linear"]
+
+
+class Linear(Layer):
+    """x @ weight.T + bias: (..., in_features) -> (..., out_features). weight: (out_features, in_features), bias: (out_features,).
+
+    seed: of the initial values (torch's distribution); None draws fresh ones.
+    """
+
+    arguments = ("in_features", "out_features", "bias")
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, *, seed: int | None = None) -> None:
+        self.in_features = whole("Linear", "in_features", in_features, 1)
+        self.out_features = whole("Linear", "out_features", out_features, 1)
+        generator = np.random.default_rng(seed_or_none("Linear", seed))
+        self.weight = uniform("weight", (self.out_features, self.in_features), self.in_features, generator)
+        with_bias = flag("Linear", "bias", bias)
+        self.bias = uniform("bias", (self.out_features,), self.in_features, generator) if with_bias else None
+
+    def forward(self, x: Value) -> Value:
+        return functional.linear(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

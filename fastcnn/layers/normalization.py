@@ -1,0 +1,68 @@
+"""BatchNorm2d and LocalResponseNorm. (N, C, H, W) -> (N, C, H, W)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastcnn import functional
+from fastcnn.arguments import flag, number, whole
+from fastcnn.initial import constant
+from fastcnn.layers.base import Layer
+from fastcnn.value import Value
+
+__all__ = ["BatchNorm2d", "LocalResponseNorm"]
+
+
+class BatchNorm2d(Layer):
+    """Each channel to mean 0 and variance 1, times weight, plus bias (Ioffe and Szegedy, 2015). All tensors: (num_features,).
+
+    In training steps with the statistics of the batch, which the running ones follow at the rate `momentum`; else with the running ones.
+    """
+
+    arguments = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, track_running_stats: bool = True
+    ) -> None:
+        where = "BatchNorm2d"
+        self.num_features = whole(where, "num_features", num_features, 1)
+        self.eps = number(where, "eps", eps, 0)
+        self.momentum = number(where, "momentum", momentum, 0, 1)
+        self.affine = flag(where, "affine", affine)
+        self.track_running_stats = flag(where, "track_running_stats", track_running_stats)
+        if not track_running_stats:
+            raise NotImplementedError(f"[{where}] track_running_stats must be True. Got track_running_stats=False.")
+        shape = (self.num_features,)
+        self.weight = constant("weight", shape, 1) if affine else None
+        self.bias = constant("bias", shape, 0) if affine else None
+        self.register_buffer("running_mean", constant("running_mean", shape, 0))
+        self.register_buffer("running_var", constant("running_var", shape, 1))
+        self.register_buffer("num_batches_tracked", np.zeros((), np.int64))
+
+    def forward(self, x: Value) -> Value:
+        if x.trace.training:
+            x.trace.counters.append(self.num_batches_tracked)
+        statistics = (self.running_mean, self.running_var)
+        return functional.batch_norm(x, *statistics, self.weight, self.bias, x.trace.training, self.momentum, self.eps)
+
+    def extra_repr(self) -> str:
+        text = f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}"
+        return f"{text}, track_running_stats={self.track_running_stats}"
+
+
+class LocalResponseNorm(Layer):
+    """x / (k + alpha / size * sum of x^2 over `size` neighbouring channels)^beta (Krizhevsky et al., 2012)."""
+
+    arguments = ("size", "alpha", "beta", "k")
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        self.size = whole("LocalResponseNorm", "size", size, 1)
+        self.alpha = number("LocalResponseNorm", "alpha", alpha)
+        self.beta = number("LocalResponseNorm", "beta", beta)
+        self.k = number("LocalResponseNorm", "k", k)
+
+    def forward(self, x: Value) -> Value:
+        return functional.local_response_norm(x, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

@@ -1,0 +1,182 @@
+"""Module: the base of all layers and networks. What it owns stands in registry.py; here is what it can do: run, train, report, save."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from fastcnn.arguments import flag, shape_of, whole
+from fastcnn.arrays import ArrayLike, Shape
+from fastcnn.compiled import Compiled, Plans
+from fastcnn.registry import Registry
+from fastcnn.trace import current_trace
+
+if TYPE_CHECKING:
+    from fastcnn.history import History
+    from fastcnn.loss import Loss
+    from fastcnn.memory import MemoryReport
+    from fastcnn.optim import Optimizer
+    from fastcnn.summary import Summary
+
+__all__ = ["Module", "check_modes"]
+
+
+class Module(Registry):
+    """A network or a part of one.
+
+    A class of your own sets layers and parameters as attributes and defines forward(self, x), which is run once for each input shape, on
+    symbolic values: it may loop and branch on shapes, never on the numbers. `super().__init__()` is not needed.
+    """
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"[forward] a module that is called must define forward(). Got {type(self).__name__}.")
+
+    @property
+    def training(self) -> bool:
+        """True while a training step is being traced. A call with arrays, predict and evaluate are always evaluation."""
+        trace = current_trace()
+        return trace is not None and trace.training
+
+    # ---- run
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The output for x (N, C, H, W), an array; the program for its shape is made once and kept. Inside forward(): part of the trace."""
+        trace = current_trace()
+        if trace is not None:
+            with trace.inside(self):
+                return self.forward(*args, **kwargs)
+        if len(args) != 1 or kwargs:
+            raise TypeError(f"[{type(self).__name__}] a network takes one array. Got {len(args) + len(kwargs)} arguments.")
+        return self._plan(np.shape(args[0]))(args[0])
+
+    def compile(
+        self,
+        shape: Sequence[int],
+        threads: int | None = None,
+        memory: Literal["fast", "small"] = "fast",
+        accuracy: Literal["fast", "strict"] = "fast",
+        tune: bool = False,
+    ) -> Compiled:
+        """The network made ready for inputs of `shape` (N, C, H, W): the way to the lowest latency.
+
+        threads None: as many as fastcnn.get_num_threads() says at the time of a call. accuracy="strict": only algorithms with the error of
+        direct summation. memory="small" and tune=True: NotImplementedError, they are not there yet.
+        """
+        check_modes("compile", memory, accuracy)
+        if flag("compile", "tune", tune):
+            raise NotImplementedError("[compile] tuning is not there yet. Got tune=True.")
+        return self._plan(shape_of("compile", shape)).with_threads(0 if threads is None else whole("compile", "threads", threads, 1))
+
+    def predict(self, x: ArrayLike, batch_size: int = 64, progress: bool = False) -> Any:
+        """The outputs for x (N, ...), computed `batch_size` at a time. progress: a bar (tqdm) where stderr is a terminal."""
+        from fastcnn.progress import progress_bar
+
+        step = whole("predict", "batch_size", batch_size, 1)
+        images = np.asarray(x)
+        if images.ndim == 0:
+            raise ValueError(f"[predict] x must have a batch axis. Got shape {images.shape}.")
+        parts = []
+        with progress_bar(progress, "predict", len(images)) as advance:
+            for start in range(0, max(1, len(images)), step):
+                batch = images[start : start + step]
+                parts.append(self._plan(batch.shape)(batch))
+                advance(len(batch))
+        if isinstance(parts[0], tuple):
+            return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+        return np.concatenate(parts)
+
+    def _plan(self, shape: Shape) -> Compiled:
+        plans: Plans | None = self.__dict__.get("_plans")
+        if plans is None:
+            plans = self.__dict__.setdefault("_plans", Plans())
+        return plans.get(self, shape)
+
+    # ---- train
+
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        epochs: int = 1,
+        batch_size: int = 64,
+        optimizer: Optimizer | str,
+        loss: Loss | str = "cross_entropy",
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        resume: bool = False,
+        clip_norm: float | None = None,
+        seed: int = 0,
+        progress: bool = True,
+    ) -> History:
+        """Trains on x (N, C, H, W) and y: integer classes (N,) for "cross_entropy", arrays of the output's shape for "mse".
+
+        Each epoch goes through the data once in an order drawn from `seed`; the last batch may be smaller. The same arguments give the same
+        bits, for any number of threads. A loss that is not finite raises FloatingPointError before anything is updated.
+
+        checkpoint: a file that is written whole after each epoch; with resume=True training goes on from there, if it exists, to the same
+        bits as without the interruption. clip_norm: the largest norm of all gradients together. progress: a bar (tqdm) where stderr is a
+        terminal. Returns the history: loss, accuracy, val_loss, val_accuracy, seconds, a list with one entry an epoch each.
+        """
+        from fastcnn.train import FitOptions, fit
+
+        options = FitOptions(epochs, batch_size, checkpoint, resume, clip_norm, seed, progress)
+        return fit(self, x, y, optimizer, loss, validation_data, options)
+
+    def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int = 64, loss: Loss | str = "cross_entropy") -> dict[str, float]:
+        """{"loss": mean over x, "accuracy": share of right classes}; the accuracy only where the loss knows classes."""
+        from fastcnn.evaluation import Evaluator
+
+        return Evaluator(self, loss)(x, y, batch_size)
+
+    # ---- know
+
+    def summary(self, shape: Sequence[int]) -> Summary:
+        """A table of the layers for one input of `shape` (C, H, W): output shape, parameters, multiply-adds, receptive field, bytes."""
+        from fastcnn.summary import summarize
+
+        return summarize(self, shape_of("summary", shape))
+
+    def memory(
+        self,
+        shape: Sequence[int],
+        training: bool = False,
+        optimizer: Optimizer | str = "sgd",
+        threads: int | None = None,
+        memory: Literal["fast", "small"] = "fast",
+        accuracy: Literal["fast", "strict"] = "fast",
+        loss: Loss | str = "cross_entropy",
+    ) -> MemoryReport:
+        """What a run, or a training step, for inputs of `shape` (N, C, H, W) takes, from the plan: nothing is run and nothing allocated.
+
+        optimizer and loss matter for training only.
+        """
+        from fastcnn import memory as reports
+
+        check_modes("memory", memory, accuracy)
+        count = 0 if threads is None else whole("memory", "threads", threads, 1)
+        if flag("memory", "training", training):
+            return reports.training_memory(self, shape_of("memory", shape), optimizer, loss, count)
+        return reports.inference_memory(self, shape_of("memory", shape), count)
+
+    # ---- save
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Writes weights and architecture as .safetensors; the file appears whole or not at all. fastcnn.load reads it."""
+        from fastcnn.io import save
+
+        save(self, path)
+
+
+def check_modes(where: str, memory: str, accuracy: str) -> None:
+    """accuracy="strict" needs no more: every algorithm there is today sums directly."""
+    if memory not in ("fast", "small"):
+        raise ValueError(f"[{where}] memory must be 'fast' or 'small'. Got memory={memory!r}.")
+    if memory == "small":
+        raise NotImplementedError(f"[{where}] the mode for small memory is not there yet. Got memory='small'.")
+    if accuracy not in ("fast", "strict"):
+        raise ValueError(f"[{where}] accuracy must be 'fast' or 'strict'. Got accuracy={accuracy!r}.")
+

@@ -1,0 +1,164 @@
+"""Registry: what a module owns. Parameters, buffers and submodules are its attributes; here they are found, named, listed, saved and loaded.
+
+There is nothing to register and no super().__init__() to call: attributes of these types are what a module consists of, in the order in which
+they were first set. Only a buffer (state that is saved but not trained) is announced, by register_buffer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from fastcnn._core import Parameter
+from fastcnn.arrays import AnyArray, ArrayLike, numeric
+
+__all__ = ["LoadedKeys", "Registry"]
+
+
+class LoadedKeys(NamedTuple):
+    """What load_state_dict found: keys of the network that were not given, and keys given that the network has not."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class Registry:
+    # How often an attribute of any module has been set: plans remember the number and are made anew when it has moved on.
+    edits: ClassVar[int] = 0
+    _buffer_names: tuple[str, ...] = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        old = self.__dict__.get(name)
+        if isinstance(old, Parameter) and not (value is None or isinstance(value, Parameter)):
+            rule = f"{name} is a parameter, its values are set by .{name}.assign(array)"
+            raise TypeError(f"[{type(self).__name__}] {rule}. Got {type(value).__name__}.")
+        object.__setattr__(self, name, value)
+        Registry.edits += 1
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        Registry.edits += 1
+
+    def register_buffer(self, name: str, values: ArrayLike | Parameter) -> None:
+        """State that is saved and not trained: floating point becomes a Parameter for use in forward(), integers stay a NumPy array."""
+        if not isinstance(values, Parameter):
+            array = numeric("register_buffer", name, values)
+            values = Parameter(array) if array.dtype.kind == "f" else array.copy()
+        setattr(self, name, values)
+        if name not in self._buffer_names:
+            self._buffer_names = (*self._buffer_names, name)
+
+    # ---- what there is
+
+    def named_children(self) -> Iterator[tuple[str, Registry]]:
+        for name, value in list(self.__dict__.items()):
+            if isinstance(value, Registry):
+                yield name, value
+
+    def children(self) -> Iterator[Registry]:
+        for _, child in self.named_children():
+            yield child
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Registry]]:
+        """This module and all below it with their paths, each once."""
+        seen: set[int] = set()
+        for path, module in self._walk(prefix):
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield path, module
+
+    def modules(self) -> Iterator[Registry]:
+        for _, module in self.named_modules():
+            yield module
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Trainable parameters with their keys, each once."""
+        seen: set[int] = set()
+        for path, module in self.named_modules():
+            for name, parameter in module._own_parameters():
+                if id(parameter) not in seen:
+                    seen.add(id(parameter))
+                    yield _join(path, name), parameter
+
+    def parameters(self) -> Iterator[Parameter]:
+        for _, parameter in self.named_parameters():
+            yield parameter
+
+    def named_buffers(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
+        for path, module in self.named_modules():
+            for name, buffer in module._own_buffers():
+                yield _join(path, name), buffer
+
+    def buffers(self) -> Iterator[Parameter | AnyArray]:
+        for _, buffer in self.named_buffers():
+            yield buffer
+
+    def _own_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        for name, value in list(self.__dict__.items()):
+            if isinstance(value, Parameter) and name not in self._buffer_names:
+                yield name, value
+
+    def _own_buffers(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
+        for name in self._buffer_names:
+            value = self.__dict__.get(name)
+            if isinstance(value, (Parameter, np.ndarray)):
+                yield name, value
+
+    def _walk(self, path: str) -> Iterator[tuple[str, Registry]]:
+        yield path, self
+        for name, child in self.named_children():
+            yield from child._walk(_join(path, name))
+
+    def _tensors(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
+        """All that is saved, in torch's order: a module's parameters, its buffers, its children. A shared module comes once for each path."""
+        for path, module in self._walk(""):
+            for name, parameter in module._own_parameters():
+                yield _join(path, name), parameter
+            for name, buffer in module._own_buffers():
+                yield _join(path, name), buffer
+
+    # ---- state
+
+    def state_dict(self) -> dict[str, AnyArray]:
+        """Copies of all parameters and buffers under PyTorch's keys."""
+        return {key: tensor.numpy() if isinstance(tensor, Parameter) else tensor.copy() for key, tensor in self._tensors()}
+
+    def load_state_dict(self, state: Mapping[str, ArrayLike], strict: bool = True) -> LoadedKeys:
+        """Takes over values by key. All is checked first: an error leaves the network as it was.
+
+        strict: ValueError if a key is missing or unknown. Shapes must fit in any case.
+        """
+        tensors = dict(self._tensors())
+        missing = [key for key in tensors if key not in state]
+        unexpected = [key for key in state if key not in tensors]
+        if strict and (missing or unexpected):
+            listed = [f"{word}: {', '.join(keys)}" for word, keys in (("missing", missing), ("unexpected", unexpected)) if keys]
+            raise ValueError(f"[load_state_dict] the keys must be those of the network. Got {'; '.join(listed)}.")
+        values = {key: numeric("load_state_dict", f"'{key}'", state[key]) for key in tensors if key in state}
+        wrong = [f"'{key}' {value.shape}, not {tensors[key].shape}" for key, value in values.items() if value.shape != tensors[key].shape]
+        if wrong:
+            raise ValueError(f"[load_state_dict] shapes must be those of the network. Got {'; '.join(wrong)}.")
+        for key, value in values.items():
+            tensor = tensors[key]
+            if isinstance(tensor, Parameter):
+                tensor.assign(value)
+            else:
+                np.copyto(tensor, value, casting="unsafe")
+        return LoadedKeys(missing, unexpected)
+
+    # ---- text
+
+    def extra_repr(self) -> str:
+        """What repr() says of this module itself."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.named_children()]
+        text = type(self).__name__ + "(" + self.extra_repr()
+        return text + ("\n  " + "\n  ".join(lines) + "\n)" if lines else ")")
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,85 @@
+"""Tracing: a network's forward() runs once on symbolic values and leaves a graph of the C++ core behind.
+
+A trace knows whether it is for training, in which layer it is (for names in reports and errors), and what a training step has to do beside
+the graph: count its batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Literal
+
+from fastcnn import _core
+from fastcnn.arrays import AnyArray, Shape
+from fastcnn.value import Value
+
+if TYPE_CHECKING:
+    from fastcnn.registry import Registry
+
+__all__ = ["Trace", "current_trace"]
+
+_current: ContextVar[Trace | None] = ContextVar("fastcnn_trace", default=None)
+
+
+def current_trace() -> Trace | None:
+    """The trace that is running in this thread."""
+    return _current.get()
+
+
+class Trace:
+    def __init__(self, net: Registry, training: bool) -> None:
+        self.graph = _core.Graph()
+        self.training = training
+        self.counters: list[AnyArray] = []  # num_batches_tracked of the batch norms, once for each time that one is passed
+        self.dropouts = 0
+        self.parameters: dict[int, _core.Parameter] = {}  # by the id of their value
+        self._paths = {id(module): name for name, module in net.named_modules()}
+        self._names = {id(tensor): name for name, tensor in (*net.named_parameters(), *net.named_buffers())}
+        self._path: list[str] = []
+
+    @property
+    def path(self) -> str:
+        """The layer that is being traced: "features.3"; "" in the network itself."""
+        return self._path[-1] if self._path else ""
+
+    @contextmanager
+    def inside(self, module: Registry) -> Iterator[None]:
+        self._path.append(self._paths.get(id(module), type(module).__name__))
+        try:
+            yield
+        finally:
+            self._path.pop()
+
+    def run(self, forward: Callable[..., Any], *inputs: Value) -> Any:
+        token = _current.set(self)
+        try:
+            return forward(*inputs)
+        finally:
+            _current.reset(token)
+
+    def input(self, name: str, shape: Shape, dtype: Literal["float32", "int32"] = "float32") -> Value:
+        return Value(self, self.graph.input(name, shape, dtype))
+
+    def add(self, op: str, inputs: Sequence[Value | _core.Parameter | None], attributes: Mapping[str, Any]) -> list[Value]:
+        """Appends a node. Errors say in which layer."""
+        try:
+            ids = [self._id(op, operand) for operand in inputs]
+            outputs = self.graph.add(op, ids, attributes, self.path)
+        except (ValueError, TypeError, NotImplementedError) as error:
+            if not self.path:
+                raise
+            raise type(error)(f"{error} In layer '{self.path}'.") from None
+        return [Value(self, output) for output in outputs]
+
+    def _id(self, op: str, operand: Value | _core.Parameter | None) -> int | None:
+        if operand is None:
+            return None
+        if isinstance(operand, Value):
+            if operand.trace is not self:
+                raise ValueError(f"[{op}] a value is only good inside the call of forward() that it was made in. Got one of another call.")
+            return operand.id
+        value = self.graph.parameter(operand, self._names.get(id(operand), "constant"))
+        self.parameters[value] = operand
+        return value

@@ -1,0 +1,226 @@
+"""Value: what forward() computes with. It has a shape and no numbers; each operation on it appends a node to the graph that is being traced.
+
+Its methods are named as a torch.Tensor's. A method that has no operation in the core yet is absent.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from fastcnn._core import Parameter
+from fastcnn.arguments import whole
+from fastcnn.arrays import Shape, numeric
+from fastcnn.indexing import axis_of, merged_axes, resolved_shape, slices_of
+
+if TYPE_CHECKING:
+    from fastcnn.trace import Trace
+
+__all__ = ["Value", "add_node", "add_nodes"]
+
+
+class Value:
+    """A symbolic array: `shape`, operators with numbers, arrays, parameters and other values, slicing, and the methods below."""
+
+    __array_ufunc__ = None  # NumPy leaves `array + value` to us
+    __hash__ = object.__hash__
+    __slots__ = ("id", "shape", "trace")
+
+    def __init__(self, trace: Trace, value: int) -> None:
+        self.trace = trace
+        self.id = value
+        self.shape: Shape = trace.graph.shape(value)
+
+    def __repr__(self) -> str:
+        return f"Value(shape={self.shape})"
+
+    # ---- arithmetic
+
+    def __add__(self, other: Any) -> Value:
+        number = _number(other)
+        return self._scale_shift(1.0, number) if number is not None else self._with("add", other)
+
+    def __mul__(self, other: Any) -> Value:
+        number = _number(other)
+        return self._scale_shift(number, 0.0) if number is not None else self._with("multiply", other)
+
+    def __sub__(self, other: Any) -> Value:
+        number = _number(other)
+        if number is not None:
+            return self._scale_shift(1.0, -number)
+        if isinstance(other, Parameter):
+            return self + self.trace.add("scale_shift", [other], {"scale": -1.0, "shift": 0.0})[0]
+        return self + (-other if isinstance(other, Value) else -numeric("subtract", "an operand", other))
+
+    def __rsub__(self, other: Any) -> Value:
+        return -self + other
+
+    def __truediv__(self, other: Any) -> Value:
+        number = _number(other)
+        if number == 0:
+            raise ZeroDivisionError(f"[divide] the divisor must not be zero. Got {other!r}.")
+        if number is not None:
+            return self._scale_shift(1 / number, 0.0)
+        if isinstance(other, (Value, Parameter)):
+            raise NotImplementedError(f"[divide] the divisor must be a number or an array. Got {type(other).__name__}.")
+        return self._with("multiply", 1 / numeric("divide", "the divisor", other))
+
+    def __rtruediv__(self, other: Any) -> NoReturn:
+        raise NotImplementedError(f"[divide] the divisor must be a number or an array. Got {type(self).__name__}.")
+
+    def __neg__(self) -> Value:
+        return self._scale_shift(-1.0, 0.0)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def _scale_shift(self, scale: float, shift: float) -> Value:
+        return add_node("scale_shift", [self], {"scale": scale, "shift": shift})
+
+    def _with(self, op: str, other: Any) -> Value:
+        operand = other if isinstance(other, (Value, Parameter)) else Parameter(numeric(op, "an operand", other))
+        return add_node(op, [self, operand], {})
+
+    # ---- what a value without numbers cannot do
+
+    def _unknown(self, what: str) -> NoReturn:
+        raise TypeError(f"[forward] a symbolic value cannot be {what}: it has a shape and no numbers yet. Got that {_user_line()}.")
+
+    def __bool__(self) -> NoReturn:
+        self._unknown("used as a condition")
+
+    def __iter__(self) -> Iterator[Value]:
+        self._unknown("iterated over")
+
+    def __float__(self) -> NoReturn:
+        self._unknown("converted to a number")
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        self._unknown("converted to an array")
+
+    def __lt__(self, other: object) -> bool:
+        self._unknown("compared")
+
+    def __eq__(self, other: object) -> bool:
+        self._unknown("compared")
+
+    __le__ = __gt__ = __ge__ = __lt__
+    __ne__ = __eq__
+    __int__ = __index__ = __float__
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(f"[Value] a symbolic value has no attribute or method of this name. Got .{name}.")
+
+    # ---- shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def dim(self) -> int:
+        return len(self.shape)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or one entry of it."""
+        return self.shape if dim is None else self.shape[axis_of("size", dim, self.ndim)]
+
+    def reshape(self, *shape: Any) -> Value:
+        """The same numbers in another shape; one entry may be -1."""
+        sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+        return add_node("reshape", [self], {"shape": resolved_shape(self.shape, sizes)})
+
+    view = reshape
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Value:
+        return self.reshape(merged_axes(self.shape, start_dim, end_dim))
+
+    # ---- parts
+
+    def __getitem__(self, index: Any) -> Value:
+        """Integers and slices of step 1, along any axes."""
+        cuts, shape = slices_of(self.shape, index)
+        value = self
+        for axis, start, stop in cuts:
+            value = add_node("slice", [value], {"axis": axis, "start": start, "stop": stop})
+        return value if value.shape == shape else value.reshape(shape)
+
+    def split(self, split_size: int | Sequence[int], dim: int = 0) -> tuple[Value, ...]:
+        """Parts of `split_size` each (the last may be smaller), or of the sizes given."""
+        axis = axis_of("split", dim, self.ndim)
+        extent = self.shape[axis]
+        if isinstance(split_size, (tuple, list)):
+            sizes = [whole("split", "split_size", size) for size in split_size]
+        else:
+            step = whole("split", "split_size", split_size, 1)
+            sizes = [min(step, extent - start) for start in range(0, extent, step)]
+        if sum(sizes) != extent:
+            raise ValueError(f"[split] the sizes must add up to the axis. Got split_size={sizes}, axis of {extent}.")
+        stops = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+        return tuple(
+            add_node("slice", [self], {"axis": axis, "start": stop - size, "stop": stop}) for size, stop in zip(sizes, stops, strict=True)
+        )
+
+    def chunk(self, chunks: int, dim: int = 0) -> tuple[Value, ...]:
+        """At most `chunks` parts of equal size; the last may be smaller."""
+        extent = self.shape[axis_of("chunk", dim, self.ndim)]
+        return self.split(max(1, -(-extent // whole("chunk", "chunks", chunks, 1))), dim)
+
+    def cat(self, *others: Value, dim: int = 0) -> Value:
+        """This value and others, one after another along `dim`."""
+        return add_node("concat", [self, *others], {"axis": axis_of("concat", dim, self.ndim)})
+
+    # ---- functions
+
+    def relu(self) -> Value:
+        return add_node("activation", [self], {"kind": "relu", "a": 0.0, "b": 0.0})
+
+    def sigmoid(self) -> Value:
+        return add_node("activation", [self], {"kind": "sigmoid", "a": 0.0, "b": 0.0})
+
+    def tanh(self) -> Value:
+        return add_node("activation", [self], {"kind": "tanh", "a": 0.0, "b": 0.0})
+
+    def softmax(self, dim: int) -> Value:
+        return add_node("softmax", [self], {"axis": axis_of("softmax", dim, self.ndim)})
+
+    def log_softmax(self, dim: int) -> Value:
+        return add_node("log_softmax", [self], {"axis": axis_of("log_softmax", dim, self.ndim)})
+
+
+def add_nodes(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> list[Value]:
+    """Appends a node to the trace of its first input. inputs: values, parameters, None for those left out."""
+    first = inputs[0]
+    if not isinstance(first, Value):
+        raise TypeError(f"[{op}] the input must be a symbolic value, as forward() gets it. Got {type(first).__name__}.")
+    for operand in inputs:
+        if not (operand is None or isinstance(operand, (Value, Parameter))):
+            raise TypeError(f"[{op}] an operand must be a symbolic value or a parameter. Got {type(operand).__name__}.")
+    return first.trace.add(op, inputs, attributes)
+
+
+def add_node(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Value:
+    return add_nodes(op, inputs, attributes)[0]
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
+        return float(value)
+    return None
+
+
+def _user_line() -> str:
+    """Where the user's code is, outside this package: "at model.py:12, `if x > 0:`"."""
+    import linecache
+
+    frame = sys._getframe(1)
+    package = __name__.partition(".")[0]
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame = frame.f_back
+    name, line = frame.f_code.co_filename, frame.f_lineno
+    code = linecache.getline(name, line, frame.f_globals).strip()
+    return f"at {name}:{line}" + (f", `{code}`" if code else "")

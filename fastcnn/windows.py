@@ -1,0 +1,66 @@
+"""The geometry of convolutions and pooling: what users write, checked, as the attributes of the core's ops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastcnn.arguments import flag, pair, whole
+from fastcnn.arrays import Shape
+
+__all__ = ["Pair", "adaptive_pair", "adaptive_size", "convolution", "padding_of", "pooling"]
+
+Pair = int | Sequence[int]
+
+
+def padding_of(where: str, padding: Any, stride: tuple[int, int], dilation: tuple[int, int], kernel: Shape) -> list[int]:
+    """[top, left, bottom, right]. "same": the output is as large as the input; an odd rest goes to the bottom and right, as in torch."""
+    if not isinstance(padding, str):
+        height, width = pair(where, "padding", padding)
+        return [height, width, height, width]
+    if padding == "valid":
+        return [0, 0, 0, 0]
+    if padding != "same":
+        raise ValueError(f"[{where}] padding must be numbers, 'same' or 'valid'. Got padding={padding!r}.")
+    if stride != (1, 1):
+        raise ValueError(f"[{where}] padding='same' needs stride 1. Got stride={stride}.")
+    total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    before = [t // 2 for t in total]
+    return [*before, *(t - b for t, b in zip(total, before, strict=True))]
+
+
+def convolution(where: str, kernel: Shape, stride: Any, padding: Any, dilation: Any) -> dict[str, Any]:
+    stride, dilation = pair(where, "stride", stride, 1), pair(where, "dilation", dilation, 1)
+    return {"stride": stride, "padding": padding_of(where, padding, stride, dilation, kernel), "dilation": dilation}
+
+
+def pooling(where: str, kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any, dilation: Any = None) -> dict[str, Any]:
+    """dilation None: the op has none."""
+    kernel = pair(where, "kernel_size", kernel_size, 1)
+    attributes: dict[str, Any] = {"kernel": kernel, "ceil_mode": flag(where, "ceil_mode", ceil_mode)}
+    attributes["stride"] = kernel if stride is None else pair(where, "stride", stride, 1)
+    height, width = pair(where, "padding", padding)
+    attributes["padding"] = [height, width, height, width]
+    spread = (1, 1)
+    if dilation is not None:
+        attributes["dilation"] = spread = pair(where, "dilation", dilation, 1)
+    for size, rows, apart in zip(kernel, (height, width), spread, strict=True):
+        if 2 * rows > apart * (size - 1) + 1:  # else a window could lie in the padding alone
+            raise ValueError(f"[{where}] padding must be at most half of the kernel. Got padding={padding}, kernel_size={kernel_size}.")
+    return attributes
+
+
+def adaptive_pair(where: str, output_size: Any) -> tuple[int | None, int | None]:
+    """(height, width), each an integer or None."""
+    sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
+    if len(sizes) != 2:
+        raise ValueError(f"[{where}] output_size must be one entry or two. Got output_size={output_size!r}.")
+    height, width = (None if size is None else whole(where, "output_size", size, 1) for size in sizes)
+    return height, width
+
+
+def adaptive_size(where: str, output_size: Any, shape: Shape) -> list[int]:
+    """The size of the output for an input of this shape."""
+    if len(shape) != 4:
+        raise ValueError(f"[{where}] the input must be (N, C, H, W). Got {shape}.")
+    return [full if size is None else size for size, full in zip(adaptive_pair(where, output_size), shape[2:], strict=True)]
