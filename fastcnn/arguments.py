@@ -35,8 +35,16 @@ def pair(where: str, name: str, value: Any, least: int = 0) -> tuple[int, int]:
     return both, both
 
 
-def number(where: str, name: str, value: Any, least: float = -math.inf, most: float = math.inf, above: float = -math.inf) -> float:
-    """A finite number with least <= number <= most and number > above."""
+def number(
+    where: str,
+    name: str,
+    value: Any,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> float:
+    """A finite number with least <= number <= most and above < number < below."""
     if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
         raise TypeError(f"[{where}] {name} must be a number. Got {name}={value!r}.")
     result = float(value)
@@ -47,6 +55,8 @@ def number(where: str, name: str, value: Any, least: float = -math.inf, most: fl
         rule = f"at least {least:g}" if most == math.inf else f"between {least:g} and {most:g}"
     elif result <= above:
         rule = f"greater than {above:g}"
+    elif result >= below:
+        rule = f"below {below:g}"
     if rule:
         raise ValueError(f"[{where}] {name} must be {rule}. Got {name}={result:g}.")
     return result

@@ -105,4 +105,3 @@ class Plans:
         outputs = result if isinstance(result, tuple) else (result,)
         trace.graph.outputs([output.id for output in outputs])
         return Compiled(_core.Program(trace.graph, arenas=self.arenas), shape, not isinstance(result, tuple), 0)
-

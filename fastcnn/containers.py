@@ -16,7 +16,7 @@ Self = TypeVar("Self", bound="_Container")
 class _Container(Module):
     """Children under the names "0", "1", ... or names of their own."""
 
-    def _put(self, name: str, module: Module) -> None:
+    def _put(self, name: Any, module: Any) -> None:
         where = type(self).__name__
         if not isinstance(module, Module):
             raise TypeError(f"[{where}] every entry must be a Module. Got {type(module).__name__}.")
@@ -68,12 +68,10 @@ class Sequential(_Container):
     """
 
     def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
-        if len(modules) == 1 and isinstance(modules[0], Mapping):
-            for name, module in modules[0].items():
-                self._put(name, module)
-        else:
-            for index, module in enumerate(modules):
-                self._put(str(index), module)  # type: ignore[arg-type]  # _put refuses a mapping among modules
+        first = modules[0] if len(modules) == 1 else None
+        named = first.items() if isinstance(first, Mapping) else ((str(i), module) for i, module in enumerate(modules))
+        for name, module in named:
+            self._put(name, module)
 
     def forward(self, x: Any) -> Any:
         for module in self:
@@ -97,4 +95,3 @@ class ModuleList(_Container):
 
     def _part(self, items: list[tuple[str, Module]]) -> ModuleList:
         return ModuleList(module for _, module in items)
-

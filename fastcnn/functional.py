@@ -125,7 +125,7 @@ def log_softmax(x: Value, dim: int) -> Value:
 def dropout(x: Value, p: float = 0.5, training: bool = True, inplace: bool = False, *, seed: int | None = None) -> Value:
     """While training, each element is zero with probability p, the others are divided by 1 - p. Otherwise x itself.
 
-    The masks depend on the seed of fit, the number of its step and the place in the network; `seed` sets them apart from those of another one.
+    The masks depend on the seed of fit, the number of its step and the place in the network; another `seed` gives others.
     """
     _must_be_value("dropout", x)
     p = number("dropout", "p", p, 0, 1)

@@ -7,7 +7,7 @@ layer allocate more than the file itself holds.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -18,32 +18,32 @@ from fastcnn.arrays import AnyArray, Shape
 
 __all__ = ["constant", "stored", "uniform"]
 
-_values: ContextVar[Mapping[str, AnyArray] | None] = ContextVar("fastcnn_stored_values", default=None)
+Lookup = Callable[[str], "AnyArray | None"]
+_lookup: ContextVar[Lookup | None] = ContextVar("fastcnn_stored_values", default=None)
 
 
 @contextmanager
-def stored(values: Mapping[str, AnyArray]) -> Iterator[None]:
-    """Layers made inside take the values of their parameters from here."""
-    token = _values.set(values)
+def stored(lookup: Lookup) -> Iterator[None]:
+    """Layers made inside take the values of their parameters from here, by name."""
+    token = _lookup.set(lookup)
     try:
         yield
     finally:
-        _values.reset(token)
+        _lookup.reset(token)
 
 
-def _from_file(values: Mapping[str, AnyArray], name: str, shape: Shape) -> Parameter:
-    if name not in values:
-        raise ValueError(f"there is no {name} in the file")
-    if values[name].shape != shape:
-        raise ValueError(f"{name} must have the shape {shape}, the file has {values[name].shape}")
-    return Parameter(values[name])
+def _from_file(lookup: Lookup, name: str, shape: Shape) -> Parameter:
+    values = lookup(name)
+    if values is None or values.shape != shape:
+        raise ValueError(f"{name} must have the shape {shape}, the file has {'none' if values is None else values.shape}")
+    return Parameter(values)
 
 
 def uniform(name: str, shape: Shape, fan_in: int, generator: np.random.Generator) -> Parameter:
     """Between -1 / sqrt(fan_in) and 1 / sqrt(fan_in): torch's kaiming_uniform with a = sqrt(5), and its rule for biases."""
-    values = _values.get()
-    if values is not None:
-        return _from_file(values, name, shape)
+    lookup = _lookup.get()
+    if lookup is not None:
+        return _from_file(lookup, name, shape)
     bound = 1 / math.sqrt(fan_in)
     drawn = generator.random(shape, dtype=np.float32)
     drawn *= np.float32(2 * bound)
@@ -52,5 +52,5 @@ def uniform(name: str, shape: Shape, fan_in: int, generator: np.random.Generator
 
 
 def constant(name: str, shape: Shape, value: float) -> Parameter:
-    values = _values.get()
-    return Parameter(np.full(shape, value, np.float32)) if values is None else _from_file(values, name, shape)
+    lookup = _lookup.get()
+    return Parameter(np.full(shape, value, np.float32)) if lookup is None else _from_file(lookup, name, shape)

@@ -179,4 +179,3 @@ def check_modes(where: str, memory: str, accuracy: str) -> None:
         raise NotImplementedError(f"[{where}] the mode for small memory is not there yet. Got memory='small'.")
     if accuracy not in ("fast", "strict"):
         raise ValueError(f"[{where}] accuracy must be 'fast' or 'strict'. Got accuracy={accuracy!r}.")
-

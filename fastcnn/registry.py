@@ -1,7 +1,7 @@
-"""Registry: what a module owns. Parameters, buffers and submodules are its attributes; here they are found, named, listed, saved and loaded.
+"""Registry: what a module owns. Parameters, buffers and submodules are attributes; here they are found, named, listed and loaded.
 
-There is nothing to register and no super().__init__() to call: attributes of these types are what a module consists of, in the order in which
-they were first set. Only a buffer (state that is saved but not trained) is announced, by register_buffer.
+There is nothing to register and no super().__init__() to call: attributes of these types are what a module consists of, in the order in
+which they were first set. Only a buffer (state that is saved but not trained) is announced, by register_buffer.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Registry:
         """State that is saved and not trained: floating point becomes a Parameter for use in forward(), integers stay a NumPy array."""
         if not isinstance(values, Parameter):
             array = numeric("register_buffer", name, values)
-            values = Parameter(array) if array.dtype.kind == "f" else array.copy()
+            values = Parameter(array) if array.dtype.kind == "f" else array.copy()  # a copy is ours to count in
         setattr(self, name, values)
         if name not in self._buffer_names:
             self._buffer_names = (*self._buffer_names, name)
@@ -112,7 +112,7 @@ class Registry:
             yield from child._walk(_join(path, name))
 
     def _tensors(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
-        """All that is saved, in torch's order: a module's parameters, its buffers, its children. A shared module comes once for each path."""
+        """All that is saved, in torch's order: a module's parameters, buffers, children. A shared module comes once for each path."""
         for path, module in self._walk(""):
             for name, parameter in module._own_parameters():
                 yield _join(path, name), parameter

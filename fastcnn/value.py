@@ -1,4 +1,4 @@
-"""Value: what forward() computes with. It has a shape and no numbers; each operation on it appends a node to the graph that is being traced.
+"""Value: what forward() computes with. It has a shape and no numbers; each operation on it appends a node to the graph being traced.
 
 Its methods are named as a torch.Tensor's. A method that has no operation in the core yet is absent.
 """
@@ -53,10 +53,12 @@ class Value:
             return self._scale_shift(1.0, -number)
         if isinstance(other, Parameter):
             return self + self.trace.add("scale_shift", [other], {"scale": -1.0, "shift": 0.0})[0]
-        return self + (-other if isinstance(other, Value) else -numeric("subtract", "an operand", other))
+        if isinstance(other, Value):
+            return self + -other
+        return self._with("add", -numeric("subtract", "an operand", other).astype(np.float32))
 
     def __rsub__(self, other: Any) -> Value:
-        return -self + other
+        return (-self).__add__(other)
 
     def __truediv__(self, other: Any) -> Value:
         number = _number(other)

@@ -119,7 +119,7 @@ def foreign_symbols(nm: str, isa: str) -> list[str]:
 
 def compile_object(source: Path, isa: str, flags: list[str], to: Path) -> Path:
     # -O0 keeps every inline function that is called as a symbol of its own, so nothing can hide by being inlined
-    command = ["g++", "-std=c++20", "-O0", "-fPIC", f"-I{CPP}", f"-DFASTCNN_ISA={isa}", *flags, "-c", str(source), "-o", str(to)]
+    command = ["g++", "-std=c++20", "-O0", "-fno-exceptions", "-fPIC", f"-I{CPP}", f"-DFASTCNN_ISA={isa}", *flags, "-c", str(source), "-o", str(to)]
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     return to
 

@@ -86,6 +86,8 @@ std::vector<ValueId> Graph::gradient(const std::vector<ValueId>& outputs, const 
     require(id >= 0 && id < static_cast<ValueId>(values.size()), "gradient", "values must be of this graph", id);
   };
   for (ValueId id : outputs) known(id);
+  for (ValueId id : output_gradients)
+    if (id != kNoValue) known(id);
   for (ValueId id : wrt) known(id);
   const std::size_t nodes_before = nodes.size();
   std::vector<ValueId> seeds;

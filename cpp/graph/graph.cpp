@@ -1,5 +1,7 @@
 #include "graph/graph.h"
 
+#include <algorithm>
+
 namespace fastcnn {
 
 ValueId Graph::input(const std::string& name, const Shape& shape, DType dtype) {
@@ -22,6 +24,9 @@ Node Graph::make_node(std::string_view op, std::vector<ValueId> inputs, Attribut
   Node node{.op = &find_op(op), .attributes = std::move(attributes), .inputs = std::move(inputs), .outputs = {}, .name = name};
   for (ValueId input : node.inputs)
     require(input >= kNoValue && input < static_cast<ValueId>(values.size()), op, "an input must be a value of this graph", input);
+  // Optional inputs at the end may be left out altogether; ops see them all.
+  node.inputs.resize(std::max(node.inputs.size(), input_count(*node.op)), kNoValue);
+  check_inputs(*node.op, view(*this, node));
   const std::vector<TensorType> types = node.op->infer(view(*this, node));
   for (std::size_t i = 0; i < types.size(); ++i) {
     node.outputs.push_back(static_cast<ValueId>(values.size()));

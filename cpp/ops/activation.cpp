@@ -13,6 +13,12 @@ std::vector<TensorType> infer(const NodeView& node) {
   return {{.shape = node.input(0).shape}};
 }
 
+std::vector<TensorType> infer_backward(const NodeView& node) {
+  const Shape &dy = node.input(0).shape, &x = node.input(1).shape;
+  require(dy == x, "activation_backward", "the gradient must have the shape of the input", "gradient ", dy, ", input ", x);
+  return infer(node);
+}
+
 Step bind(const BindScope& scope) {
   const Operand x = scope.inputs[0], y = scope.outputs[0];
   const RowView xs(x.type), ys(y.type);
@@ -47,8 +53,13 @@ Step bind_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_activation = {.name = "activation", .infer = infer, .layout = want_same, .bind = bind, .backward = backward, .in_place = {0}};
-const Op k_activation_backward = {
-    .name = "activation_backward", .infer = infer, .layout = want_same, .bind = bind_backward, .in_place = {0, 1}};
+const Op k_activation = {
+    .name = "activation", .inputs = "x", .infer = infer, .layout = want_same, .bind = bind, .backward = backward, .in_place = {0}};
+const Op k_activation_backward = {.name = "activation_backward",
+                                  .inputs = "dy x",
+                                  .infer = infer_backward,
+                                  .layout = want_same,
+                                  .bind = bind_backward,
+                                  .in_place = {0, 1}};
 
 }  // namespace fastcnn

@@ -154,11 +154,27 @@ Step bind_reduce(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_add = {.name = "add", .infer = infer<false>, .layout = layout, .bind = bind_add, .backward = backward_add, .in_place = {0, 1}};
-const Op k_multiply = {
-    .name = "multiply", .infer = infer<true>, .layout = layout, .bind = bind_multiply, .backward = backward_multiply, .in_place = {0, 1}};
-const Op k_scale_shift = {
-    .name = "scale_shift", .infer = infer_scale, .layout = want_same, .bind = bind_scale, .backward = backward_scale, .in_place = {0}};
-const Op k_reduce_to = {.name = "reduce_to", .infer = infer_reduce, .layout = want_plain, .bind = bind_reduce};
+const Op k_add = {.name = "add",
+                  .inputs = "a b",
+                  .infer = infer<false>,
+                  .layout = layout,
+                  .bind = bind_add,
+                  .backward = backward_add,
+                  .in_place = {0, 1}};
+const Op k_multiply = {.name = "multiply",
+                       .inputs = "a b",
+                       .infer = infer<true>,
+                       .layout = layout,
+                       .bind = bind_multiply,
+                       .backward = backward_multiply,
+                       .in_place = {0, 1}};
+const Op k_scale_shift = {.name = "scale_shift",
+                          .inputs = "x",
+                          .infer = infer_scale,
+                          .layout = want_same,
+                          .bind = bind_scale,
+                          .backward = backward_scale,
+                          .in_place = {0}};
+const Op k_reduce_to = {.name = "reduce_to", .inputs = "x", .infer = infer_reduce, .layout = want_plain, .bind = bind_reduce};
 
 }  // namespace fastcnn

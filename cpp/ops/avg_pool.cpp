@@ -87,7 +87,8 @@ Step bind_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_avg_pool = {.name = "avg_pool", .infer = infer, .layout = want_image, .bind = bind, .backward = backward};
-const Op k_avg_pool_backward = {.name = "avg_pool_backward", .infer = infer_backward, .layout = want_image, .bind = bind_backward};
+const Op k_avg_pool = {.name = "avg_pool", .inputs = "x", .infer = infer, .layout = want_image, .bind = bind, .backward = backward};
+const Op k_avg_pool_backward = {
+    .name = "avg_pool_backward", .inputs = "dy", .infer = infer_backward, .layout = want_image, .bind = bind_backward};
 
 }  // namespace fastcnn

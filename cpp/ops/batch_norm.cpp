@@ -37,7 +37,6 @@ namespace {
 
 std::vector<TensorType> infer(const NodeView& node) {
   check_batch_norm("batch_norm", node, 0, {{1, "weight"}, {2, "bias"}, {3, "mean"}, {4, "var"}});
-  require(node.has_input(3) && node.has_input(4), "batch_norm", "mean and var must be given");
   checked_eps("batch_norm", node.attributes);
   return {{.shape = node.input(0).shape}};
 }
@@ -88,7 +87,6 @@ std::vector<TensorType> infer_backward(const NodeView& node) {
   check_batch_norm(op, node, 1, {{2, "weight"}, {3, "mean"}, {4, "var"}});
   const Shape &dy = node.input(0).shape, &x = node.input(1).shape;
   require(dy == x, op, "the gradient must have the shape of the input", "gradient ", dy, ", input ", x);
-  require(node.has_input(3) && node.has_input(4), op, "mean and var must be given");
   checked_eps(op, node.attributes);
   return {{.shape = x}, {.shape = {x[1]}}, {.shape = {x[1]}}};
 }
@@ -139,8 +137,18 @@ Step bind_batch_norm_backward(const BindScope& scope, InverseStd inv_std, bool b
   return step;
 }
 
-const Op k_batch_norm = {.name = "batch_norm", .infer = infer, .layout = layout, .bind = bind, .backward = backward, .in_place = {0}};
-const Op k_batch_norm_backward = {
-    .name = "batch_norm_backward", .infer = infer_backward, .layout = layout_backward, .bind = bind_backward, .in_place = {0, 1}};
+const Op k_batch_norm = {.name = "batch_norm",
+                         .inputs = "x weight? bias? mean var",
+                         .infer = infer,
+                         .layout = layout,
+                         .bind = bind,
+                         .backward = backward,
+                         .in_place = {0}};
+const Op k_batch_norm_backward = {.name = "batch_norm_backward",
+                                  .inputs = "dy x weight? mean var",
+                                  .infer = infer_backward,
+                                  .layout = layout_backward,
+                                  .bind = bind_backward,
+                                  .in_place = {0, 1}};
 
 }  // namespace fastcnn

@@ -24,8 +24,7 @@ std::vector<TensorType> infer(const NodeView& node) {
 LayoutWish layout(const NodeView& node) { return layout_batch_norm(node, 1); }
 
 Step bind(const BindScope& scope) {
-  const auto optional = [&](std::size_t i) { return i < scope.inputs.size() ? scope.inputs[i] : Operand{}; };
-  const Operand x = scope.inputs[0], weight = optional(1), bias = optional(2);
+  const Operand x = scope.inputs[0], weight = scope.inputs[1], bias = scope.inputs[2];
   const Operand y = scope.outputs[0], mean = scope.outputs[1], var = scope.outputs[2], inv_std = scope.outputs[3];
   const ImageStrides xs = x.type.strides(), ys = y.type.strides();
   const float eps = checked_eps("batch_norm_training", scope.attributes);
@@ -65,10 +64,10 @@ void backward(GradientScope& scope) {
   for (std::size_t i = 1; i < 4; ++i)
     if (scope.output_gradients[i] != kNoValue)
       throw Error(ErrorKind::unsupported, "batch_norm_training", "the statistics that it returns have no gradient");
-  const ValueId weight = scope.inputs.size() > 1 ? scope.inputs[1] : kNoValue;
-  const std::vector<ValueId> gradients = scope.graph.add(
-      "batch_norm_training_backward", {scope.output_gradients[0], scope.inputs[0], weight, scope.outputs[1], scope.outputs[3]}, {});
-  for (std::size_t i = 0; i < scope.inputs.size(); ++i)
+  const std::vector<ValueId>&in = scope.inputs, &out = scope.outputs;
+  const std::vector<ValueId> gradients =
+      scope.graph.add("batch_norm_training_backward", {scope.output_gradients[0], in[0], in[1], out[1], out[3]}, {});
+  for (std::size_t i = 0; i < 3; ++i)
     if (scope.wanted[i]) scope.input_gradients[i] = gradients[i];
 }
 
@@ -78,7 +77,6 @@ std::vector<TensorType> infer_backward(const NodeView& node) {
   const Shape &dy = node.input(0).shape, &x = node.input(1).shape;
   require(dy == x, op, "the gradient must have the shape of the input", "gradient ", dy, ", input ", x);
   require(x[0] >= 1, op, "there must be more than one value per channel", x);
-  require(node.has_input(3) && node.has_input(4), op, "mean and inv_std must be given");
   return {{.shape = x}, {.shape = {x[1]}}, {.shape = {x[1]}}};
 }
 
@@ -116,11 +114,24 @@ Step bind_update(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_batch_norm_training = {
-    .name = "batch_norm_training", .infer = infer, .layout = layout, .bind = bind, .backward = backward, .in_place = {0}};
-const Op k_batch_norm_training_backward = {
-    .name = "batch_norm_training_backward", .infer = infer_backward, .layout = layout_backward, .bind = bind_backward, .in_place = {0, 1}};
-const Op k_batch_norm_update = {
-    .name = "batch_norm_update", .infer = infer_update, .layout = want_plain, .bind = bind_update, .update = true};
+const Op k_batch_norm_training = {.name = "batch_norm_training",
+                                  .inputs = "x weight? bias?",
+                                  .infer = infer,
+                                  .layout = layout,
+                                  .bind = bind,
+                                  .backward = backward,
+                                  .in_place = {0}};
+const Op k_batch_norm_training_backward = {.name = "batch_norm_training_backward",
+                                           .inputs = "dy x weight? mean inv_std",
+                                           .infer = infer_backward,
+                                           .layout = layout_backward,
+                                           .bind = bind_backward,
+                                           .in_place = {0, 1}};
+const Op k_batch_norm_update = {.name = "batch_norm_update",
+                                .inputs = "running batch",
+                                .infer = infer_update,
+                                .layout = want_plain,
+                                .bind = bind_update,
+                                .update = true};
 
 }  // namespace fastcnn

@@ -34,7 +34,6 @@ void copy_rows(const Section& to, float* to_data, const Section& from, const flo
 // ---- concat
 
 std::vector<TensorType> infer(const NodeView& node) {
-  require(!node.inputs.empty(), "concat", "there must be at least one input");
   const Shape& first = node.input(0).shape;
   const int axis = axis_of(node.attributes, first, "concat");
   Index size = 0;
@@ -132,7 +131,12 @@ void backward_slice(GradientScope& scope) {
 
 std::vector<TensorType> infer_slice_backward(const NodeView& node) {
   const Shape& dy = node.input(0).shape;
-  return {{.shape = with_size(dy, axis_of(node.attributes, dy, "slice"), node.attributes.integer("size"))}};
+  const int axis = axis_of(node.attributes, dy, "slice_backward");
+  const Index start = node.attributes.integer("start"), stop = node.attributes.integer("stop"), size = node.attributes.integer("size");
+  require(0 <= start && start <= stop && stop <= size && dy[axis] == stop - start, "slice_backward",
+          "0 <= start <= stop <= size must hold, and the gradient have stop - start entries", "start=", start, ", stop=", stop,
+          ", size=", size, ", gradient ", dy);
+  return {{.shape = with_size(dy, axis, size)}};
 }
 
 LayoutWish layout_slice_backward(const NodeView& node) {
@@ -168,9 +172,10 @@ Step bind_slice_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_concat = {.name = "concat", .infer = infer, .layout = layout, .bind = bind, .backward = backward};
-const Op k_slice = {.name = "slice", .infer = infer_slice, .layout = layout_slice, .bind = bind_slice, .backward = backward_slice};
+const Op k_concat = {.name = "concat", .inputs = "x...", .infer = infer, .layout = layout, .bind = bind, .backward = backward};
+const Op k_slice = {
+    .name = "slice", .inputs = "x", .infer = infer_slice, .layout = layout_slice, .bind = bind_slice, .backward = backward_slice};
 const Op k_slice_backward = {
-    .name = "slice_backward", .infer = infer_slice_backward, .layout = layout_slice_backward, .bind = bind_slice_backward};
+    .name = "slice_backward", .inputs = "dy", .infer = infer_slice_backward, .layout = layout_slice_backward, .bind = bind_slice_backward};
 
 }  // namespace fastcnn

@@ -13,7 +13,8 @@ namespace fastcnn {
 namespace {
 
 Shape weight_shape(const NodeView& node) {
-  return node.attributes.has("kernel") ? Shape(node.attributes.integers("kernel")) : node.input(1).shape;
+  const Shape& weight = node.input(1).shape;
+  return weight.rank() == 1 && node.attributes.has("kernel") ? Shape(node.attributes.integers("kernel")) : weight;
 }
 
 Conv2dGeometry geometry_of(const NodeView& node) { return conv2d_geometry(node.attributes, node.input(0).shape, weight_shape(node)); }
@@ -90,6 +91,11 @@ ConvProblem prepared_problem(const Attributes& attributes) {
 
 std::vector<TensorType> infer_prepare(const NodeView& node) {
   const ConvProblem problem = prepared_problem(node.attributes);
+  const Shape kernel(node.attributes.integers("kernel"));
+  require(node.input(0).shape == kernel, "conv2d_prepare", "weight must have the shape of the kernel", node.input(0).shape, ", kernel ",
+          kernel);
+  if (node.has_input(1))
+    require(node.input(1).shape == Shape{kernel[0]}, "conv2d_prepare", "bias must be (out_channels,)", node.input(1).shape);
   return {{.shape = {find_conv2d_algorithm(node.attributes.text("algorithm")).prepared_elements(problem)}}};
 }
 
@@ -108,9 +114,16 @@ Step bind_prepare(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_conv2d = {
-    .name = "conv2d", .infer = infer, .layout = layout, .bind = bind, .backward = backward, .ring = ring, .choose = choose};
+const Op k_conv2d = {.name = "conv2d",
+                     .inputs = "x weight bias? residual?",
+                     .infer = infer,
+                     .layout = layout,
+                     .bind = bind,
+                     .backward = backward,
+                     .ring = ring,
+                     .choose = choose};
 
-const Op k_conv2d_prepare = {.name = "conv2d_prepare", .infer = infer_prepare, .layout = want_plain, .bind = bind_prepare};
+const Op k_conv2d_prepare = {
+    .name = "conv2d_prepare", .inputs = "weight bias?", .infer = infer_prepare, .layout = want_plain, .bind = bind_prepare};
 
 }  // namespace fastcnn

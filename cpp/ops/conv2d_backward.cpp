@@ -19,7 +19,16 @@ Conv2dGeometry geometry_of(const Attributes& attributes) {
 
 // ---- the input
 
-std::vector<TensorType> infer_data(const NodeView& node) { return {{.shape = Shape(node.attributes.integers("input"))}}; }
+void check_gradient(const char* op, const Conv2dGeometry& g, const Shape& dy) {
+  const Shape y{g.N, g.O, g.OH, g.OW};
+  require(dy == y, op, "the gradient must have the shape of the output", "gradient ", dy, ", output ", y);
+}
+
+std::vector<TensorType> infer_data(const NodeView& node) {
+  const Conv2dGeometry g = geometry_of(node.attributes);
+  check_gradient("conv2d_backward_data", g, node.input(0).shape);
+  return {{.shape = {g.N, g.C, g.H, g.W}}};
+}
 
 LayoutWish layout_data(const NodeView& node) {
   LayoutWish wish = want_image(node);
@@ -45,7 +54,13 @@ Step bind_data(const BindScope& scope) {
 
 // ---- the weight
 
-std::vector<TensorType> infer_weight(const NodeView& node) { return {{.shape = Shape(node.attributes.integers("kernel"))}}; }
+std::vector<TensorType> infer_weight(const NodeView& node) {
+  const Conv2dGeometry g = geometry_of(node.attributes);
+  const Shape &x = node.input(1).shape, input{g.N, g.C, g.H, g.W};
+  check_gradient("conv2d_backward_weight", g, node.input(0).shape);
+  require(x == input, "conv2d_backward_weight", "x must have the shape of the input", x, ", input ", input);
+  return {{.shape = Shape(node.attributes.integers("kernel"))}};
+}
 
 LayoutWish layout_weight(const NodeView& node) {
   const bool narrow = node.attributes.has("narrow");
@@ -134,7 +149,10 @@ Step bind_weight(const BindScope& scope) {
 
 // ---- the bias
 
-std::vector<TensorType> infer_sum(const NodeView& node) { return {{.shape = {node.input(0).shape[1]}}}; }
+std::vector<TensorType> infer_sum(const NodeView& node) {
+  require(node.input(0).shape.rank() == 4, "channel_sum", "input must be (N, C, H, W)", node.input(0).shape);
+  return {{.shape = {node.input(0).shape[1]}}};
+}
 
 LayoutWish layout_sum(const NodeView&) { return {{Want::image}, {Want::plain}}; }
 
@@ -159,6 +177,7 @@ Step bind_sum(const BindScope& scope) {
 }  // namespace
 
 const Op k_conv2d_backward_data = {.name = "conv2d_backward_data",
+                                   .inputs = "dy weight",
                                    .infer = infer_data,
                                    .layout = layout_data,
                                    .bind = bind_data,
@@ -166,12 +185,13 @@ const Op k_conv2d_backward_data = {.name = "conv2d_backward_data",
                                    .choose = choose_data};
 
 const Op k_conv2d_backward_weight = {.name = "conv2d_backward_weight",
+                                     .inputs = "dy x",
                                      .infer = infer_weight,
                                      .layout = layout_weight,
                                      .bind = bind_weight,
                                      .ring = ring_weight,
                                      .choose = choose_weight};
 
-const Op k_channel_sum = {.name = "channel_sum", .infer = infer_sum, .layout = layout_sum, .bind = bind_sum};
+const Op k_channel_sum = {.name = "channel_sum", .inputs = "dy", .infer = infer_sum, .layout = layout_sum, .bind = bind_sum};
 
 }  // namespace fastcnn

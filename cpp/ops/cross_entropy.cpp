@@ -74,6 +74,7 @@ void backward(GradientScope& scope) {
 }
 
 std::vector<TensorType> infer_backward(const NodeView& node) {
+  require(node.input(0).shape.elements() == 1, "cross_entropy_backward", "dloss must be one number", node.input(0).shape);
   check(node.attributes, node.input(1), node.input(2));
   return {{.shape = node.input(1).shape}};
 }
@@ -104,8 +105,12 @@ Step bind_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_cross_entropy = {.name = "cross_entropy", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward};
-const Op k_cross_entropy_backward = {
-    .name = "cross_entropy_backward", .infer = infer_backward, .layout = want_plain, .bind = bind_backward};
+const Op k_cross_entropy = {
+    .name = "cross_entropy", .inputs = "logits target#", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward};
+const Op k_cross_entropy_backward = {.name = "cross_entropy_backward",
+                                     .inputs = "dloss logits target#",
+                                     .infer = infer_backward,
+                                     .layout = want_plain,
+                                     .bind = bind_backward};
 
 }  // namespace fastcnn

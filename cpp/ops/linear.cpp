@@ -91,7 +91,12 @@ Step bind_product(const BindScope& scope, const Operand& a, const Operand& b, co
 }
 
 // dx(N, I) = dy(N, O) weight(O, I)
-std::vector<TensorType> infer_data(const NodeView& node) { return {{.shape = {node.input(0).shape[0], node.input(1).shape[1]}}}; }
+std::vector<TensorType> infer_data(const NodeView& node) {
+  const Shape &dy = node.input(0).shape, &weight = node.input(1).shape;
+  require(dy.rank() == 2 && weight.rank() == 2 && dy[1] == weight[0], "linear_backward_data", "dy must be (N, O) and weight (O, I)", dy,
+          " and ", weight);
+  return {{.shape = {node.input(0).shape[0], node.input(1).shape[1]}}};
+}
 
 Step bind_data(const BindScope& scope) {
   const Index N = scope.inputs[0].type.shape[0], O = scope.inputs[0].type.shape[1], I = scope.inputs[1].type.shape[1];
@@ -102,7 +107,11 @@ Step bind_data(const BindScope& scope) {
 }
 
 // dweight(O, I) = dy(N, O)^T x(N, I)
-std::vector<TensorType> infer_weight(const NodeView& node) { return {{.shape = {node.input(0).shape[1], node.input(1).shape[1]}}}; }
+std::vector<TensorType> infer_weight(const NodeView& node) {
+  const Shape &dy = node.input(0).shape, &x = node.input(1).shape;
+  require(dy.rank() == 2 && x.rank() == 2 && dy[0] == x[0], "linear_backward_weight", "dy must be (N, O) and x (N, I)", dy, " and ", x);
+  return {{.shape = {node.input(0).shape[1], node.input(1).shape[1]}}};
+}
 
 Step bind_weight(const BindScope& scope) {
   const Index N = scope.inputs[0].type.shape[0], O = scope.inputs[0].type.shape[1], I = scope.inputs[1].type.shape[1];
@@ -113,7 +122,10 @@ Step bind_weight(const BindScope& scope) {
 }
 
 // dbias(O) = sum over n of dy(n, O)
-std::vector<TensorType> infer_sum(const NodeView& node) { return {{.shape = {node.input(0).shape[1]}}}; }
+std::vector<TensorType> infer_sum(const NodeView& node) {
+  require(node.input(0).shape.rank() == 2, "column_sum", "input must be (N, O)", node.input(0).shape);
+  return {{.shape = {node.input(0).shape[1]}}};
+}
 
 Step bind_sum(const BindScope& scope) {
   const Operand dy = scope.inputs[0], sums = scope.outputs[0];
@@ -131,9 +143,12 @@ Step bind_sum(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_linear = {.name = "linear", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward};
-const Op k_linear_backward_data = {.name = "linear_backward_data", .infer = infer_data, .layout = want_plain, .bind = bind_data};
-const Op k_linear_backward_weight = {.name = "linear_backward_weight", .infer = infer_weight, .layout = want_plain, .bind = bind_weight};
-const Op k_column_sum = {.name = "column_sum", .infer = infer_sum, .layout = want_plain, .bind = bind_sum};
+const Op k_linear = {
+    .name = "linear", .inputs = "x weight bias?", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward};
+const Op k_linear_backward_data = {
+    .name = "linear_backward_data", .inputs = "dy weight", .infer = infer_data, .layout = want_plain, .bind = bind_data};
+const Op k_linear_backward_weight = {
+    .name = "linear_backward_weight", .inputs = "dy x", .infer = infer_weight, .layout = want_plain, .bind = bind_weight};
+const Op k_column_sum = {.name = "column_sum", .inputs = "dy", .infer = infer_sum, .layout = want_plain, .bind = bind_sum};
 
 }  // namespace fastcnn

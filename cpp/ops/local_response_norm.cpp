@@ -101,8 +101,13 @@ Step bind_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_local_response_norm = {.name = "local_response_norm", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward};
-const Op k_local_response_norm_backward = {
-    .name = "local_response_norm_backward", .infer = infer_backward, .layout = want_plain, .bind = bind_backward, .in_place = {0}};
+const Op k_local_response_norm = {
+    .name = "local_response_norm", .inputs = "x", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward};
+const Op k_local_response_norm_backward = {.name = "local_response_norm_backward",
+                                           .inputs = "dy x",
+                                           .infer = infer_backward,
+                                           .layout = want_plain,
+                                           .bind = bind_backward,
+                                           .in_place = {0}};
 
 }  // namespace fastcnn

@@ -59,7 +59,8 @@ Step bind_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_max_pool = {.name = "max_pool", .infer = infer, .layout = want_image, .bind = bind, .backward = backward};
-const Op k_max_pool_backward = {.name = "max_pool_backward", .infer = infer_backward, .layout = want_image, .bind = bind_backward};
+const Op k_max_pool = {.name = "max_pool", .inputs = "x", .infer = infer, .layout = want_image, .bind = bind, .backward = backward};
+const Op k_max_pool_backward = {
+    .name = "max_pool_backward", .inputs = "dy x", .infer = infer_backward, .layout = want_image, .bind = bind_backward};
 
 }  // namespace fastcnn

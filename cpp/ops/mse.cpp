@@ -45,6 +45,7 @@ void backward(GradientScope& scope) {
 }
 
 std::vector<TensorType> infer_backward(const NodeView& node) {
+  require(node.input(0).shape.elements() == 1, "mse_backward", "dloss must be one number", node.input(0).shape);
   check(node.input(1), node.input(2));
   return {{.shape = node.input(1).shape}, {.shape = node.input(1).shape}};
 }
@@ -71,7 +72,8 @@ Step bind_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_mse = {.name = "mse", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward};
-const Op k_mse_backward = {.name = "mse_backward", .infer = infer_backward, .layout = want_plain, .bind = bind_backward};
+const Op k_mse = {.name = "mse", .inputs = "x y", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward};
+const Op k_mse_backward = {
+    .name = "mse_backward", .inputs = "dloss x y", .infer = infer_backward, .layout = want_plain, .bind = bind_backward};
 
 }  // namespace fastcnn

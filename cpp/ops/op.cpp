@@ -1,5 +1,7 @@
 #include "ops/op.h"
 
+#include <algorithm>
+
 #include "ops/ops.h"
 
 namespace fastcnn {
@@ -17,6 +19,44 @@ const Op& find_op(std::string_view name) {
   for (const Op* op : all_ops())
     if (name == op->name) return *op;
   throw Error(ErrorKind::unsupported, "graph", "there is no operator of this name", name);
+}
+
+namespace {
+
+void check_input(const Op& op, const NodeView& node, std::size_t index, std::string_view name, char mark) {
+  if (!node.has_input(index)) {
+    require(mark == '?', op.name, join("input '", name, "' must be given"));
+    return;
+  }
+  const DType wanted = mark == '#' ? DType::i32 : DType::f32, got = node.input(index).dtype;
+  if (got != wanted) throw Error(ErrorKind::type, op.name, join("input '", name, "' must be ", name_of(wanted)), name_of(got));
+}
+
+}  // namespace
+
+std::size_t input_count(const Op& op) {
+  const std::string_view names = op.inputs;
+  return static_cast<std::size_t>(std::count(names.begin(), names.end(), ' ')) + 1;
+}
+
+void check_inputs(const Op& op, const NodeView& node) {
+  std::string_view rest = op.inputs;
+  std::size_t index = 0;
+  for (; !rest.empty(); ++index) {
+    const std::size_t end = std::min(rest.find(' '), rest.size());
+    std::string_view name = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (name.ends_with("...")) {
+      name.remove_suffix(3);
+      require(!node.inputs.empty(), op.name, "there must be at least one input");
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) check_input(op, node, i, name, ' ');
+      return;
+    }
+    const char mark = name.back();
+    if (mark == '?' || mark == '#') name.remove_suffix(1);
+    check_input(op, node, index, name, mark);
+  }
+  require(node.inputs.size() <= index, op.name, join("there must be at most ", index, " inputs"), node.inputs.size());
 }
 
 LayoutWish want_all(const NodeView& node, Want want) {

@@ -85,6 +85,7 @@ struct BindScope {
 
 struct Op {
   const char* name;
+  const char* inputs;  // their names: "x weight bias?"; ? may be left out, # is int32 (the others are float32), ... stands for any number
   std::vector<TensorType> (*infer)(const NodeView&);
   LayoutWish (*layout)(const NodeView&);
   Step (*bind)(const BindScope&);
@@ -95,6 +96,11 @@ struct Op {
   bool alias = false;                      // output 0 is input 0 under another shape: no step, no copy (plain layouts)
   bool update = false;                     // writes into its first input, a parameter or buffer, after the loss has been found finite
 };
+
+std::size_t input_count(const Op& op);  // the number of names in Op::inputs
+
+// Checks number, presence and element types of a node's inputs against Op::inputs.
+void check_inputs(const Op& op, const NodeView& node);
 
 const Op& find_op(std::string_view name);  // Error if there is none
 const std::vector<const Op*>& all_ops();

@@ -20,11 +20,14 @@ Runs runs_of(const Shape& shape) {
   return {N, C, length};
 }
 
-std::vector<TensorType> infer(const NodeView& node) {
-  const Shape &x = node.input(0).shape, &weight = node.input(1).shape;
+void check_weight(const Shape& x, const Shape& weight) {
   require(weight.rank() == 1 && (weight[0] == 1 || weight[0] == runs_of(x).C), "prelu",
           "weight must have one entry, or one for each channel", "weight ", weight, ", input ", x);
-  return {{.shape = x}};
+}
+
+std::vector<TensorType> infer(const NodeView& node) {
+  check_weight(node.input(0).shape, node.input(1).shape);
+  return {{.shape = node.input(0).shape}};
 }
 
 Activation leaky(float slope) { return {ActivationKind::leaky_relu, slope, 0}; }
@@ -52,7 +55,12 @@ void backward(GradientScope& scope) {
     if (scope.wanted[i]) scope.input_gradients[i] = gradients[i];
 }
 
-std::vector<TensorType> infer_backward(const NodeView& node) { return {{.shape = node.input(1).shape}, {.shape = node.input(2).shape}}; }
+std::vector<TensorType> infer_backward(const NodeView& node) {
+  const Shape &dy = node.input(0).shape, &x = node.input(1).shape;
+  require(dy == x, "prelu_backward", "the gradient must have the shape of the input", "gradient ", dy, ", input ", x);
+  check_weight(x, node.input(2).shape);
+  return {{.shape = node.input(1).shape}, {.shape = node.input(2).shape}};
+}
 
 // dweight is a sum over all images: with a weight for each channel a unit is a channel, else one unit does all.
 Step bind_backward(const BindScope& scope) {
@@ -84,7 +92,9 @@ Step bind_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_prelu = {.name = "prelu", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward, .in_place = {0}};
-const Op k_prelu_backward = {.name = "prelu_backward", .infer = infer_backward, .layout = want_plain, .bind = bind_backward};
+const Op k_prelu = {
+    .name = "prelu", .inputs = "x weight", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward, .in_place = {0}};
+const Op k_prelu_backward = {
+    .name = "prelu_backward", .inputs = "dy x weight", .infer = infer_backward, .layout = want_plain, .bind = bind_backward};
 
 }  // namespace fastcnn

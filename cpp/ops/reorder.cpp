@@ -9,7 +9,10 @@ namespace fastcnn {
 
 namespace {
 
-std::vector<TensorType> infer(const NodeView& node) { return {{.shape = node.input(0).shape, .dtype = node.input(0).dtype}}; }
+std::vector<TensorType> infer(const NodeView& node) {
+  require(node.input(0).shape.rank() == 4, "reorder", "only images have another layout", node.input(0).shape);
+  return {{.shape = node.input(0).shape, .dtype = node.input(0).dtype}};
+}
 
 // The layout pass sets the operands' layouts itself; a wish of its own a reorder does not have.
 LayoutWish layout(const NodeView& node) { return want_same(node); }
@@ -59,8 +62,13 @@ void backward_reshape(GradientScope& scope) {
 
 }  // namespace
 
-const Op k_reorder = {.name = "reorder", .infer = infer, .layout = layout, .bind = bind};
-const Op k_reshape = {
-    .name = "reshape", .infer = infer_reshape, .layout = want_plain, .bind = bind_reshape, .backward = backward_reshape, .alias = true};
+const Op k_reorder = {.name = "reorder", .inputs = "x", .infer = infer, .layout = layout, .bind = bind};
+const Op k_reshape = {.name = "reshape",
+                      .inputs = "x",
+                      .infer = infer_reshape,
+                      .layout = want_plain,
+                      .bind = bind_reshape,
+                      .backward = backward_reshape,
+                      .alias = true};
 
 }  // namespace fastcnn

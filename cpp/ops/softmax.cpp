@@ -45,6 +45,13 @@ void backward(GradientScope& scope) {
 }
 
 template <bool Log>
+std::vector<TensorType> infer_backward(const NodeView& node) {
+  const Shape &dy = node.input(0).shape, &y = node.input(1).shape;
+  require(dy == y, kName<Log>, "the gradient must have the shape of the output", "gradient ", dy, ", output ", y);
+  return infer<Log>(node);
+}
+
+template <bool Log>
 Step bind_backward(const BindScope& scope) {
   const Operand dy = scope.inputs[0], y = scope.inputs[1], dx = scope.outputs[0];
   const Lines lines(y.type.shape, axis_of(scope.attributes, y.type.shape, kName<Log>));
@@ -67,13 +74,31 @@ Step bind_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_softmax = {
-    .name = "softmax", .infer = infer<false>, .layout = want_plain, .bind = bind<false>, .backward = backward<false>, .in_place = {0}};
-const Op k_softmax_backward = {
-    .name = "softmax_backward", .infer = infer<false>, .layout = want_plain, .bind = bind_backward<false>, .in_place = {0}};
-const Op k_log_softmax = {
-    .name = "log_softmax", .infer = infer<true>, .layout = want_plain, .bind = bind<true>, .backward = backward<true>, .in_place = {0}};
-const Op k_log_softmax_backward = {
-    .name = "log_softmax_backward", .infer = infer<true>, .layout = want_plain, .bind = bind_backward<true>, .in_place = {0}};
+const Op k_softmax = {.name = "softmax",
+                      .inputs = "x",
+                      .infer = infer<false>,
+                      .layout = want_plain,
+                      .bind = bind<false>,
+                      .backward = backward<false>,
+                      .in_place = {0}};
+const Op k_softmax_backward = {.name = "softmax_backward",
+                               .inputs = "dy y",
+                               .infer = infer_backward<false>,
+                               .layout = want_plain,
+                               .bind = bind_backward<false>,
+                               .in_place = {0}};
+const Op k_log_softmax = {.name = "log_softmax",
+                          .inputs = "x",
+                          .infer = infer<true>,
+                          .layout = want_plain,
+                          .bind = bind<true>,
+                          .backward = backward<true>,
+                          .in_place = {0}};
+const Op k_log_softmax_backward = {.name = "log_softmax_backward",
+                                   .inputs = "dy y",
+                                   .infer = infer_backward<true>,
+                                   .layout = want_plain,
+                                   .bind = bind_backward<true>,
+                                   .in_place = {0}};
 
 }  // namespace fastcnn

@@ -1,6 +1,6 @@
 #include "python/arrays.h"
 
-#include <limits>
+#include <utility>
 
 namespace fastcnn {
 
@@ -22,21 +22,25 @@ py::array to_floats(const py::array& array, const std::string& name) {
   return py::array_t<float, kDense | py::array::forcecast>(array);
 }
 
-py::array to_ints(const py::array& array, const std::string& name) {
-  if (Ints::check_(array) && is_aligned(array)) return array;
-  const char kind = array.dtype().kind();
-  if (kind != 'i' && kind != 'u')
-    throw Error(ErrorKind::type, "run", join("input '", name, "' must be integer"), std::string(py::str(array.dtype())));
-  const py::array_t<std::int64_t, kDense | py::array::forcecast> wide(array);
+template <class Wide>
+py::array narrowed(const py::array& array, const std::string& name) {
+  const py::array_t<Wide, kDense | py::array::forcecast> wide(array);
   Ints narrow(std::vector<py::ssize_t>(wide.shape(), wide.shape() + wide.ndim()));
-  const std::int64_t* from = wide.data();
+  const Wide* from = wide.data();
   std::int32_t* to = narrow.mutable_data();
   for (py::ssize_t i = 0; i < wide.size(); ++i) {
-    require(from[i] >= std::numeric_limits<std::int32_t>::min() && from[i] <= std::numeric_limits<std::int32_t>::max(), "run",
-            join("input '", name, "' must fit 32 bits"), from[i]);
+    require(std::in_range<std::int32_t>(from[i]), "run", join("input '", name, "' must fit 32 bits"), from[i]);
     to[i] = static_cast<std::int32_t>(from[i]);
   }
   return narrow;
+}
+
+py::array to_ints(const py::array& array, const std::string& name) {
+  if (Ints::check_(array) && is_aligned(array)) return array;
+  const char kind = array.dtype().kind();
+  if (kind == 'i') return narrowed<std::int64_t>(array, name);
+  if (kind == 'u') return narrowed<std::uint64_t>(array, name);
+  throw Error(ErrorKind::type, "run", join("input '", name, "' must be integer"), std::string(py::str(array.dtype())));
 }
 
 py::array new_array(const TensorType& type) {

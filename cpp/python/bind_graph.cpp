@@ -66,7 +66,10 @@ py::dict dict_of(const Attributes& attributes) {
 
 std::vector<ValueId> ids_of(const std::vector<std::optional<ValueId>>& ids) {
   std::vector<ValueId> out;
-  for (const auto& id : ids) out.push_back(id.value_or(kNoValue));
+  for (const auto& id : ids) {
+    require(!id || *id >= 0, "graph", "there is no value of this number", id.value_or(0));  // only None leaves an input out
+    out.push_back(id.value_or(kNoValue));
+  }
   return out;
 }
 

@@ -33,14 +33,37 @@ Index lowest_gap(const std::vector<Lifetime>& blocks, const std::vector<std::siz
   return offset;
 }
 
-MemoryPlan place(const std::vector<Lifetime>& blocks, const std::vector<std::size_t>& order) {
+// The highest offset below `capacity` at which `block` meets no placed block that lives at the same time; negative if there is none.
+Index highest_gap(const std::vector<Lifetime>& blocks, const std::vector<std::size_t>& placed, const std::vector<Index>& offsets,
+                  const Lifetime& block, Index capacity) {
+  const Index bytes = round_up(block.bytes, kArenaAlignment);
+  Index offset = capacity - bytes;
+  for (bool moved = true; moved && offset >= 0;) {
+    moved = false;
+    for (std::size_t other : placed) {
+      const Index end = round_up(offsets[other] + blocks[other].bytes, kArenaAlignment);
+      if (!overlap(blocks[other], block) || offset >= end || offsets[other] >= offset + bytes) continue;
+      offset = offsets[other] - bytes;
+      moved = true;
+    }
+  }
+  return offset;
+}
+
+// Blocks in this order, each in its lowest gap; with `alternate`, every other one in the highest gap below `capacity` if it has one there.
+MemoryPlan place(const std::vector<Lifetime>& blocks, const std::vector<std::size_t>& order, bool alternate, Index capacity) {
   MemoryPlan plan;
   plan.offsets.assign(blocks.size(), 0);
   std::vector<std::size_t> placed;
+  bool high = false;
   for (std::size_t index : order) {
-    if (blocks[index].bytes == 0) continue;
-    plan.offsets[index] = lowest_gap(blocks, placed, plan.offsets, blocks[index]);
-    plan.total = std::max(plan.total, plan.offsets[index] + round_up(blocks[index].bytes, kArenaAlignment));
+    const Lifetime& block = blocks[index];
+    if (block.bytes == 0) continue;
+    Index offset = high ? highest_gap(blocks, placed, plan.offsets, block, capacity) : -1;
+    if (offset < 0) offset = lowest_gap(blocks, placed, plan.offsets, block);
+    high = alternate && !high;
+    plan.offsets[index] = offset;
+    plan.total = std::max(plan.total, offset + round_up(block.bytes, kArenaAlignment));
     const auto by_offset = [&](std::size_t a, std::size_t b) { return plan.offsets[a] < plan.offsets[b]; };
     placed.insert(std::upper_bound(placed.begin(), placed.end(), index, by_offset), index);
   }
@@ -58,17 +81,21 @@ MemoryPlan plan_memory(const std::vector<Lifetime>& blocks) {
   std::vector<std::size_t> order(blocks.size());
   MemoryPlan best;
   best.total = -1;
-  const auto try_order = [&](auto before) {
+  const Index bound = lower_bound_of(blocks);
+  const auto try_order = [&](auto before, bool alternate = false) {
+    if (best.total == bound) return;
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), before);
-    MemoryPlan plan = place(blocks, order);
+    MemoryPlan plan = place(blocks, order, alternate, bound);
     if (best.total < 0 || plan.total < best.total) best = std::move(plan);
   };
   try_order([&](std::size_t a, std::size_t b) { return blocks[a].bytes > blocks[b].bytes; });
   try_order([&](std::size_t a, std::size_t b) { return area(a) > area(b); });
   try_order([&](std::size_t a, std::size_t b) { return life(a) > life(b); });
   try_order([&](std::size_t a, std::size_t b) { return blocks[a].first < blocks[b].first; });
-  best.lower_bound = lower_bound_of(blocks);
+  // From both ends, in the order of time: a chain, where each block meets only its neighbours, always reaches the bound this way.
+  try_order([&](std::size_t a, std::size_t b) { return blocks[a].first < blocks[b].first; }, true);
+  best.lower_bound = bound;
   return best;
 }
 

@@ -2,6 +2,7 @@
 #include "runtime/program.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <set>
 
 #include "graph/passes/passes.h"
@@ -10,25 +11,26 @@ namespace fastcnn {
 
 namespace {
 
+// The attributes as a text that differs whenever they do.
+struct TextOf {
+  std::string operator()(bool value) const { return value ? "true" : "false"; }
+  std::string operator()(Index value) const { return std::to_string(value); }
+  std::string operator()(double value) const {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%.17g", value);
+    return digits;
+  }
+  std::string operator()(const std::string& value) const { return value; }
+  std::string operator()(const std::vector<Index>& list) const {
+    std::string out;
+    for (Index entry : list) out += std::to_string(entry) + ",";
+    return out;
+  }
+};
+
 std::string text_of(const Attributes& attributes) {
   std::string out;
-  const auto number = [](const auto& value) { return join(value); };
-  for (const auto& [name, value] : attributes.items()) {
-    out += name + "=";
-    if (const auto* list = std::get_if<std::vector<Index>>(&value)) {
-      for (Index entry : *list) out += number(entry) + ",";
-    } else if (const auto* text = std::get_if<std::string>(&value)) {
-      out += *text;
-    } else {
-      out += std::visit(
-          [&](const auto& v) -> std::string {
-            if constexpr (std::is_arithmetic_v<std::decay_t<decltype(v)>>) return number(v);
-            return {};
-          },
-          value);
-    }
-    out += ";";
-  }
+  for (const auto& [name, value] : attributes.items()) out += name + "=" + std::visit(TextOf{}, value) + ";";
   return out;
 }
 
@@ -39,6 +41,7 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   require(!graph_.outputs.empty(), "compile", "a graph needs at least one output");
   separate_outputs(graph_);
   remove_unused(graph_);
+  updates_last(graph_);
   fuse_epilogues(graph_);
   choose_algorithms(graph_, kernels.lanes);
   assign_layouts(graph_, kernels.lanes);
@@ -118,6 +121,8 @@ void Program::bind() {
   for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
     const Node& node = graph_.nodes[i];
     if (node.op->alias) continue;
+    require(!node.op->update || graph_[node.inputs[0]].parameter, node.op->name, "what is updated must be a parameter or buffer",
+            "'" + graph_[node.inputs[0]].name + "'");
     BoundStep bound = bind_node(i);
     scratch_ = std::max(scratch_, round_up(bound.step.scratch_bytes, kArenaAlignment));
     if (is_ahead_[i]) {

@@ -8,6 +8,7 @@ from fastcnn import functional
 from fastcnn.arguments import flag, number, whole
 from fastcnn.initial import constant
 from fastcnn.layers.base import Layer
+from fastcnn.trace import current_trace
 from fastcnn.value import Value
 
 __all__ = ["BatchNorm2d", "LocalResponseNorm"]
@@ -35,15 +36,18 @@ class BatchNorm2d(Layer):
         shape = (self.num_features,)
         self.weight = constant("weight", shape, 1) if affine else None
         self.bias = constant("bias", shape, 0) if affine else None
-        self.register_buffer("running_mean", constant("running_mean", shape, 0))
-        self.register_buffer("running_var", constant("running_var", shape, 1))
-        self.register_buffer("num_batches_tracked", np.zeros((), np.int64))
+        self.running_mean = constant("running_mean", shape, 0)
+        self.running_var = constant("running_var", shape, 1)
+        self.num_batches_tracked = np.zeros((), np.int64)
+        for name in ("running_mean", "running_var", "num_batches_tracked"):
+            self.register_buffer(name, getattr(self, name))
 
     def forward(self, x: Value) -> Value:
-        if x.trace.training:
-            x.trace.counters.append(self.num_batches_tracked)
+        trace = current_trace()
+        if trace is not None and trace.training:
+            trace.counters.append(self.num_batches_tracked)
         statistics = (self.running_mean, self.running_var)
-        return functional.batch_norm(x, *statistics, self.weight, self.bias, x.trace.training, self.momentum, self.eps)
+        return functional.batch_norm(x, *statistics, self.weight, self.bias, self.training, self.momentum, self.eps)
 
     def extra_repr(self) -> str:
         text = f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}"

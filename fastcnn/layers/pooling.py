@@ -45,7 +45,10 @@ class MaxPool2d(Layer):
 
 
 class AvgPool2d(Layer):
-    """The mean of each window. stride None: kernel_size. count_include_pad: zeros of the padding count. divisor_override: instead of the count."""
+    """The mean of each window. stride None: kernel_size. count_include_pad: zeros of the padding count, too.
+
+    divisor_override: what the sum is divided by instead of the count.
+    """
 
     arguments = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
 

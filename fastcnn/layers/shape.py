@@ -41,7 +41,7 @@ class Identity(Layer):
 class Dropout(Layer):
     """In training steps each element is zero with probability p, the others are divided by 1 - p (Srivastava et al., 2014).
 
-    The masks depend on the seed of fit, the number of its step and the place in the network; `seed` sets them apart from those of another one.
+    The masks depend on the seed of fit, the number of its step and the place in the network; another `seed` gives others.
     """
 
     arguments = ("p", "inplace", "seed")
@@ -52,7 +52,7 @@ class Dropout(Layer):
         self.seed = seed_or_none("Dropout", seed)
 
     def forward(self, x: Value) -> Value:
-        return functional.dropout(x, self.p, x.trace.training, seed=self.seed)
+        return functional.dropout(x, self.p, self.training, seed=self.seed)
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"

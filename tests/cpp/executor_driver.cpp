@@ -31,8 +31,8 @@ class Network {
  public:
   Network() {
     const ValueId x = graph_.input("x", {2, 3, 24, 24}, DType::f32);
-    const ValueId first = convolution(x, 3, 32, kNoValue);
-    const ValueId second = convolution(first, 32, 32, first);  // with a residual
+    const ValueId first = convolution(x, 3, 32);
+    const ValueId second = graph_.add_one("add", {convolution(first, 32, 32), first});
     const ValueId pooled = graph_.add_one("max_pool", {second},
                                           {{"kernel", pair(2)},
                                            {"stride", pair(2)},
@@ -60,15 +60,13 @@ class Network {
     return parameters_.back();
   }
 
-  ValueId convolution(ValueId x, Index channels, Index filters, ValueId residual) {
+  ValueId convolution(ValueId x, Index channels, Index filters) {
     Attributes attributes = identity();
     attributes.set("stride", pair(1));
     attributes.set("padding", std::vector<Index>{1, 1, 1, 1});
     attributes.set("dilation", pair(1));
     attributes.set("groups", Index{1});
-    std::vector<ValueId> inputs = {x, parameter({filters, channels, 3, 3}), parameter({filters})};
-    if (residual != kNoValue) inputs.push_back(residual);
-    const ValueId y = graph_.add_one("conv2d", inputs, attributes);
+    const ValueId y = graph_.add_one("conv2d", {x, parameter({filters, channels, 3, 3}), parameter({filters})}, attributes);
     return graph_.add_one("activation", {y}, {{"kind", std::string("relu")}, {"a", 0.0}, {"b", 0.0}});
   }
 

@@ -1,0 +1,67 @@
+"""Evaluation: loss and accuracy of a network on data, with the same loss as in training and the running statistics of batch norm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastcnn import _core
+from fastcnn import loss as losses
+from fastcnn.arguments import whole
+from fastcnn.arrays import AnyArray, ArrayLike, Shape
+from fastcnn.loss import Loss
+from fastcnn.trainer import with_loss
+
+if TYPE_CHECKING:
+    from fastcnn.module import Module
+
+__all__ = ["Evaluator", "checked_pair", "right_answers"]
+
+
+def checked_pair(where: str, x: ArrayLike, y: ArrayLike) -> tuple[AnyArray, AnyArray]:
+    """Samples and as many targets."""
+    samples, targets = np.asarray(x), np.asarray(y)
+    if samples.ndim == 0 or targets.ndim == 0 or len(samples) != len(targets) or len(samples) == 0:
+        got = f"x {samples.shape}, y {targets.shape}"
+        raise ValueError(f"[{where}] x and y must hold one sample at least, and as many of each. Got {got}.")
+    return samples, targets
+
+
+def right_answers(output: AnyArray, targets: AnyArray) -> int:
+    """How many classes are right. output: (N, K, ...), targets: (N, ...)."""
+    return int(np.count_nonzero(output.argmax(axis=1) == targets))
+
+
+class Evaluator:
+    """Keeps its programs from one call to the next."""
+
+    def __init__(self, net: Module, loss: Loss | str) -> None:
+        self._net = net
+        self._loss = losses.named(loss)
+        self._arenas = _core.ArenaPool()
+        self._programs: dict[Shape, tuple[_core.Program, Shape]] = {}
+
+    def _program(self, shape: Shape) -> tuple[_core.Program, Shape]:
+        if shape not in self._programs:
+            trace, output, value = with_loss(self._net, self._loss, shape, training=False)
+            trace.graph.outputs([value.id, output.id])
+            self._programs[shape] = _core.Program(trace.graph, arenas=self._arenas), output.shape
+        return self._programs[shape]
+
+    def __call__(self, x: ArrayLike, y: ArrayLike, batch_size: int) -> dict[str, float]:
+        """{"loss": ..., "accuracy": ...}, means over all of x; the accuracy where the loss knows classes."""
+        samples, given = checked_pair("evaluate", x, y)
+        step = whole("evaluate", "batch_size", batch_size, 1)
+        first = samples[:step].shape
+        targets = self._loss.targets(given, self._program(first)[1])
+        total, right = 0.0, 0
+        for start in range(0, len(samples), step):
+            xb, yb = samples[start : start + step], targets[start : start + step]
+            loss, output = self._program(xb.shape)[0].run([xb, yb])
+            total += float(loss) * len(xb)
+            right += right_answers(output, yb) if self._loss.classes else 0
+        result = {"loss": total / len(samples)}
+        if self._loss.classes:
+            result["accuracy"] = right / targets.size
+        return result

@@ -1,0 +1,130 @@
+"""Models as files: weights under their keys and, for networks made of this package's layers, the architecture as JSON in the metadata.
+
+    {"class": "Sequential", "layers": [["0", {"class": "Conv2d", "config": {"in_channels": 1, ...}}], ["1", {"same": "0"}], ...]}
+
+Loading makes only the classes listed here, by their constructors; nothing in a file is imported or evaluated.
+"""
+
+from __future__ import annotations
+
+import json
+from os import PathLike, fspath
+from typing import Any
+
+from fastcnn import layers, safetensors
+from fastcnn.arrays import AnyArray
+from fastcnn.containers import Sequential
+from fastcnn.initial import stored
+from fastcnn.layers import Layer
+from fastcnn.module import Module
+
+__all__ = ["load", "load_state", "save"]
+
+CLASSES: dict[str, type[Layer]] = {name: getattr(layers, name) for name in layers.__all__ if name != "Layer"}
+_DEEPEST = 50  # Sequentials in one another
+
+
+def save(net: Module, path: str | PathLike[str]) -> None:
+    _no_onnx("save", path)
+    description = {"kind": "model", "version": 1, "class": type(net).__name__, "architecture": _architecture(net, "", {})}
+    safetensors.write(path, net.state_dict(), {"fastcnn": json.dumps(description, default=int)})
+
+
+def load(path: str | PathLike[str]) -> Module:
+    """The network that was saved, with its weights. ValueError if the file is none, or is of a class that is not of this package."""
+    _no_onnx("load", path)
+    tensors, metadata = safetensors.read(path)
+    architecture = _described(path, metadata)
+    net = _Maker(tensors).make("", architecture, 0)
+    net.load_state_dict(tensors)
+    return net
+
+
+def load_state(path: str | PathLike[str]) -> dict[str, AnyArray]:
+    """The arrays of any safetensors file by name, for load_state_dict."""
+    _no_onnx("load_state", path)
+    return safetensors.read(path)[0]
+
+
+def _no_onnx(where: str, path: str | PathLike[str]) -> None:
+    if fspath(path).lower().endswith(".onnx"):
+        raise NotImplementedError(f"[{where}] ONNX is not there yet, only safetensors. Got {fspath(path)}.")
+
+
+def _architecture(module: Any, path: str, known: dict[int, str]) -> Any:
+    """A description to make the module again from, or None if it holds a class that is not of this package."""
+    if id(module) in known:
+        return {"same": known[id(module)]}
+    known[id(module)] = path
+    name = type(module).__name__
+    if isinstance(module, Layer) and CLASSES.get(name) is type(module):
+        return {"class": name, "config": module.config()}
+    if type(module) is not Sequential:
+        return None
+    parts = [[child_name, _architecture(child, f"{path}.{child_name}", known)] for child_name, child in module.named_children()]
+    return None if any(part is None for _, part in parts) else {"class": name, "layers": parts}
+
+
+def _described(path: str | PathLike[str], metadata: dict[str, str]) -> Any:
+    if "fastcnn" not in metadata:
+        raise ValueError(f"[load] the file has weights and no architecture: use load_state_dict(load_state(path)). Got {fspath(path)}.")
+    try:
+        description = json.loads(metadata["fastcnn"])
+        kind, version, name = description["kind"], description["version"], description.get("class")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"[load] the description in the file must be one that save() writes. Got {error!r}.") from None
+    if kind != "model" or version != 1:
+        raise ValueError(f"[load] the file must hold a model of version 1. Got kind {kind!r}, version {version!r}.")
+    if description.get("architecture") is None:
+        rule = "a class of your own is made by you, then given its weights: net.load_state_dict(fastcnn.load_state(path))"
+        raise ValueError(f"[load] {rule}. Got {name!r}.")
+    return description["architecture"]
+
+
+class _Maker:
+    """Makes modules of a description, with the file's tensors as their first values."""
+
+    def __init__(self, tensors: dict[str, AnyArray]) -> None:
+        self._tensors = tensors
+        self._made: dict[str, Module] = {}
+
+    def make(self, path: str, part: Any, depth: int) -> Module:
+        if not isinstance(part, dict) or depth > _DEEPEST:
+            raise _wrong(path, f"{type(part).__name__} at depth {depth}")
+        if "same" in part:
+            same = self._made.get(part["same"]) if isinstance(part["same"], str) else None
+            if same is None:
+                raise _wrong(path, f"a reference to {part['same']!r}")
+            return same
+        name = part.get("class")
+        module = self._sequential(path, part, depth) if name == "Sequential" else self._layer(path, part, name)
+        self._made[path] = module
+        return module
+
+    def _sequential(self, path: str, part: dict[str, Any], depth: int) -> Module:
+        entries = part.get("layers")
+        if not isinstance(entries, list) or not all(isinstance(e, list) and len(e) == 2 and isinstance(e[0], str) for e in entries):
+            raise _wrong(path, "layers that are no list of pairs")
+        children = {name: self.make(f"{path}.{name}", entry, depth + 1) for name, entry in entries}
+        if len(children) != len(entries):
+            raise _wrong(path, "a name that comes twice")
+        try:
+            return Sequential(children)
+        except ValueError as error:
+            raise _wrong(path, str(error)) from None
+
+    def _layer(self, path: str, part: dict[str, Any], name: Any) -> Module:
+        kind = CLASSES.get(name) if isinstance(name, str) else None
+        config = part.get("config")
+        if kind is None or not isinstance(config, dict) or set(config) - set(kind.arguments):
+            raise _wrong(path, f"class {name!r} with {sorted(config) if isinstance(config, dict) else config!r}")
+        prefix = f"{path[1:]}." if path else ""
+        try:
+            with stored(lambda name: self._tensors.get(prefix + name)):
+                return kind(**config)
+        except (TypeError, ValueError, NotImplementedError, OverflowError, RecursionError) as error:
+            raise _wrong(path, str(error)) from None
+
+
+def _wrong(path: str, got: str) -> ValueError:
+    return ValueError(f"[load] each part of the architecture must be a layer of fastcnn with its arguments. Got, at '{path[1:]}': {got}.")

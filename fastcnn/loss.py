@@ -1,0 +1,101 @@
+"""Losses: means over a batch, as nodes of the graph, and the rules for their targets, which are checked before anything runs."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from fastcnn.arguments import number
+from fastcnn.arrays import AnyArray, ArrayLike, Shape, numeric
+from fastcnn.value import Value, add_node
+
+__all__ = ["CrossEntropyLoss", "Loss", "MSELoss"]
+
+
+class Loss:
+    """output: (N, ...), what the network returns; target: what it should have been."""
+
+    name: ClassVar[str]
+    classes: ClassVar[bool]  # whether targets are classes, so that there is an accuracy
+    dtype: ClassVar[Literal["float32", "int32"]]
+
+    def target_shape(self, output: Shape) -> Shape:
+        raise NotImplementedError
+
+    def targets(self, y: ArrayLike, output: Shape) -> AnyArray:
+        """y checked and converted, for a network whose output is (N, ...) = output, with N that of y."""
+        raise NotImplementedError
+
+    def __call__(self, output: Value, target: Value) -> Value:
+        """The loss, of shape ()."""
+        raise NotImplementedError
+
+
+class CrossEntropyLoss(Loss):
+    """-log softmax(output) of the right class. output: (N, K) or (N, K, H, W) before softmax; target: integers 0..K-1, (N,) or (N, H, W).
+
+    label_smoothing: the share of the target that is spread over all classes (Szegedy et al., 2016).
+    """
+
+    name = "cross_entropy"
+    classes = True
+    dtype = "int32"
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        self.label_smoothing = number("cross_entropy", "label_smoothing", label_smoothing, 0, 1)
+
+    def target_shape(self, output: Shape) -> Shape:
+        if len(output) not in (2, 4):
+            raise ValueError(f"[cross_entropy] the network's output must be (N, K) or (N, K, H, W). Got {output}.")
+        return (output[0], *output[2:])
+
+    def targets(self, y: ArrayLike, output: Shape) -> AnyArray:
+        array = np.asarray(y)
+        if array.dtype.kind not in "iu":
+            raise TypeError(f"[cross_entropy] targets must be integers, one class each. Got {array.dtype}.")
+        shape = self.target_shape((array.shape[0] if array.ndim else 0, *output[1:]))
+        if array.shape != shape:
+            raise ValueError(f"[cross_entropy] targets must have the shape {shape}. Got {array.shape}.")
+        if array.size:
+            wrong = [value for value in (array.min(), array.max()) if not 0 <= value < output[1]]
+            if wrong:
+                raise ValueError(f"[cross_entropy] targets must be between 0 and {output[1] - 1}. Got {wrong[0]}.")
+        return array.astype(np.int32)
+
+    def __call__(self, output: Value, target: Value) -> Value:
+        return add_node("cross_entropy", [output, target], {"label_smoothing": self.label_smoothing})
+
+
+class MSELoss(Loss):
+    """The mean of (output - target)^2 over all elements. target: the shape of output."""
+
+    name = "mse"
+    classes = False
+    dtype = "float32"
+
+    def target_shape(self, output: Shape) -> Shape:
+        return output
+
+    def targets(self, y: ArrayLike, output: Shape) -> AnyArray:
+        array = numeric("mse", "targets", y)
+        shape = (array.shape[0] if array.ndim else 0, *output[1:])
+        if array.shape != shape:
+            raise ValueError(f"[mse] targets must have the shape {shape}. Got {array.shape}.")
+        return array
+
+    def __call__(self, output: Value, target: Value) -> Value:
+        return add_node("mse", [output, target], {})
+
+
+def named(loss: Any) -> Loss:
+    """The loss itself, or by its name one with default arguments."""
+    if isinstance(loss, Loss):
+        return loss
+    kinds = {"cross_entropy": CrossEntropyLoss, "mse": MSELoss}
+    if not isinstance(loss, str):
+        raise TypeError(f"[loss] a loss must be one of fastcnn.loss, or its name. Got {type(loss).__name__}.")
+    if loss not in kinds:
+        raise ValueError(f"[loss] a loss's name must be one of {', '.join(kinds)}. Got {loss!r}.")
+    made: Loss = kinds[loss]()
+    return made

@@ -1,0 +1,179 @@
+"""The safetensors format: a reader that trusts nothing and a writer whose files appear whole or not at all.
+
+    8 bytes       length L of the header, little-endian
+    L bytes       JSON: {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ..., "__metadata__": {"key": "text"}}
+    the rest      the tensors' bytes, row-major, one after another without gaps; offsets count from here
+
+Reading asks for no more memory than the file is long, whatever its header says.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from fastcnn.arrays import AnyArray
+
+__all__ = ["read", "read_metadata", "write", "written_whole"]
+
+DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<u2",  # the upper half of a float32
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "<i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "<u1",
+    "BOOL": "?",
+}
+_NAMES = {np.dtype(code): name for name, code in DTYPES.items() if name != "BF16"}
+_LONGEST_HEADER = 100_000_000  # the limit of the safetensors package, too
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, AnyArray], dict[str, str]]:
+    """The tensors and the metadata of a file. BF16 becomes float32. ValueError if the file is not what it should be."""
+    with open(path, "rb") as file:
+        header, start = _header(file)
+        metadata = _metadata(header.pop("__metadata__", {}))
+        entries = _entries(header, os.fstat(file.fileno()).st_size - start)
+        return {name: _tensor(file, name, entry, start) for name, entry in entries.items()}, metadata
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    with open(path, "rb") as file:
+        return _metadata(_header(file)[0].get("__metadata__", {}))
+
+
+def write(path: str | os.PathLike[str], tensors: Mapping[str, AnyArray], metadata: Mapping[str, str]) -> None:
+    """TypeError for a dtype that the format has not."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    arrays = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in tensors.items()}
+    for name, array in arrays.items():
+        if array.dtype.newbyteorder("<") not in _NAMES:
+            raise TypeError(f"[save] '{name}' must have a dtype of the format. Got {array.dtype}.")
+        header[name] = {"dtype": _NAMES[array.dtype.newbyteorder("<")], "shape": list(array.shape)}
+    by_size = sorted(arrays, key=lambda name: -arrays[name].dtype.itemsize)  # so that each begins at a multiple of its element
+    end = 0
+    for name in by_size:
+        header[name]["data_offsets"] = [end, end + arrays[name].nbytes]
+        end += arrays[name].nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with written_whole(path) as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in by_size:
+            array = arrays[name]
+            file.write(array.astype(array.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data)
+
+
+@contextmanager
+def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` when all of it is on the disk, and vanishes if something goes wrong."""
+    target = Path(os.path.realpath(path))  # through a link, so that the link stays one
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with open(part, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _fail(rule: str, got: str) -> ValueError:
+    return ValueError(f"[safetensors] {rule}. Got {got}.")
+
+
+def _header(file: BufferedReader) -> tuple[dict[str, Any], int]:
+    """The header and where the tensors' bytes begin."""
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > min(size - 8, _LONGEST_HEADER):
+        raise _fail("a file must be as long as its header says", f"{size} bytes, header of {length}")
+    try:
+        header = json.loads(file.read(length).decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise _fail("the header must be JSON", str(error)) from None
+    if not isinstance(header, dict):
+        raise _fail("the header must be a JSON object", type(header).__name__)
+    return header, 8 + length
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a name that comes twice")
+    return result
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"the number {name}")
+
+
+def _metadata(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise _fail("the metadata must be an object of texts", type(value).__name__)
+    return value
+
+
+def _entries(header: dict[str, Any], size: int) -> dict[str, dict[str, Any]]:
+    """The header's entries, after all that can be wrong with them."""
+    for name, entry in header.items():
+        _check_entry(name, entry)
+    end = 0
+    for name in sorted(header, key=lambda name: header[name]["data_offsets"]):
+        begin, stop = header[name]["data_offsets"]
+        if begin != end:
+            raise _fail("tensors must follow one another without gaps", f"'{name}' at {begin}, not {end}")
+        end = stop
+    if end != size:
+        raise _fail("the tensors must fill the file", f"{end} bytes of tensors, {size} in the file")
+    return header
+
+
+def _check_entry(name: str, entry: Any) -> None:
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise _fail(f"'{name}' must have dtype, shape and data_offsets", repr(entry)[:80])
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise _fail(f"the dtype of '{name}' must be one of {', '.join(DTYPES)}", repr(dtype)[:80])
+    if not _is_list_of_sizes(shape) or len(shape) > 32:
+        raise _fail(f"the shape of '{name}' must be a list of at most 32 sizes", repr(shape)[:80])
+    if not _is_list_of_sizes(offsets) or len(offsets) != 2:
+        raise _fail(f"the data_offsets of '{name}' must be two numbers", repr(offsets)[:80])
+    needed = math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize
+    if offsets[1] - offsets[0] != needed:
+        raise _fail(f"'{name}' must have the bytes of its shape, {needed}", f"{offsets[1] - offsets[0]}")
+
+
+def _is_list_of_sizes(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**62 for size in value)
+
+
+def _tensor(file: BufferedReader, name: str, entry: dict[str, Any], start: int) -> AnyArray:
+    array: AnyArray = np.empty(entry["shape"], DTYPES[entry["dtype"]])
+    cells = array.reshape(-1).view(np.uint8)
+    file.seek(start + entry["data_offsets"][0])
+    if file.readinto(cells.data) != array.nbytes:
+        raise _fail("the file must not shrink while it is read", f"'{name}' cut short")
+    if entry["dtype"] == "BF16":
+        array = (array.astype(np.uint32) << 16).view(np.float32)
+    elif entry["dtype"] == "BOOL":
+        array = (cells != 0).reshape(array.shape)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

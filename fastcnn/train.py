@@ -1,0 +1,146 @@
+"""fit: epochs over the data with a Trainer, validation, checkpoints, history.
+
+The order of the samples is a pure function of (seed, epoch), the masks of dropout of (seed, step). There is no other random state, so that
+a training that is resumed at an epoch goes the way of one that was never interrupted, bit by bit.
+"""
+
+from __future__ import annotations
+
+import time
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fastcnn.arguments import flag, number, whole
+from fastcnn.arrays import AnyArray, ArrayLike
+from fastcnn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from fastcnn.evaluation import Evaluator, checked_pair, right_answers
+from fastcnn.history import History
+from fastcnn.loss import Loss
+from fastcnn.optim import Optimizer
+from fastcnn.progress import progress_bar
+from fastcnn.trainer import Trainer
+
+if TYPE_CHECKING:
+    from fastcnn.module import Module
+
+__all__ = ["FitOptions", "fit"]
+
+
+class FitOptions(NamedTuple):
+    epochs: int
+    batch_size: int
+    checkpoint: str | PathLike[str] | None
+    resume: bool
+    clip_norm: float | None
+    seed: int
+    progress: bool
+
+    def checked(self) -> FitOptions:
+        if flag("fit", "resume", self.resume) and self.checkpoint is None:
+            raise ValueError("[fit] resume needs the path of a checkpoint. Got checkpoint=None.")
+        return FitOptions(
+            whole("fit", "epochs", self.epochs),
+            whole("fit", "batch_size", self.batch_size, 1),
+            None if self.checkpoint is None else Path(self.checkpoint),
+            self.resume,
+            None if self.clip_norm is None else number("fit", "clip_norm", self.clip_norm, above=0),
+            whole("fit", "seed", self.seed),
+            flag("fit", "progress", self.progress),
+        )
+
+
+class Fit:
+    """One call of fit: its data, its trainer, and how far it has come."""
+
+    def __init__(
+        self, net: Module, data: tuple[ArrayLike, ArrayLike], optimizer: Optimizer | str, loss: Loss | str, options: FitOptions
+    ) -> None:
+        self.options = options
+        self.x, given = checked_pair("fit", *data)
+        first = min(options.batch_size, len(self.x)), *self.x.shape[1:]
+        self.trainer = Trainer(net, loss, optimizer, first, clip_norm=options.clip_norm, seed=options.seed)
+        rest = len(self.x) % options.batch_size
+        if rest:  # its program is made now: what is wrong with it should not show after an epoch
+            self.trainer.plan((rest, *self.x.shape[1:]))
+        self.y = self.trainer.loss.targets(given, self.trainer.plan(first).output)
+        self.evaluator = Evaluator(net, self.trainer.loss)
+        self.history = History()
+
+    def settings(self) -> dict[str, Any]:
+        """What must be the same where a training is resumed."""
+        return {
+            "seed": self.options.seed,
+            "batch_size": self.options.batch_size,
+            "samples": len(self.x),
+            "optimizer": self.trainer.optimizer.kind,
+            "loss": self.trainer.loss.name,
+        }
+
+    def resume(self) -> None:
+        path = self.options.checkpoint
+        if not (self.options.resume and path is not None and Path(path).exists()):
+            return
+        saved = read_checkpoint(path)
+        there = saved.settings
+        wrong = [f"{key}={there.get(key)} there, {value} here" for key, value in self.settings().items() if there.get(key) != value]
+        if wrong:
+            raise ValueError(f"[fit] a training is resumed with the arguments that it had. Got {'; '.join(wrong)}.")
+        self.trainer.state.load_state(saved.slots)
+        self.trainer.net.load_state_dict(saved.model)
+        self.trainer.state.steps = saved.optimizer_steps
+        self.trainer.steps = saved.steps
+        self.history = saved.history
+
+    def save(self) -> None:
+        path = self.options.checkpoint
+        if path is not None:
+            trainer = self.trainer
+            state = trainer.state
+            model = trainer.net.state_dict()
+            write_checkpoint(path, Checkpoint(model, state.state(), self.history, trainer.steps, state.steps, self.settings()))
+
+    def epoch(self, number_of_epochs: int) -> dict[str, float]:
+        """Goes through the data once. Returns loss and accuracy, means over the samples as they were met."""
+        epoch, size, trainer = self.history.epochs, self.options.batch_size, self.trainer
+        order = np.random.default_rng([self.options.seed, epoch]).permutation(len(self.x))
+        total, right, seen = 0.0, 0, 0
+        with progress_bar(self.options.progress, f"epoch {epoch + 1}/{number_of_epochs}", len(order)) as advance:
+            for start in range(0, len(order), size):
+                batch = order[start : start + size]
+                targets = self.y[batch]
+                total += trainer.step(self.x[batch], targets) * len(batch)
+                seen += len(batch)
+                right += self._right(targets)
+                advance(len(batch), loss=total / seen)
+        return {"loss": total / seen, **({"accuracy": right / self.y.size} if trainer.loss.classes else {})}
+
+    def _right(self, targets: AnyArray) -> int:
+        output = self.trainer.output
+        return right_answers(output, targets) if self.trainer.loss.classes and output is not None else 0
+
+
+def fit(
+    net: Module,
+    x: ArrayLike,
+    y: ArrayLike,
+    optimizer: Optimizer | str,
+    loss: Loss | str,
+    validation_data: tuple[ArrayLike, ArrayLike] | None,
+    options: FitOptions,
+) -> History:
+    """See Module.fit."""
+    options = options.checked()
+    run = Fit(net, (x, y), optimizer, loss, options)
+    validation = None if validation_data is None else checked_pair("fit", *validation_data)
+    run.resume()
+    while run.history.epochs < options.epochs:
+        start = time.perf_counter()
+        values = run.epoch(options.epochs)
+        if validation is not None:
+            values |= {f"val_{name}": value for name, value in run.evaluator(*validation, options.batch_size).items()}
+        run.history.add(**values, seconds=time.perf_counter() - start)
+        run.save()
+    return run.history

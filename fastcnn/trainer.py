@@ -1,0 +1,118 @@
+"""Trainer: one network, one loss, one optimizer; a step for each batch. fit is built on it, and so is a loop of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fastcnn import _core, optim
+from fastcnn import loss as losses
+from fastcnn.arguments import number, shape_of, whole
+from fastcnn.arrays import AnyArray, Array, ArrayLike, Shape
+from fastcnn.compiled import traced
+from fastcnn.loss import Loss
+from fastcnn.optim import Optimizer
+from fastcnn.value import Value
+
+if TYPE_CHECKING:
+    from fastcnn.memory import MemoryReport
+    from fastcnn.module import Module
+
+__all__ = ["Trainer", "TrainingPlan", "training_plan", "with_loss"]
+
+
+class TrainingPlan(NamedTuple):
+    """The program of a step for one batch shape."""
+
+    program: _core.TrainingProgram
+    output: Shape  # what the network returns
+    counters: list[AnyArray]  # to be raised by one after each step
+
+
+def with_loss(net: Module, loss: Loss, shape: Shape, training: bool) -> tuple[Any, Value, Value]:
+    """Traces the network and its loss. Returns the trace, the output and the loss."""
+    trace, output = traced(net, shape, training)
+    if isinstance(output, tuple):
+        raise ValueError(f"[{loss.name}] a network that is trained must return one value. Got {len(output)}.")
+    target = trace.input("y", loss.target_shape(output.shape), loss.dtype)
+    return trace, output, loss(output, target)
+
+
+def training_plan(
+    net: Module, loss: Loss, shape: Shape, parameters: Sequence[_core.Parameter], arenas: _core.ArenaPool | None = None
+) -> TrainingPlan:
+    trace, output, value = with_loss(net, loss, shape, training=True)
+    trace.graph.outputs([output.id])
+    program = _core.TrainingProgram(trace.graph, value.id, parameters, arenas=arenas)
+    return TrainingPlan(program, output.shape, trace.counters)
+
+
+class Trainer:
+    """Trains `net` batch by batch: `loss = trainer.step(xb, yb)`.
+
+    batch_shape: (N, C, H, W). Batches of another size get a program of their own when they first come. The network's structure is that of
+    the moment when a batch shape is first seen. seed: of the random masks of dropout. threads None: as many as fastcnn.get_num_threads().
+    """
+
+    def __init__(
+        self,
+        net: Module,
+        loss: Loss | str,
+        optimizer: Optimizer | str,
+        batch_shape: Sequence[int],
+        *,
+        clip_norm: float | None = None,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        self.net = net
+        self.loss = losses.named(loss)
+        self.optimizer = optim.named(optimizer)
+        self.seed = whole("Trainer", "seed", seed)
+        self.steps = 0  # done so far
+        self.output: Array | None = None  # what the network returned in the last step, before the update
+        self._clip_norm = 0.0 if clip_norm is None else number("Trainer", "clip_norm", clip_norm, above=0)
+        self._threads = 0 if threads is None else whole("Trainer", "threads", threads, 1)
+        self._parameters = list(net.parameters())
+        if not self._parameters:
+            raise ValueError(f"[Trainer] the network must have parameters to train. Got {type(net).__name__} without any.")
+        self.state = self.optimizer.bind(self._parameters)
+        self._arenas = _core.ArenaPool()
+        self._plans: dict[Shape, TrainingPlan] = {}
+        self.batch_shape = shape_of("Trainer", batch_shape)
+        self.plan(self.batch_shape)
+
+    def plan(self, shape: Shape) -> TrainingPlan:
+        """The program for batches of this shape, made if it is new."""
+        plan = self._plans.get(shape)
+        if plan is None:
+            plan = self._plans[shape] = training_plan(self.net, self.loss, shape, self._parameters, self._arenas)
+        return plan
+
+    def step(self, x: ArrayLike, y: ArrayLike) -> float:
+        """One update. x: (N, C, H, W), y: targets of the loss. Returns the loss before the update.
+
+        FloatingPointError, and no update, if the loss is not finite.
+        """
+        images = np.asarray(x)
+        plan = self.plan(images.shape)
+        targets = self.loss.targets(y, plan.output)
+        if len(targets) != len(images):
+            raise ValueError(f"[Trainer] there must be a target for each sample. Got {len(images)} samples, {len(targets)} targets.")
+        hyper = self.optimizer.hyper()
+        results = plan.program.step([images, targets], self.state, hyper, self._clip_norm, self._threads, self.seed, self.steps)
+        for counter in plan.counters:
+            counter += 1
+        self.steps += 1
+        self.output = results[1]
+        return float(results[0])
+
+    @property
+    def memory(self) -> MemoryReport:
+        """What a step with a batch of batch_shape takes, in bytes."""
+        from fastcnn.memory import training_report
+
+        plan = self.plan(self.batch_shape)
+        return training_report(plan.program, plan.output, self.state.bytes, self._threads)
