@@ -39,7 +39,8 @@ bench: $(VENV)/.extra-bench
 sanitize: $(VENV)/.tools
 	tools/need sanitizer
 	$(MAKE) $(VENV)-sanitize/.extra-test VENV=$(VENV)-sanitize BUILD=build/sanitize \
-	  SETTINGS='-C cmake.build-type=RelWithDebInfo -C cmake.define.FASTCNN_SANITIZE=address,undefined -C install.strip=false'
+	  SETTINGS='--config-settings=cmake.build-type=RelWithDebInfo --config-settings=install.strip=false \
+    --config-settings=cmake.define.FASTCNN_SANITIZE=address,undefined'
 	LD_PRELOAD="$$($${CXX:-c++} -print-file-name=libasan.so) $$($${CXX:-c++} -print-file-name=libstdc++.so)" \
 	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 $(VENV)-sanitize/bin/pytest
 	$(CMAKE) -S . -B build/sanitize-cpp -DFASTCNN_PYTHON=OFF -DFASTCNN_TESTS=ON -DFASTCNN_SANITIZE=address,undefined
@@ -79,7 +80,7 @@ $(VENV)/.tools: pyproject.toml $(VENV)/.created
 
 $(VENV)/.installed: $(VENV)/.tools pyproject.toml CMakeLists.txt $(SOURCES)
 	@echo "[make] building fastcnn into $(VENV)"
-	PATH="$(abspath $(BIN)):$$PATH" $(PIP) install --no-build-isolation -C build-dir=$(BUILD) $(SETTINGS) .
+	PATH="$(abspath $(BIN)):$$PATH" $(PIP) install --no-build-isolation --config-settings=build-dir=$(BUILD) $(SETTINGS) .
 	touch $@
 
 # The packages of an extra of pyproject.toml.

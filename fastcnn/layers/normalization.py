@@ -20,10 +20,17 @@ class BatchNorm2d(Layer):
     In training steps with the statistics of the batch, which the running ones follow at the rate `momentum`; else with the running ones.
     """
 
-    arguments = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+    arguments = ("num_features", "eps", "momentum", "affine", "track_running_stats", "bias")
 
     def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, track_running_stats: bool = True
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        bias: bool = True,
     ) -> None:
         where = "BatchNorm2d"
         self.num_features = whole(where, "num_features", num_features, 1)
@@ -35,7 +42,7 @@ class BatchNorm2d(Layer):
             raise NotImplementedError(f"[{where}] track_running_stats must be True. Got track_running_stats=False.")
         shape = (self.num_features,)
         self.weight = constant("weight", shape, 1) if affine else None
-        self.bias = constant("bias", shape, 0) if affine else None
+        self.bias = constant("bias", shape, 0) if flag(where, "bias", bias) and affine else None
         self.running_mean = constant("running_mean", shape, 0)
         self.running_var = constant("running_var", shape, 1)
         self.num_batches_tracked = np.zeros((), np.int64)
@@ -51,7 +58,7 @@ class BatchNorm2d(Layer):
 
     def extra_repr(self) -> str:
         text = f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}"
-        return f"{text}, track_running_stats={self.track_running_stats}"
+        return f"{text}, bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
 
 
 class LocalResponseNorm(Layer):

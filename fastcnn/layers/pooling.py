@@ -13,6 +13,11 @@ from fastcnn.windows import Pair, adaptive_pair, pooling
 __all__ = ["AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "MaxPool2d"]
 
 
+def _no_indices(where: str, return_indices: bool) -> None:
+    if flag(where, "return_indices", return_indices):
+        raise NotImplementedError(f"[{where}] return_indices must be False. Got return_indices=True.")
+
+
 class MaxPool2d(Layer):
     """The largest of each window; NaN propagates. stride None: kernel_size. return_indices is not there: it must be False."""
 
@@ -28,8 +33,7 @@ class MaxPool2d(Layer):
         ceil_mode: bool = False,
     ) -> None:
         pooling("MaxPool2d", kernel_size, stride, padding, ceil_mode, dilation=dilation)
-        if flag("MaxPool2d", "return_indices", return_indices):
-            raise NotImplementedError("[MaxPool2d] return_indices must be False. Got return_indices=True.")
+        _no_indices("MaxPool2d", return_indices)
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
@@ -77,28 +81,35 @@ class AvgPool2d(Layer):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class _AdaptivePool2d(Layer):
-    """Windows chosen so that the output is (N, C, *output_size); None in output_size keeps that size of the input."""
+class AdaptiveAvgPool2d(Layer):
+    """The mean of windows, chosen so that the output is (N, C, *output_size); None in output_size keeps that size of the input."""
 
     arguments = ("output_size",)
 
     def __init__(self, output_size: Any) -> None:
-        adaptive_pair(type(self).__name__, output_size)
+        adaptive_pair("AdaptiveAvgPool2d", output_size)
         self.output_size = output_size
+
+    def forward(self, x: Value) -> Value:
+        return functional.adaptive_avg_pool2d(x, self.output_size)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
 
 
-class AdaptiveAvgPool2d(_AdaptivePool2d):
-    __doc__ = "The mean of windows. " + (_AdaptivePool2d.__doc__ or "")
+class AdaptiveMaxPool2d(Layer):
+    """As AdaptiveAvgPool2d, with the largest of each window. return_indices is not there: it must be False."""
 
-    def forward(self, x: Value) -> Value:
-        return functional.adaptive_avg_pool2d(x, self.output_size)
+    arguments = ("output_size", "return_indices")
 
-
-class AdaptiveMaxPool2d(_AdaptivePool2d):
-    __doc__ = "The largest of windows. " + (_AdaptivePool2d.__doc__ or "")
+    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+        adaptive_pair("AdaptiveMaxPool2d", output_size)
+        _no_indices("AdaptiveMaxPool2d", return_indices)
+        self.output_size = output_size
+        self.return_indices = return_indices
 
     def forward(self, x: Value) -> Value:
         return functional.adaptive_max_pool2d(x, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"

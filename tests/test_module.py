@@ -1,0 +1,399 @@
+"""Modules: what belongs to them, their state, their calls; the containers; symbolic values."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+from small_nets import Block, Lambda, lenet
+
+import fastcnn as fc
+
+Array = np.ndarray
+
+# ---- what belongs to a module ----------------------------------------------------------------------------------------------------------
+
+
+class WithSuper(Block):
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.blocks = fc.ModuleList([Block(channels), Block(channels)])
+        self.register_buffer("offset", np.ones(1))
+        self.plain_list = [fc.ReLU()]  # as in torch, modules in a list do not belong to it
+        self.note = "text"
+
+
+def test_attributes_are_registered() -> None:
+    net = WithSuper(2)
+    own = ["gain", "conv.weight", "norm.weight", "norm.bias"]
+    inner = [f"blocks.{i}.{key}" for i in range(2) for key in own]
+    assert [name for name, _ in net.named_parameters()] == own + inner
+    assert [name for name, _ in net.named_children()] == ["conv", "norm", "blocks"]
+    assert [name for name, _ in net.named_modules()][:5] == ["", "conv", "norm", "blocks", "blocks.0"]
+    assert "offset" in dict(net.named_buffers())
+    assert len(list(net.parameters())) == 12
+    assert [type(module) for module in net.children()] == [fc.Conv2d, fc.BatchNorm2d, fc.ModuleList]
+    del net.blocks
+    assert [name for name, _ in net.named_parameters()] == own
+
+
+def test_buffers_are_not_parameters() -> None:
+    net = fc.BatchNorm2d(3)
+    assert [name for name, _ in net.named_parameters()] == ["weight", "bias"]
+    assert [name for name, _ in net.named_buffers()] == ["running_mean", "running_var", "num_batches_tracked"]
+    assert net.state_dict()["num_batches_tracked"].dtype == np.int64
+    assert net.state_dict()["num_batches_tracked"].shape == ()
+    assert len(list(net.buffers())) == 3
+
+
+def test_a_shared_module_is_listed_once_and_saved_under_each_name() -> None:
+    conv = fc.Conv2d(1, 1, 3, padding=1)
+    net = fc.Sequential(conv, fc.ReLU(), conv)
+    assert [name for name, _ in net.named_parameters()] == ["0.weight", "0.bias"]
+    assert len(list(net.modules())) == 3
+    assert list(net.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+
+
+def test_a_parameter_is_not_replaced_by_an_array() -> None:
+    net = fc.Linear(2, 3)
+    with pytest.raises(TypeError, match=r"^\[Linear\] weight is a parameter, its values are set by \.weight\.assign\(array\)\. Got ndarray\.$"):
+        net.weight = np.zeros((3, 2))  # type: ignore[assignment]
+    net.bias = None
+    assert list(net.state_dict()) == ["weight"]
+
+
+def test_state_is_a_copy() -> None:
+    net = fc.Linear(2, 3, seed=0)
+    net.state_dict()["weight"][:] = 0
+    assert net.state_dict()["weight"].any()
+
+
+# ---- state -----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_state_goes_from_one_network_to_another() -> None:
+    a, b = lenet(0), lenet(10)
+    x = np.random.default_rng(0).standard_normal((2, 1, 8, 8))
+    assert not np.array_equal(a(x), b(x))
+    assert b.load_state_dict(a.state_dict()) == ([], [])
+    assert np.array_equal(a(x), b(x))
+
+
+def test_missing_and_unexpected_keys_are_in_one_error() -> None:
+    net = fc.Sequential(fc.Linear(2, 3), fc.Linear(3, 4))
+    state = net.state_dict()
+    del state["0.weight"], state["1.bias"]
+    state |= {"extra": np.zeros(1), "2.bias": np.zeros(1)}
+    with pytest.raises(ValueError, match="the keys must be those") as info:
+        net.load_state_dict(state)
+    assert str(info.value) == (
+        "[load_state_dict] the keys must be those of the network. Got missing: 0.weight, 1.bias; unexpected: extra, 2.bias."
+    )
+    assert net.load_state_dict(state, strict=False) == (["0.weight", "1.bias"], ["extra", "2.bias"])
+
+
+def test_a_wrong_state_changes_nothing() -> None:
+    net = fc.Sequential(fc.Linear(2, 3, seed=0), fc.Linear(3, 4, seed=1))
+    before = net.state_dict()
+    wrong = {key: np.zeros_like(value) for key, value in before.items()} | {"1.bias": np.zeros(5), "1.weight": np.zeros((3, 4))}
+    rule = r"^\[load_state_dict\] shapes must be those of the network\. Got '1.weight' \(3, 4\), not \(4, 3\); '1.bias' \(5,\), not \(4,\)\.$"
+    with pytest.raises(ValueError, match=rule):
+        net.load_state_dict(wrong)
+    with pytest.raises(TypeError, match=r"^\[load_state_dict\] '1.bias' must hold floating point numbers or integers. Got bool\.$"):
+        net.load_state_dict({**before, "1.bias": np.zeros(4, bool)})
+    assert all(np.array_equal(before[key], value) for key, value in net.state_dict().items())
+
+
+# ---- containers ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_sequential_is_a_list() -> None:
+    net = lenet()
+    assert len(net) == 9
+    assert [type(layer) for layer in net][:2] == [fc.Conv2d, fc.BatchNorm2d]
+    assert net[-1] is net[8]
+    part = net[1:4]
+    assert isinstance(part, fc.Sequential)
+    assert [name for name, _ in part.named_children()] == ["1", "2", "3"]
+    assert part[0] is net[1]
+    net[2] = fc.Tanh()
+    assert isinstance(net[2], fc.Tanh)
+    assert net.append(fc.Softmax(1)) is net
+    assert len(net) == 10
+    assert np.allclose(net(np.zeros((2, 1, 8, 8))).sum(axis=1), 1)
+
+
+def test_sequential_with_names() -> None:
+    net = fc.Sequential(OrderedDict(first=fc.Linear(2, 3), second=fc.ReLU()))
+    assert list(net.state_dict()) == ["first.weight", "first.bias"]
+    assert net.first is net[0]  # type: ignore[attr-defined]
+    assert (net(-np.ones((1, 2)) * 100) >= 0).all()
+
+
+def test_module_list_has_no_forward() -> None:
+    layers = fc.ModuleList([fc.ReLU()]).append(fc.Tanh()).extend([fc.Identity()])
+    assert [type(layer) for layer in layers[1:]] == [fc.Tanh, fc.Identity]
+    with pytest.raises(NotImplementedError, match=r"^\[forward\] a module that is called must define forward\(\). Got ModuleList\.$"):
+        layers(np.zeros((1, 2)))
+
+
+# ---- calls -----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_writing_a_module() -> None:
+    net, x = Block(3), np.random.default_rng(0).standard_normal((2, 3, 5, 4)).astype(np.float32)
+    inner = fc.Sequential(net.conv, net.norm)
+    assert np.allclose(net(x), np.maximum(inner(x) * 0.5 + x, 0), atol=1e-6)
+
+
+def test_plans_follow_changes_of_the_network() -> None:
+    net, x = fc.Sequential(fc.Linear(2, 2, seed=0), fc.Identity()), np.array([[1.0, -2.0]])
+    y = net(x)
+    net[0].load_state_dict({key: -value for key, value in net[0].state_dict().items()})  # new weights
+    assert np.allclose(net(x), -y, atol=1e-6)
+    net[1] = fc.ReLU()  # new structure
+    assert np.allclose(net(x), np.maximum(-y, 0), atol=1e-6)
+    net.append(fc.LeakyReLU(0.5))
+    net[1] = fc.Identity()
+    assert np.allclose(net(x), np.where(-y > 0, -y, -0.5 * y), atol=1e-6)
+    net[2].negative_slope = 0.0  # type: ignore[attr-defined]
+    assert np.allclose(net(x), np.maximum(-y, 0), atol=1e-6)
+
+
+def test_plans_are_kept_for_the_latest_shapes() -> None:
+    calls = []
+    net = Lambda(lambda x: (calls.append(x.shape), fc.relu(x))[1])
+    for _ in range(2):
+        for size in range(1, 9):
+            net(np.zeros((size, 2)))
+    assert len(calls) == 8
+    net(np.zeros((9, 2)))  # takes the place of the oldest
+    net(np.zeros((2, 2)))
+    assert len(calls) == 9
+    net(np.zeros((1, 2)))
+    assert len(calls) == 10
+
+
+def test_a_compiled_network_sees_new_weights() -> None:
+    net, x = fc.Conv2d(2, 3, 3, seed=0), np.ones((1, 2, 4, 4), np.float32)
+    run = net.compile(x.shape, threads=1)
+    y = run(x)
+    net.load_state_dict({key: 2 * value for key, value in net.state_dict().items()})
+    assert np.array_equal(run(x), 2 * y)
+    out = np.empty_like(y)
+    assert run(x, out=out) is out
+    assert np.array_equal(out, 2 * y)
+    assert run.shape == (1, 2, 4, 4)
+
+
+def test_several_outputs() -> None:
+    net, x = Lambda(lambda x: (x * 2, [x + 1][0])), np.arange(6.0).reshape(3, 2)
+    double, more = net(x)
+    assert np.array_equal(double, 2 * x)
+    assert np.array_equal(more, x + 1)
+    out = tuple(np.empty((3, 2), np.float32) for _ in range(2))
+    assert net.compile((3, 2))(x, out=out)[1] is out[1]
+    double, more = net.predict(x, batch_size=2)
+    assert np.array_equal(more, x + 1)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 6, 7, 12])
+def test_predict_goes_by_batches(count: int) -> None:
+    net, x = lenet(), np.random.default_rng(0).standard_normal((count, 1, 8, 8))
+    y = net.predict(x, batch_size=6)
+    assert y.shape == (count, 4)
+    assert y.dtype == np.float32
+    for i in range(count):
+        assert np.allclose(y[i], net(x[i : i + 1])[0], atol=1e-5)
+
+
+def test_inputs_are_converted_without_scaling() -> None:
+    net = Lambda(lambda x: x * 1.0)
+    for array in (np.arange(-3, 3).reshape(2, 3), np.arange(6, dtype=np.uint8).reshape(3, 2).T, np.arange(6.0).reshape(2, 3)[::-1, ::-1]):
+        assert np.array_equal(net(array), array)
+        assert net(array).dtype == np.float32
+    assert np.array_equal(net([[1, 2], [3, 4]]), [[1, 2], [3, 4]])
+
+
+def test_training_is_known_while_tracing() -> None:
+    seen = []
+
+    class Net(fc.Module):
+        def __init__(self) -> None:
+            self.linear = fc.Linear(2, 2)
+
+        def forward(self, x: fc.Value) -> fc.Value:
+            seen.append((self.training, self.linear.training))
+            return self.linear(x)
+
+    net = Net()
+    net(np.zeros((1, 2)))
+    fc.Trainer(net, "mse", "sgd", (1, 2))
+    net.evaluate(np.zeros((1, 2)), np.zeros((1, 2)), loss="mse")
+    assert seen == [(False, False), (True, True), (False, False)]
+    assert not net.training
+
+
+# ---- values ----------------------------------------------------------------------------------------------------------------------------
+
+X = np.random.default_rng(0).standard_normal((2, 6, 5, 4)).astype(np.float32)
+Y = np.random.default_rng(1).standard_normal((6, 1, 1)).astype(np.float32)
+
+EXPRESSIONS = {
+    "x + 1.5": lambda x, y: x + 1.5,
+    "2 + x": lambda x, y: 2 + x,
+    "x - 3": lambda x, y: x - 3,
+    "1 - x": lambda x, y: 1 - x,
+    "x * 3": lambda x, y: x * 3,
+    "numpy scalar * x": lambda x, y: np.float32(0.5) * x,
+    "x / 4": lambda x, y: x / 4,
+    "-x": lambda x, y: -x,
+    "x + x": lambda x, y: x + x,
+    "x - x * 2": lambda x, y: x - x * 2,
+    "x * y": lambda x, y: x * y,
+    "y * x": lambda x, y: y * x,
+    "x - y": lambda x, y: x - y,
+    "y - x": lambda x, y: y - x,
+    "y + x": lambda x, y: y + x,
+    "x / array": lambda x, y: x / np.array([1.0, 2, 4, 8]),
+    "x - unsigned array": lambda x, y: x - np.arange(4, dtype=np.uint8),
+    "array - x": lambda x, y: np.arange(4) - x,
+    "x[1]": lambda x, y: x[1],
+    "x[:, 1:3]": lambda x, y: x[:, 1:3],
+    "x[..., -2:]": lambda x, y: x[..., -2:],
+    "x[1:, ..., 2, :-1]": lambda x, y: x[1:, ..., 2, :-1],
+    "x[-1, -1, -1, -1]": lambda x, y: x[-1, -1, -1, -1],
+    "x[:, 2:100]": lambda x, y: x[:, 2:100],
+    "x.reshape(2, -1)": lambda x, y: x.reshape(2, -1),
+    "x.reshape((4, 3, 20))": lambda x, y: x.reshape((4, 3, 20)),
+    "x.reshape(x.shape[0], x.shape[1], -1)": lambda x, y: x.reshape(x.shape[0], x.shape[1], -1),
+}
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_expressions_mean_what_numpy_says(name: str) -> None:
+    function = EXPRESSIONS[name]
+    want = function(X, Y)
+    for other in (fc.Parameter(Y), Y):
+        got = Lambda(lambda x, other=other: function(x, other))(X)
+        assert got.shape == np.shape(want)
+        assert np.allclose(got, want, atol=1e-6)
+
+
+METHODS = {
+    "view": (lambda x: x.view(x.size(0), -1), lambda x: x.reshape(2, -1)),
+    "flatten": (lambda x: x.flatten(1, 2), lambda x: x.reshape(2, 30, 4)),
+    "fc.flatten": (lambda x: fc.flatten(x), lambda x: x.ravel()),
+    "cat": (lambda x: x.cat(x * 2, x, dim=-3), lambda x: np.concatenate([x, 2 * x, x], 1)),
+    "concat": (lambda x: fc.concat([x, x]), lambda x: np.concatenate([x, x])),
+    "split": (lambda x: x.split(4, 1)[1], lambda x: x[:, 4:]),
+    "split by sizes": (lambda x: x.split([1, 2, 3], dim=1)[1], lambda x: x[:, 1:3]),
+    "chunk": (lambda x: x.chunk(4, 1)[2], lambda x: x[:, 4:]),
+    "relu": (lambda x: x.relu(), lambda x: np.maximum(x, 0)),
+    "tanh": (lambda x: x.tanh(), np.tanh),
+    "sigmoid": (lambda x: x.sigmoid(), lambda x: 1 / (1 + np.exp(-x))),
+    "softmax": (lambda x: x.softmax(-1), lambda x: np.exp(x) / np.exp(x).sum(-1, keepdims=True)),
+    "log_softmax": (lambda x: fc.log_softmax(x, 1), lambda x: x - np.log(np.exp(x).sum(1, keepdims=True))),
+    "dim": (lambda x: x * x.dim() * x.ndim * x.size()[1], lambda x: x * 96),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods(name: str) -> None:
+    method, wanted = METHODS[name]
+    got = Lambda(method)(X)
+    assert got.shape == wanted(X).shape
+    assert np.allclose(got, wanted(X), atol=1e-5)
+
+
+CONDITIONS = {
+    "used as a condition": lambda x: 1 if x else 2,
+    "compared": lambda x: x > 0,
+    "iterated over": lambda x: list(x),
+    "converted to a number": lambda x: float(x),
+    "converted to an array": lambda x: np.asarray(x),
+}
+
+
+@pytest.mark.parametrize("what", CONDITIONS)
+def test_numbers_cannot_be_asked_for(what: str) -> None:
+    with pytest.raises(TypeError, match=rf"^\[forward\] a symbolic value cannot be {what}: it has a shape and no numbers") as info:
+        Lambda(CONDITIONS[what])(X)
+    assert f"{__file__}:" in str(info.value)
+    assert "lambda x:" in str(info.value)  # the user's line
+
+
+def test_a_value_lives_in_one_call() -> None:
+    kept = []
+    Lambda(lambda x: (kept.append(x), x * 1)[1])(X)
+    with pytest.raises(ValueError, match=r"^\[add\] a value is only good inside the call of forward\(\) that it was made in\."):
+        Lambda(lambda x: x + kept[0])(X)
+
+
+def test_errors_name_the_layer() -> None:
+    net = fc.Sequential(OrderedDict(features=fc.Sequential(fc.ReLU(), fc.Conv2d(3, 4, 3)), rest=fc.ReLU()))
+    with pytest.raises(ValueError, match=r"^\[conv2d\] .* In layer 'features\.1'\.$"):
+        net(np.zeros((1, 2, 8, 8)))
+
+
+# ---- what is shown ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_summary() -> None:
+    summary = fc.Sequential(
+        fc.Conv2d(3, 8, 3, stride=2, padding=1, bias=False),
+        fc.BatchNorm2d(8),
+        fc.Conv2d(8, 8, 5, padding=4, dilation=2, groups=4),
+        fc.MaxPool2d(3, 2),
+        fc.AdaptiveAvgPool2d(1),
+        fc.Flatten(),
+        fc.Linear(8, 10),
+    ).summary((3, 16, 16))
+    assert [row.output for row in summary] == [(1, 8, 8, 8)] * 3 + [(1, 8, 3, 3), (1, 8, 1, 1), (1, 8), (1, 10)]
+    assert [row.parameters for row in summary] == [216, 16, 408, 0, 0, 0, 90]
+    assert [row.macs for row in summary] == [27 * 512, 0, 50 * 512, 0, 0, 0, 80]
+    # 3; then 4 steps of dilation 2 over pixels 2 apart; then 2 steps over pixels 2 apart
+    assert [row.receptive_field for row in summary] == [(3, 3), (3, 3), (19, 19), (23, 23), None, None, None]
+    assert summary[0].activation_bytes == 4 * 512
+    lines = str(summary).splitlines()
+    assert lines[0].split() == ["layer", "op", "output", "parameters", "MACs", "sees", "activation"]
+    assert "19x19" in lines[4]
+    assert lines[-1].split()[:3] == ["total", "730", "39,504"]
+
+
+def test_summary_counts_a_shared_layer_once() -> None:
+    layer = fc.Linear(4, 4)
+    summary = fc.Sequential(layer, fc.ReLU(), layer).summary((4,))
+    assert [row.parameters for row in summary] == [20, 0, 0]
+
+
+def test_profile() -> None:
+    net = lenet()
+    profile = net.compile((2, 1, 8, 8), threads=1).profile(np.zeros((2, 1, 8, 8)))
+    assert {"conv2d", "linear"} <= {step.op for step in profile}
+    assert all(step.seconds >= 0 for step in profile)
+    assert str(profile).splitlines()[0].split() == ["layer", "op", "algorithm", "ms", "%", "GFLOP/s"]
+    assert any(step.gflops > 0 and step.algorithm for step in profile)
+
+
+def test_info() -> None:
+    info = fc.info()
+    assert info["isa"] in info["isas"]
+    assert info["threads"] == fc.get_num_threads()
+    assert info["version"] == fc.__version__
+    before = fc.get_num_threads()
+    fc.set_num_threads(before + 1)
+    assert fc.get_num_threads() == before + 1
+    fc.set_num_threads(before)
+
+
+def test_names_are_all_there() -> None:
+    for module in (fc, fc.nn, fc.nn.functional, fc.optim):
+        for name in module.__all__:
+            assert hasattr(module, name)
+    assert set(fc.__all__) <= set(dir(fc))
+    assert fc.nn.Conv2d is fc.Conv2d
+    assert fc.nn.functional.relu is fc.relu
+    with pytest.raises(AttributeError, match="no attribute 'Conv3d'"):
+        fc.Conv3d  # noqa: B018
