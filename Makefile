@@ -19,8 +19,9 @@ CMAKE = $(BIN)/cmake -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja)
 demo: $(VENV)/.extra-demo
 	$(BIN)/python -I -m fastcnn.demo
 
+# From tests/, for in this folder Python would find the sources before the installed package.
 test: $(VENV)/.extra-test
-	$(BIN)/pytest
+	cd tests && $(abspath $(BIN))/pytest
 
 lint: $(VENV)/.extra-lint
 	$(BIN)/ruff check .
@@ -41,8 +42,8 @@ sanitize: $(VENV)/.tools
 	$(MAKE) $(VENV)-sanitize/.extra-test VENV=$(VENV)-sanitize BUILD=build/sanitize \
 	  SETTINGS='--config-settings=cmake.build-type=RelWithDebInfo --config-settings=install.strip=false \
     --config-settings=cmake.define.FASTCNN_SANITIZE=address,undefined'
-	LD_PRELOAD="$$($${CXX:-c++} -print-file-name=libasan.so) $$($${CXX:-c++} -print-file-name=libstdc++.so)" \
-	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 $(VENV)-sanitize/bin/pytest
+	cd tests && LD_PRELOAD="$$($${CXX:-c++} -print-file-name=libasan.so) $$($${CXX:-c++} -print-file-name=libstdc++.so)" \
+	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 $(abspath $(VENV)-sanitize/bin/pytest)
 	$(CMAKE) -S . -B build/sanitize-cpp -DFASTCNN_PYTHON=OFF -DFASTCNN_TESTS=ON -DFASTCNN_SANITIZE=address,undefined
 	$(BIN)/cmake --build build/sanitize-cpp
 	build/sanitize-cpp/kernel_tests

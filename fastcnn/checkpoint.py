@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcnn import safetensors
+from fastcnn.arguments import whole
 from fastcnn.arrays import AnyArray
 from fastcnn.history import History
 
@@ -40,7 +41,8 @@ def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
         counts = json.loads(metadata.get("fastcnn", ""))
         if counts["kind"] != "checkpoint" or counts["version"] != 1:
             raise ValueError(f"kind {counts['kind']!r}, version {counts['version']!r}")
-        steps, optimizer_steps, settings = int(counts["steps"]), int(counts["optimizer_steps"]), dict(counts["settings"])
+        steps, optimizer_steps = (whole("fit", name, counts[name]) for name in ("steps", "optimizer_steps"))
+        settings = dict(counts["settings"])
         groups = _grouped(tensors)
     except (ValueError, KeyError, TypeError, IndexError, RecursionError, OverflowError) as error:
         raise ValueError(f"[fit] the file must be a checkpoint of fit. Got {path}: {error}.") from None
@@ -62,6 +64,6 @@ def _grouped(tensors: dict[str, AnyArray]) -> tuple[dict[str, AnyArray], dict[st
             history[name] = [float(value) for value in array.ravel()]
         else:
             raise ValueError(f"tensor '{key}'")
-    if len({len(column) for column in history.values()}) != 1:
-        raise ValueError("history of unequal lengths")
+    if not {"loss", "seconds"} <= set(history) or len({len(column) for column in history.values()}) != 1:
+        raise ValueError(f"a history of {', '.join(history)}")
     return model, {slot: [arrays[i] for i in range(len(arrays))] for slot, arrays in slots.items()}, history

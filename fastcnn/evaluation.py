@@ -49,12 +49,15 @@ class Evaluator:
             self._programs[shape] = _core.Program(trace.graph, arenas=self._arenas), output.shape
         return self._programs[shape]
 
+    def targets(self, samples: AnyArray, y: AnyArray, batch_size: int) -> AnyArray:
+        """y checked and converted."""
+        return self._loss.targets(y, self._program(samples[:batch_size].shape)[1])
+
     def __call__(self, x: ArrayLike, y: ArrayLike, batch_size: int) -> dict[str, float]:
         """{"loss": ..., "accuracy": ...}, means over all of x; the accuracy where the loss knows classes."""
         samples, given = checked_pair("evaluate", x, y)
         step = whole("evaluate", "batch_size", batch_size, 1)
-        first = samples[:step].shape
-        targets = self._loss.targets(given, self._program(first)[1])
+        targets = self.targets(samples, given, step)
         total, right = 0.0, 0
         for start in range(0, len(samples), step):
             xb, yb = samples[start : start + step], targets[start : start + step]

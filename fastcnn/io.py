@@ -119,9 +119,10 @@ class _Maker:
         if kind is None or not isinstance(config, dict) or set(config) - set(kind.arguments):
             raise _wrong(path, f"class {name!r} with {sorted(config) if isinstance(config, dict) else config!r}")
         prefix = f"{path[1:]}." if path else ""
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}  # JSON has no tuples
         try:
             with stored(lambda name: self._tensors.get(prefix + name)):
-                return kind(**config)
+                return kind(**values)
         except (TypeError, ValueError, NotImplementedError, OverflowError, RecursionError) as error:
             raise _wrong(path, str(error)) from None
 

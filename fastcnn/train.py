@@ -56,10 +56,17 @@ class Fit:
     """One call of fit: its data, its trainer, and how far it has come."""
 
     def __init__(
-        self, net: Module, data: tuple[ArrayLike, ArrayLike], optimizer: Optimizer | str, loss: Loss | str, options: FitOptions
+        self,
+        net: Module,
+        data: tuple[ArrayLike, ArrayLike],
+        validation: tuple[ArrayLike, ArrayLike] | None,
+        optimizer: Optimizer | str,
+        loss: Loss | str,
+        options: FitOptions,
     ) -> None:
         self.options = options
         self.x, given = checked_pair("fit", *data)
+        self.validation = None if validation is None else checked_pair("fit", *validation)
         first = min(options.batch_size, len(self.x)), *self.x.shape[1:]
         self.trainer = Trainer(net, loss, optimizer, first, clip_norm=options.clip_norm, seed=options.seed)
         rest = len(self.x) % options.batch_size
@@ -67,6 +74,8 @@ class Fit:
             self.trainer.plan((rest, *self.x.shape[1:]))
         self.y = self.trainer.loss.targets(given, self.trainer.plan(first).output)
         self.evaluator = Evaluator(net, self.trainer.loss)
+        if self.validation is not None:  # for the same reason
+            self.evaluator.targets(*self.validation, options.batch_size)
         self.history = History()
 
     def settings(self) -> dict[str, Any]:
@@ -77,6 +86,7 @@ class Fit:
             "samples": len(self.x),
             "optimizer": self.trainer.optimizer.kind,
             "loss": self.trainer.loss.name,
+            "validation": self.validation is not None,
         }
 
     def resume(self) -> None:
@@ -102,12 +112,23 @@ class Fit:
             model = trainer.net.state_dict()
             write_checkpoint(path, Checkpoint(model, state.state(), self.history, trainer.steps, state.steps, self.settings()))
 
-    def epoch(self, number_of_epochs: int) -> dict[str, float]:
+    def run(self) -> History:
+        """The epochs that are still to be done."""
+        while self.history.epochs < self.options.epochs:
+            start = time.perf_counter()
+            values = self.epoch()
+            if self.validation is not None:
+                values |= {f"val_{name}": value for name, value in self.evaluator(*self.validation, self.options.batch_size).items()}
+            self.history.add(**values, seconds=time.perf_counter() - start)
+            self.save()
+        return self.history
+
+    def epoch(self) -> dict[str, float]:
         """Goes through the data once. Returns loss and accuracy, means over the samples as they were met."""
         epoch, size, trainer = self.history.epochs, self.options.batch_size, self.trainer
         order = np.random.default_rng([self.options.seed, epoch]).permutation(len(self.x))
         total, right, seen = 0.0, 0, 0
-        with progress_bar(self.options.progress, f"epoch {epoch + 1}/{number_of_epochs}", len(order)) as advance:
+        with progress_bar(self.options.progress, f"epoch {epoch + 1}/{self.options.epochs}", len(order)) as advance:
             for start in range(0, len(order), size):
                 batch = order[start : start + size]
                 targets = self.y[batch]
@@ -132,15 +153,6 @@ def fit(
     options: FitOptions,
 ) -> History:
     """See Module.fit."""
-    options = options.checked()
-    run = Fit(net, (x, y), optimizer, loss, options)
-    validation = None if validation_data is None else checked_pair("fit", *validation_data)
+    run = Fit(net, (x, y), validation_data, optimizer, loss, options.checked())
     run.resume()
-    while run.history.epochs < options.epochs:
-        start = time.perf_counter()
-        values = run.epoch(options.epochs)
-        if validation is not None:
-            values |= {f"val_{name}": value for name, value in run.evaluator(*validation, options.batch_size).items()}
-        run.history.add(**values, seconds=time.perf_counter() - start)
-        run.save()
-    return run.history
+    return run.run()

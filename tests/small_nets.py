@@ -48,7 +48,7 @@ class Lambda(fc.Module):
             setattr(self, name, tensor)
 
     def forward(self, x: fc.Value) -> Any:
-        return self.function(x, **{name: tensor for name, tensor in self.named_parameters()})
+        return self.function(x, **dict(self.named_parameters()))
 
 
 def stripes(count: int = 60, seed: int = 0) -> tuple[Array, Array]:

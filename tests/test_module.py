@@ -1,4 +1,4 @@
-"""Modules: what belongs to them, their state, their calls; the containers; symbolic values."""
+"""Modules: what belongs to them, their state, their calls; the containers; what they show."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def test_a_shared_module_is_listed_once_and_saved_under_each_name() -> None:
 
 def test_a_parameter_is_not_replaced_by_an_array() -> None:
     net = fc.Linear(2, 3)
-    with pytest.raises(TypeError, match=r"^\[Linear\] weight is a parameter, its values are set by \.weight\.assign\(array\)\. Got ndarray\.$"):
+    with pytest.raises(
+        TypeError, match=r"^\[Linear\] weight is a parameter, its values are set by \.weight\.assign\(array\)\. Got ndarray\.$"
+    ):
         net.weight = np.zeros((3, 2))  # type: ignore[assignment]
     net.bias = None
     assert list(net.state_dict()) == ["weight"]
@@ -97,7 +99,9 @@ def test_a_wrong_state_changes_nothing() -> None:
     net = fc.Sequential(fc.Linear(2, 3, seed=0), fc.Linear(3, 4, seed=1))
     before = net.state_dict()
     wrong = {key: np.zeros_like(value) for key, value in before.items()} | {"1.bias": np.zeros(5), "1.weight": np.zeros((3, 4))}
-    rule = r"^\[load_state_dict\] shapes must be those of the network\. Got '1.weight' \(3, 4\), not \(4, 3\); '1.bias' \(5,\), not \(4,\)\.$"
+    rule = (
+        r"^\[load_state_dict\] shapes must be those of the network\. Got '1.weight' \(3, 4\), not \(4, 3\); '1.bias' \(5,\), not \(4,\)\.$"
+    )
     with pytest.raises(ValueError, match=rule):
         net.load_state_dict(wrong)
     with pytest.raises(TypeError, match=r"^\[load_state_dict\] '1.bias' must hold floating point numbers or integers. Got bool\.$"):
@@ -233,108 +237,6 @@ def test_training_is_known_while_tracing() -> None:
     net.evaluate(np.zeros((1, 2)), np.zeros((1, 2)), loss="mse")
     assert seen == [(False, False), (True, True), (False, False)]
     assert not net.training
-
-
-# ---- values ----------------------------------------------------------------------------------------------------------------------------
-
-X = np.random.default_rng(0).standard_normal((2, 6, 5, 4)).astype(np.float32)
-Y = np.random.default_rng(1).standard_normal((6, 1, 1)).astype(np.float32)
-
-EXPRESSIONS = {
-    "x + 1.5": lambda x, y: x + 1.5,
-    "2 + x": lambda x, y: 2 + x,
-    "x - 3": lambda x, y: x - 3,
-    "1 - x": lambda x, y: 1 - x,
-    "x * 3": lambda x, y: x * 3,
-    "numpy scalar * x": lambda x, y: np.float32(0.5) * x,
-    "x / 4": lambda x, y: x / 4,
-    "-x": lambda x, y: -x,
-    "x + x": lambda x, y: x + x,
-    "x - x * 2": lambda x, y: x - x * 2,
-    "x * y": lambda x, y: x * y,
-    "y * x": lambda x, y: y * x,
-    "x - y": lambda x, y: x - y,
-    "y - x": lambda x, y: y - x,
-    "y + x": lambda x, y: y + x,
-    "x / array": lambda x, y: x / np.array([1.0, 2, 4, 8]),
-    "x - unsigned array": lambda x, y: x - np.arange(4, dtype=np.uint8),
-    "array - x": lambda x, y: np.arange(4) - x,
-    "x[1]": lambda x, y: x[1],
-    "x[:, 1:3]": lambda x, y: x[:, 1:3],
-    "x[..., -2:]": lambda x, y: x[..., -2:],
-    "x[1:, ..., 2, :-1]": lambda x, y: x[1:, ..., 2, :-1],
-    "x[-1, -1, -1, -1]": lambda x, y: x[-1, -1, -1, -1],
-    "x[:, 2:100]": lambda x, y: x[:, 2:100],
-    "x.reshape(2, -1)": lambda x, y: x.reshape(2, -1),
-    "x.reshape((4, 3, 20))": lambda x, y: x.reshape((4, 3, 20)),
-    "x.reshape(x.shape[0], x.shape[1], -1)": lambda x, y: x.reshape(x.shape[0], x.shape[1], -1),
-}
-
-
-@pytest.mark.parametrize("name", EXPRESSIONS)
-def test_expressions_mean_what_numpy_says(name: str) -> None:
-    function = EXPRESSIONS[name]
-    want = function(X, Y)
-    for other in (fc.Parameter(Y), Y):
-        got = Lambda(lambda x, other=other: function(x, other))(X)
-        assert got.shape == np.shape(want)
-        assert np.allclose(got, want, atol=1e-6)
-
-
-METHODS = {
-    "view": (lambda x: x.view(x.size(0), -1), lambda x: x.reshape(2, -1)),
-    "flatten": (lambda x: x.flatten(1, 2), lambda x: x.reshape(2, 30, 4)),
-    "fc.flatten": (lambda x: fc.flatten(x), lambda x: x.ravel()),
-    "cat": (lambda x: x.cat(x * 2, x, dim=-3), lambda x: np.concatenate([x, 2 * x, x], 1)),
-    "concat": (lambda x: fc.concat([x, x]), lambda x: np.concatenate([x, x])),
-    "split": (lambda x: x.split(4, 1)[1], lambda x: x[:, 4:]),
-    "split by sizes": (lambda x: x.split([1, 2, 3], dim=1)[1], lambda x: x[:, 1:3]),
-    "chunk": (lambda x: x.chunk(4, 1)[2], lambda x: x[:, 4:]),
-    "relu": (lambda x: x.relu(), lambda x: np.maximum(x, 0)),
-    "tanh": (lambda x: x.tanh(), np.tanh),
-    "sigmoid": (lambda x: x.sigmoid(), lambda x: 1 / (1 + np.exp(-x))),
-    "softmax": (lambda x: x.softmax(-1), lambda x: np.exp(x) / np.exp(x).sum(-1, keepdims=True)),
-    "log_softmax": (lambda x: fc.log_softmax(x, 1), lambda x: x - np.log(np.exp(x).sum(1, keepdims=True))),
-    "dim": (lambda x: x * x.dim() * x.ndim * x.size()[1], lambda x: x * 96),
-}
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_methods(name: str) -> None:
-    method, wanted = METHODS[name]
-    got = Lambda(method)(X)
-    assert got.shape == wanted(X).shape
-    assert np.allclose(got, wanted(X), atol=1e-5)
-
-
-CONDITIONS = {
-    "used as a condition": lambda x: 1 if x else 2,
-    "compared": lambda x: x > 0,
-    "iterated over": lambda x: list(x),
-    "converted to a number": lambda x: float(x),
-    "converted to an array": lambda x: np.asarray(x),
-}
-
-
-@pytest.mark.parametrize("what", CONDITIONS)
-def test_numbers_cannot_be_asked_for(what: str) -> None:
-    with pytest.raises(TypeError, match=rf"^\[forward\] a symbolic value cannot be {what}: it has a shape and no numbers") as info:
-        Lambda(CONDITIONS[what])(X)
-    assert f"{__file__}:" in str(info.value)
-    assert "lambda x:" in str(info.value)  # the user's line
-
-
-def test_a_value_lives_in_one_call() -> None:
-    kept = []
-    Lambda(lambda x: (kept.append(x), x * 1)[1])(X)
-    with pytest.raises(ValueError, match=r"^\[add\] a value is only good inside the call of forward\(\) that it was made in\."):
-        Lambda(lambda x: x + kept[0])(X)
-
-
-def test_errors_name_the_layer() -> None:
-    net = fc.Sequential(OrderedDict(features=fc.Sequential(fc.ReLU(), fc.Conv2d(3, 4, 3)), rest=fc.ReLU()))
-    with pytest.raises(ValueError, match=r"^\[conv2d\] .* In layer 'features\.1'\.$"):
-        net(np.zeros((1, 2, 8, 8)))
 
 
 # ---- what is shown ---------------------------------------------------------------------------------------------------------------------

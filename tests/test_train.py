@@ -189,9 +189,10 @@ def test_a_training_broken_in_an_epoch_resumes_at_its_start(tmp_path: Path, monk
             raise KeyboardInterrupt
         return step(trainer, x, y)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(fc.Trainer, "step", breaking)
+    monkeypatch.setattr(fc.Trainer, "step", breaking)
+    with pytest.raises(KeyboardInterrupt):
         trained(4, checkpoint=str(path))
+    monkeypatch.undo()
     resumed, parts = trained(4, checkpoint=path, resume=True)
     assert same_state(whole, resumed)
     assert without_seconds(parts) == without_seconds(history)
@@ -235,6 +236,8 @@ def test_resuming_with_other_arguments_is_refused(tmp_path: Path) -> None:
         trained(2, seed=3, batch_size=10, checkpoint=path, resume=True)
     with pytest.raises(ValueError, match=r"optimizer=adam there, sgd here"):
         trained(2, optimizer="sgd", checkpoint=path, resume=True)
+    with pytest.raises(ValueError, match=r"validation=True there, False here"):
+        trained(2, validation_data=None, checkpoint=path, resume=True)
     lenet().save(path)
     with pytest.raises(ValueError, match=r"^\[fit\] the file must be a checkpoint of fit\. Got .*: kind 'model', version 1\.$"):
         trained(2, checkpoint=path, resume=True)
@@ -267,7 +270,9 @@ def test_a_loss_that_is_not_finite_stops_before_the_update() -> None:
 
 def test_an_exploding_training_stops() -> None:
     x = np.random.default_rng(0).standard_normal((8, 4))
-    with pytest.raises(FloatingPointError, match=r"^\[fit\] the loss must be finite\. Got loss=(inf|nan) at step \d+, learning rate 1e\+06\.$"):
+    with pytest.raises(
+        FloatingPointError, match=r"^\[fit\] the loss must be finite\. Got loss=(inf|nan) at step \d+, learning rate 1e\+06\.$"
+    ):
         fc.Linear(4, 4, seed=0).fit(x, x, epochs=100, batch_size=8, optimizer=fc.optim.SGD(1e6), loss="mse")
 
 

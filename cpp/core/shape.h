@@ -32,15 +32,18 @@ class Shape {
   std::vector<Index> sizes() const { return {sizes_.begin(), sizes_.begin() + rank_}; }
   bool operator==(const Shape& other) const { return rank_ == other.rank_ && sizes_ == other.sizes_; }
 
-  // Product of all sizes; 1 for a scalar. At most 2^40, so that bytes and strides never overflow.
+  // The most elements of a value. Strides of values with an axis of size 0 stay below it too.
+  static constexpr Index kMostElements = Index{1} << 40;
+
+  // Product of all sizes; 1 for a scalar.
   Index elements() const {
-    constexpr Index kMost = Index{1} << 40;
-    Index product = 1;
+    Index product = 1, without_zeros = 1;
     for (int axis = 0; axis < rank_; ++axis) {
       const Index size = (*this)[axis];
       require(size >= 0, "shape", "sizes must not be negative", str());
-      require(size <= kMost && (product == 0 || size <= kMost / product), "shape", "a value has at most 2^40 elements", str());
+      require(size <= kMostElements / without_zeros, "shape", "a value has at most 2^40 elements", str());
       product *= size;
+      without_zeros *= size > 0 ? size : 1;
     }
     return product;
   }

@@ -15,6 +15,8 @@
 // The lanes beyond the last channel hold finite or unspecified values that no real channel ever depends on.
 #pragma once
 
+#include <algorithm>
+
 #include "core/shape.h"
 
 namespace fastcnn {
@@ -61,6 +63,10 @@ struct TensorType {
   // Physical elements: ring and unused lanes included.
   Index elements() const {
     if (layout.plain()) return shape.elements();
+    const double rows = static_cast<double>(H() + 2 * Index{layout.ring}), columns = static_cast<double>(W() + 2 * Index{layout.ring});
+    const double channels = static_cast<double>(round_up(C(), layout.block));
+    require(static_cast<double>(std::max(N(), Index{1})) * channels * rows * columns <= static_cast<double>(Shape::kMostElements), "layout",
+            "an image has at most 2^40 elements in memory", shape, " with padding ", layout.ring);
     const ImageStrides s = strides();
     return N() * s.batch;
   }

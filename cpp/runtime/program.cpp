@@ -131,9 +131,8 @@ void Program::bind() {
           std::move(bound), operand(node.outputs[0]).where.space, std::string(node.op->name) + ";" + kernels_.isa + ";", {}, type.bytes()};
       ahead.key += join(type.layout.block, ",", type.layout.ring, ";") + text_of(node.attributes);
       for (ValueId id : node.inputs) {
-        if (id == kNoValue) continue;
-        ahead.parameters.push_back(graph_[id].parameter);
-        ahead.key += join("#", graph_[id].parameter->id());
+        ahead.key += id == kNoValue ? "-" : join("#", graph_[id].parameter->id());
+        if (id != kNoValue) ahead.parameters.push_back(graph_[id].parameter);
       }
       ahead_.push_back(std::move(ahead));
     } else {

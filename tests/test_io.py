@@ -1,0 +1,269 @@
+"""Models as files: they come back as they were, and a file can make nothing but layers, whatever it says."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_nets import Block, lenet, same_state, stripes
+
+import fastcnn as fc
+from fastcnn import io, layers, safetensors
+
+# ---- models ----------------------------------------------------------------------------------------------------------------------------
+
+
+def every_layer() -> fc.Sequential:
+    """One of each, with arguments that are not the defaults where there are any; the order makes no sense."""
+    made = {
+        "Conv2d": fc.Conv2d(1, 6, (3, 2), (2, 1), "valid", 2, bias=False),
+        "Linear": fc.Linear(np.int64(5), 4, bias=False),
+        "MaxPool2d": fc.MaxPool2d((3, 2), 1, (1, 0), 2, ceil_mode=True),
+        "AvgPool2d": fc.AvgPool2d((3, 2), 1, 1, True, False, 3),
+        "AdaptiveAvgPool2d": fc.AdaptiveAvgPool2d((None, 2)),
+        "AdaptiveMaxPool2d": fc.AdaptiveMaxPool2d(3),
+        "BatchNorm2d": fc.BatchNorm2d(6, 1e-3, 0.2, bias=False),
+        "LocalResponseNorm": fc.LocalResponseNorm(3, 0.5, 0.5, 2.0),
+        "Dropout": fc.Dropout(0.25, True, seed=7),
+        "Flatten": fc.Flatten(2, -1),
+        "Identity": fc.Identity(),
+        "ReLU": fc.ReLU(True),
+        "LeakyReLU": fc.LeakyReLU(0.3),
+        "PReLU": fc.PReLU(6, 0.1),
+        "ELU": fc.ELU(0.7),
+        "GELU": fc.GELU("none"),
+        "Softmax": fc.Softmax(-1),
+        "LogSoftmax": fc.LogSoftmax(0),
+    }
+    rest = {name: getattr(fc, name)() for name in io.CLASSES if name not in made}
+    return fc.Sequential({**made, **rest})
+
+
+def test_every_layer_comes_back(tmp_path: Path) -> None:
+    assert set(io.CLASSES) == set(layers.__all__) - {"Layer"}
+    net = every_layer()
+    assert {type(layer).__name__ for layer in net} == set(io.CLASSES)
+    net.save(tmp_path / "a")
+    again = fc.load(tmp_path / "a")
+    assert repr(again) == repr(net)
+    assert same_state(again, net)
+    for ours, other in zip(net, again, strict=True):
+        assert ours.config() == other.config()  # type: ignore[attr-defined]
+
+
+def test_a_trained_network_comes_back(tmp_path: Path) -> None:
+    net, (x, y) = fc.Sequential(lenet(), fc.Sequential({"last": fc.LogSoftmax(1)})), stripes()
+    net.fit(x, y, epochs=2, batch_size=20, optimizer="adam")
+    net.save(tmp_path / "a.safetensors")
+    again = fc.load(str(tmp_path / "a.safetensors"))
+    assert isinstance(again, fc.Sequential)
+    assert same_state(net, again)
+    assert np.array_equal(net(x), again(x))
+    history = [one.fit(x, y, epochs=1, optimizer="sgd")["loss"] for one in (net, again)]
+    assert history[0] == history[1]
+
+
+def test_a_single_layer_and_shared_layers_come_back(tmp_path: Path) -> None:
+    fc.Linear(2, 3, seed=0).save(tmp_path / "a")
+    assert same_state(fc.load(tmp_path / "a"), fc.Linear(2, 3, seed=0))
+    layer = fc.Linear(3, 3)
+    fc.Sequential(layer, fc.Sequential(fc.ReLU(), layer)).save(tmp_path / "b")
+    again = fc.load(tmp_path / "b")
+    assert again[0] is again[1][1]
+    assert len(list(again.parameters())) == 2
+
+
+def test_a_module_of_ones_own_keeps_its_weights(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    for net in (Block(2), fc.Sequential(Block(2), fc.ReLU())):
+        net.save(path)
+        with pytest.raises(ValueError, match=r"^\[load\] a class of your own is made by you, then given its weights: ") as info:
+            fc.load(path)
+        assert str(info.value).endswith(f"net.load_state_dict(fastcnn.load_state(path)). Got '{type(net).__name__}'.")
+    Block(2).save(path)
+    net = Block(2)
+    net.load_state_dict({key: 0 * value for key, value in net.state_dict().items()})
+    net.load_state_dict(fc.load_state(path))
+    assert same_state(net, Block(2))
+
+
+def test_onnx_is_not_there_yet(tmp_path: Path) -> None:
+    for call, where in ((lambda p: lenet().save(p), "save"), (fc.load, "load"), (fc.load_state, "load_state")):
+        with pytest.raises(NotImplementedError, match=rf"^\[{where}\] ONNX is not there yet, only safetensors\. Got .*net\.ONNX\.$"):
+            call(tmp_path / "net.ONNX")
+    assert os.listdir(tmp_path) == []
+
+
+# ---- files that lie --------------------------------------------------------------------------------------------------------------------
+
+
+def test_every_cut_of_a_model_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    fc.Sequential(fc.Conv2d(1, 2, 3), fc.BatchNorm2d(2)).save(path)
+    whole = path.read_bytes()
+    for count in [*range(40), *range(40, len(whole), 7), len(whole) - 1]:
+        path.write_bytes(whole[:count])
+        with pytest.raises(ValueError, match=r"^\[safetensors\]"):
+            fc.load(path)
+
+
+def test_every_flipped_byte_of_a_header_gives_an_answer(tmp_path: Path) -> None:
+    """A model or a ValueError, never anything else."""
+    path = tmp_path / "a"
+    fc.Sequential(fc.Conv2d(1, 2, 3), fc.BatchNorm2d(2)).save(path)
+    whole = path.read_bytes()
+    refused = 0
+    for at in range(8 + int.from_bytes(whole[:8], "little")):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ (0x10 if at % 2 else 0x01)]) + whole[at + 1 :])
+        try:
+            fc.load(path)
+        except ValueError:
+            refused += 1
+    assert refused > 300
+
+
+CONV = {"class": "Conv2d", "config": {"in_channels": 1, "out_channels": 2, "kernel_size": 3}}
+
+
+def sequential(*parts: Any) -> dict[str, Any]:
+    return {"class": "Sequential", "layers": [[str(i), part] for i, part in enumerate(parts)]}
+
+
+def nested(depth: int) -> Any:
+    part: Any = {"class": "ReLU", "config": {}}
+    for _ in range(depth):
+        part = sequential(part)
+    return part
+
+
+ARCHITECTURES: dict[str, Any] = {
+    "foreign class": {"class": "Popen", "config": {"args": "true"}},
+    "class of the package that is no layer": {"class": "Trainer", "config": {}},
+    "module path": {"class": "os.system", "config": {}},
+    "base class": {"class": "Layer", "config": {}},
+    "class of a list": {"class": ["ReLU"], "config": {}},
+    "unknown argument": {"class": "ReLU", "config": {"device": "cpu"}},
+    "private argument": {"class": "ReLU", "config": {"__class__": "x"}},
+    "seed of a convolution": {"class": "Conv2d", "config": {**CONV["config"], "seed": 1}},  # type: ignore[dict-item]
+    "missing argument": {"class": "Conv2d", "config": {"in_channels": 1}},
+    "argument of another type": {"class": "Conv2d", "config": {"in_channels": "1", "out_channels": 2, "kernel_size": 3}},
+    "argument out of range": {"class": "Dropout", "config": {"p": 7}},
+    "argument that is not there yet": {"class": "MaxPool2d", "config": {"kernel_size": 2, "return_indices": True}},
+    "huge layer": {"class": "Conv2d", "config": {"in_channels": 2**30, "out_channels": 2**30, "kernel_size": 2**30}},
+    "huge norm": {"class": "BatchNorm2d", "config": {"num_features": 2**31 - 1}},
+    "huge slope": {"class": "PReLU", "config": {"num_parameters": 2**31 - 1}},
+    "weights of another shape": {"class": "Conv2d", "config": {"in_channels": 1, "out_channels": 3, "kernel_size": 3}},
+    "no layers": {"class": "Sequential"},
+    "layers of text": {"class": "Sequential", "layers": "ReLU"},
+    "layers without names": {"class": "Sequential", "layers": [{"class": "ReLU", "config": {}}]},
+    "layer named twice": {"class": "Sequential", "layers": [["0", CONV], ["0", CONV]]},
+    "layer of a hostile name": {"class": "Sequential", "layers": [["__class__", CONV]]},
+    "layer that takes a method's place": {"class": "Sequential", "layers": [["forward", CONV]]},
+    "unknown reference": sequential(CONV, {"same": ".7"}),
+    "reference to itself": sequential(CONV, {"same": ""}),
+    "deep": nested(60),
+    "a list": [],
+    "a text": "ReLU",
+    "more weights than layers": sequential({"class": "ReLU", "config": {}}),
+    "fewer weights than layers": sequential(CONV, CONV),
+}
+
+
+def saved_with(tmp_path: Path, description: Any) -> Path:
+    path = tmp_path / "a"
+    state = fc.Sequential(fc.Conv2d(1, 2, 3)).state_dict()
+    safetensors.write(path, state, {"fastcnn": description if isinstance(description, str) else json.dumps(description)})
+    return path
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_lying_architecture_is_refused(name: str, tmp_path: Path) -> None:
+    path = saved_with(tmp_path, {"kind": "model", "version": 1, "class": "x", "architecture": ARCHITECTURES[name]})
+    with pytest.raises(ValueError, match=r"^\[(load|load_state_dict)\] .*\. Got"):
+        fc.load(path)
+
+
+def test_the_good_architecture_is_good(tmp_path: Path) -> None:
+    for depth in (0, 40):
+        part = {"kind": "model", "version": 1, "class": "x", "architecture": sequential(CONV, nested(depth))}
+        assert len(fc.load(saved_with(tmp_path, part))) == 2  # type: ignore[arg-type]
+
+
+def weights_alone(tmp_path: Path) -> Path:
+    safetensors.write(tmp_path / "a", {"weight": np.zeros(3)}, {})
+    return tmp_path / "a"
+
+
+NOT_OURS = r"\[load\] the description in the file must be one that save\(\) writes\. Got "
+DESCRIPTIONS: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "no JSON": (
+        lambda p: saved_with(p, "{"),
+        NOT_OURS + "JSONDecodeError",
+    ),
+    "a list": (lambda p: saved_with(p, []), NOT_OURS + "TypeError"),
+    "deep": (
+        lambda p: saved_with(p, "[" * 100_000),
+        NOT_OURS + "Recursion",
+    ),
+    "no kind": (
+        lambda p: saved_with(p, {"version": 1}),
+        NOT_OURS + "KeyError",
+    ),
+    "checkpoint": (
+        lambda p: saved_with(p, {"kind": "checkpoint", "version": 1}),
+        r"\[load\] the file must hold a model of version 1\. Got kind 'checkpoint', version 1\.$",
+    ),
+    "a later version": (
+        lambda p: saved_with(p, {"kind": "model", "version": 2}),
+        r"\[load\] the file must hold a model of version 1\. Got kind 'model', version 2\.$",
+    ),
+    "weights alone": (
+        weights_alone,
+        r"\[load\] the file has weights and no architecture: use load_state_dict\(load_state\(path\)\)\. Got .*/a\.$",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DESCRIPTIONS)
+def test_a_file_without_a_model_is_refused(name: str, tmp_path: Path) -> None:
+    write, message = DESCRIPTIONS[name]
+    with pytest.raises(ValueError, match="^" + message):
+        fc.load(write(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t, d: t.pop("history/loss"),
+        lambda t, d: t.update({"other/x": np.zeros(1)}),
+        lambda t, d: t.update({"optimizer/exp_avg/x": np.zeros(1)}),
+        lambda t, d: t.update({"optimizer/exp_avg/7": np.zeros(1)}),
+        lambda t, d: t.update({"history/loss": np.zeros(9)}),
+        lambda t, d: d.pop("steps"),
+        lambda t, d: d.update(steps="x"),
+        lambda t, d: d.update(settings=3),
+        lambda t, d: d.update(version=9),
+        lambda t, d: t.pop("model/weight"),
+        lambda t, d: t.update({"optimizer/exp_avg/0": np.zeros(3)}),
+        lambda t, d: d.update(optimizer_steps=-1),
+        lambda t, d: d.update(steps=2**80),
+    ],
+)
+def test_a_lying_checkpoint_is_refused(change: Callable[[dict[str, Any], dict[str, Any]], Any], tmp_path: Path) -> None:
+    path, x, y = tmp_path / "run", np.zeros((4, 2)), np.arange(4) % 2
+    options: dict[str, Any] = {"optimizer": "adam", "checkpoint": path, "progress": False}
+    fc.Linear(2, 2, seed=0).fit(x, y, epochs=1, **options)
+    arrays, metadata = safetensors.read(path)
+    description = json.loads(metadata["fastcnn"])
+    change(arrays, description)
+    safetensors.write(path, arrays, {"fastcnn": json.dumps(description)})
+    net = fc.Linear(2, 2, seed=1)
+    before = net.state_dict()
+    with pytest.raises(ValueError, match=r"^\[[a-z_]+\] .*\. Got"):
+        net.fit(x, y, epochs=2, resume=True, **options)
+    assert all(np.array_equal(before[key], value) for key, value in net.state_dict().items())
