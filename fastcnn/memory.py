@@ -84,7 +84,7 @@ def _report(memory: dict[str, int], plan: list[dict[str, Any]], threads: int, ba
         optimizer_state=state,
         activations=activations,
         activation_gradients=both - activations,
-        workspace=memory["arena"] - both + memory["scratch_per_thread"] * (threads or _core.get_num_threads()),
+        workspace=memory["arena"] - both + memory["scratch_per_thread"] * threads,
         batch=batch,
         lower_bound=memory["lower_bound"],
         without_release=memory["without_release"],
@@ -94,14 +94,14 @@ def _report(memory: dict[str, int], plan: list[dict[str, Any]], threads: int, ba
 def inference_report(program: _core.Program, threads: int) -> MemoryReport:
     """threads 0: as many as are set."""
     memory = program.memory
-    return _report(memory, program.plan, threads, memory["inputs"] + memory["outputs"], 0, 0)
+    return _report(memory, program.plan, program.useful_threads(threads), memory["inputs"] + memory["outputs"], 0, 0)
 
 
 def training_report(program: _core.TrainingProgram, output: Shape, state: int, threads: int) -> MemoryReport:
     """output: the shape of what the network returns; it comes back from each step, beside the loss."""
     memory = program.memory
     batch = memory["inputs"] + 4 * math.prod(output)
-    return _report(memory, program.plan, threads, batch, memory["gradients"], state)
+    return _report(memory, program.plan, program.useful_threads(threads), batch, memory["gradients"], state)
 
 
 def inference_memory(net: Module, shape: Shape, threads: int) -> MemoryReport:

@@ -127,50 +127,57 @@ def test_every_flipped_byte_of_a_header_gives_an_answer(tmp_path: Path) -> None:
     assert refused > 300
 
 
-CONV = {"class": "Conv2d", "config": {"in_channels": 1, "out_channels": 2, "kernel_size": 3}}
-
-
 def sequential(*parts: Any) -> dict[str, Any]:
     return {"class": "Sequential", "layers": [[str(i), part] for i, part in enumerate(parts)]}
 
 
+def conv(**config: Any) -> dict[str, Any]:
+    """The layer that the tensors belong to, with other arguments."""
+    return {"class": "Conv2d", "config": {"in_channels": 1, "out_channels": 2, "kernel_size": 3, **config}}
+
+
+RELU: dict[str, Any] = {"class": "ReLU", "config": {}}
+
+
 def nested(depth: int) -> Any:
-    part: Any = {"class": "ReLU", "config": {}}
+    part: Any = RELU
     for _ in range(depth):
         part = sequential(part)
     return part
 
 
-ARCHITECTURES: dict[str, Any] = {
+PARTS: dict[str, Any] = {
     "foreign class": {"class": "Popen", "config": {"args": "true"}},
     "class of the package that is no layer": {"class": "Trainer", "config": {}},
     "module path": {"class": "os.system", "config": {}},
     "base class": {"class": "Layer", "config": {}},
     "class of a list": {"class": ["ReLU"], "config": {}},
-    "unknown argument": {"class": "ReLU", "config": {"device": "cpu"}},
-    "private argument": {"class": "ReLU", "config": {"__class__": "x"}},
-    "seed of a convolution": {"class": "Conv2d", "config": {**CONV["config"], "seed": 1}},  # type: ignore[dict-item]
+    "no class": {"config": {}},
+    "no arguments": {"class": "ReLU"},
+    "unknown argument": {"class": "Identity", "config": {"device": "cpu"}},
+    "argument that is no part of the architecture": conv(seed=1),
     "missing argument": {"class": "Conv2d", "config": {"in_channels": 1}},
-    "argument of another type": {"class": "Conv2d", "config": {"in_channels": "1", "out_channels": 2, "kernel_size": 3}},
+    "argument of another type": conv(in_channels="1"),
+    "argument of another shape": conv(kernel_size={"3": 3}),
     "argument out of range": {"class": "Dropout", "config": {"p": 7}},
     "argument that is not there yet": {"class": "MaxPool2d", "config": {"kernel_size": 2, "return_indices": True}},
-    "huge layer": {"class": "Conv2d", "config": {"in_channels": 2**30, "out_channels": 2**30, "kernel_size": 2**30}},
+    "huge layer": conv(in_channels=2**30, out_channels=2**30, kernel_size=2**30),
     "huge norm": {"class": "BatchNorm2d", "config": {"num_features": 2**31 - 1}},
     "huge slope": {"class": "PReLU", "config": {"num_parameters": 2**31 - 1}},
-    "weights of another shape": {"class": "Conv2d", "config": {"in_channels": 1, "out_channels": 3, "kernel_size": 3}},
+    "weights of another shape": conv(out_channels=3),
     "no layers": {"class": "Sequential"},
     "layers of text": {"class": "Sequential", "layers": "ReLU"},
     "layers without names": {"class": "Sequential", "layers": [{"class": "ReLU", "config": {}}]},
-    "layer named twice": {"class": "Sequential", "layers": [["0", CONV], ["0", CONV]]},
-    "layer of a hostile name": {"class": "Sequential", "layers": [["__class__", CONV]]},
-    "layer that takes a method's place": {"class": "Sequential", "layers": [["forward", CONV]]},
-    "unknown reference": sequential(CONV, {"same": ".7"}),
-    "reference to itself": sequential(CONV, {"same": ""}),
-    "deep": nested(60),
+    "layer named twice": {"class": "Sequential", "layers": [["0", RELU], ["0", RELU]]},
+    "layer of a hostile name": {"class": "Sequential", "layers": [["__class__", RELU]]},
+    "layer that takes a method's place": {"class": "Sequential", "layers": [["forward", RELU]]},
+    "unknown reference": {"same": ".7"},
+    "reference to what it is in": {"same": ""},
+    "reference of a list": {"same": []},
+    "too deep": nested(60),
     "a list": [],
     "a text": "ReLU",
-    "more weights than layers": sequential({"class": "ReLU", "config": {}}),
-    "fewer weights than layers": sequential(CONV, CONV),
+    "null": None,
 }
 
 
@@ -181,17 +188,29 @@ def saved_with(tmp_path: Path, description: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+def model(architecture: Any) -> dict[str, Any]:
+    return {"kind": "model", "version": 1, "class": "x", "architecture": architecture}
+
+
+@pytest.mark.parametrize("name", PARTS)
 def test_a_lying_architecture_is_refused(name: str, tmp_path: Path) -> None:
-    path = saved_with(tmp_path, {"kind": "model", "version": 1, "class": "x", "architecture": ARCHITECTURES[name]})
-    with pytest.raises(ValueError, match=r"^\[(load|load_state_dict)\] .*\. Got"):
+    own = name.startswith(("argument", "weights"))  # of the layer that the tensors belong to; the others stand behind it
+    path = saved_with(tmp_path, model(sequential(PARTS[name]) if own else sequential(conv(), PARTS[name])))
+    rule = r"^\[load\] each part of the architecture must be a layer of fastcnn with its arguments\. Got, at '[01][0.]*': .*\.$"
+    with pytest.raises(ValueError, match=rule):
         fc.load(path)
+
+
+@pytest.mark.parametrize("architecture", [sequential(RELU), sequential(conv(), conv()), sequential(RELU, conv())], ids=str)
+def test_an_architecture_of_other_weights_is_refused(architecture: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^\[load(_state_dict)?\] .*\. Got.*\.$"):
+        fc.load(saved_with(tmp_path, model(architecture)))
 
 
 def test_the_good_architecture_is_good(tmp_path: Path) -> None:
     for depth in (0, 40):
-        part = {"kind": "model", "version": 1, "class": "x", "architecture": sequential(CONV, nested(depth))}
-        assert len(fc.load(saved_with(tmp_path, part))) == 2  # type: ignore[arg-type]
+        net = fc.load(saved_with(tmp_path, model(sequential(conv(), nested(depth)))))
+        assert net(np.zeros((1, 1, 5, 5))).shape == (1, 2, 3, 3)
 
 
 def weights_alone(tmp_path: Path) -> Path:

@@ -34,7 +34,11 @@ def test_inference() -> None:
     assert report.lower_bound <= arena(report)
     assert report.activations <= report.without_release
     assert report.total == sum(getattr(report, part) for part in PARTS)
-    assert net.compile(SHAPE, threads=1).memory == report
+    run = net.compile(SHAPE, threads=1)
+    assert run.memory == report
+    memory = run._program.memory
+    assert arena(report) == memory["arena"] + memory["scratch_per_thread"]
+    assert report.prepared_weights == memory["prepared"]
 
 
 def test_training() -> None:

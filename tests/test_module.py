@@ -7,6 +7,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 from small_nets import Block, Lambda, lenet
+from subprocesses import python
 
 import fastcnn as fc
 
@@ -172,10 +173,11 @@ def test_plans_are_kept_for_the_latest_shapes() -> None:
         for size in range(1, 9):
             net(np.zeros((size, 2)))
     assert len(calls) == 8
-    net(np.zeros((9, 2)))  # takes the place of the oldest
-    net(np.zeros((2, 2)))
-    assert len(calls) == 9
     net(np.zeros((1, 2)))
+    net(np.zeros((9, 2)))  # takes the place of the one that was used longest ago
+    net(np.zeros((1, 2)))
+    assert len(calls) == 9
+    net(np.zeros((2, 2)))
     assert len(calls) == 10
 
 
@@ -288,6 +290,24 @@ def test_info() -> None:
     fc.set_num_threads(before + 1)
     assert fc.get_num_threads() == before + 1
     fc.set_num_threads(before)
+
+
+def test_what_a_first_prediction_does_not_need_is_imported_later() -> None:
+    """The import is short: files, training and reports come when they are first used."""
+    code = """
+import numpy, sys
+before = set(sys.modules)
+import fastcnn as fc
+fc.Sequential(fc.Conv2d(1, 2, 3), fc.ReLU())(numpy.zeros((1, 1, 4, 4)))
+print(*sorted(set(sys.modules) - before))
+"""
+    loaded = set(python(code).stdout.split())
+    assert not loaded & {
+        "json",
+        "dataclasses",
+        "tqdm",
+        *(f"fastcnn.{name}" for name in ("io", "train", "trainer", "memory", "summary", "nn")),
+    }
 
 
 def test_names_are_all_there() -> None:

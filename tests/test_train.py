@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_nets import Block, lenet, same_state, stripes
+from small_nets import Block, Lambda, lenet, same_state, stripes
 from subprocesses import python
 
 import fastcnn as fc
@@ -97,6 +97,16 @@ def test_dropout_is_for_training_only() -> None:
     assert fc.Trainer(everything, "mse", "sgd", X.shape).step(X, np.tile(net[2].state_dict()["bias"], (60, 1))) == 0
 
 
+def test_every_dropout_has_masks_of_its_own() -> None:
+    """Two that drop a half each let a quarter through."""
+    both = Lambda(lambda x, w: fc.dropout(x, 0.5) * fc.dropout(x, 0.5) * w, w=fc.Parameter(np.ones(1)))
+    trainer = fc.Trainer(both, "mse", "sgd", (10, 1000))
+    trainer.step(np.ones((10, 1000)), np.ones((10, 1000)))
+    assert trainer.output is not None
+    assert set(trainer.output.ravel()) == {0, 4}
+    assert abs((trainer.output > 0).mean() - 0.25) < 5 * (0.25 * 0.75 / 10_000) ** 0.5  # five standard deviations
+
+
 def test_label_smoothing() -> None:
     net, smoothing = lenet(), 0.2
     scores = net.predict(X).astype(np.float64)
@@ -144,6 +154,18 @@ def trained(epochs: int = 5, seed: int = 0, **options: Any) -> tuple[fc.Sequenti
     net = lenet()
     optimizer = options.pop("optimizer", None) or fc.optim.Adam(1e-2)
     return net, net.fit(X, Y, epochs=epochs, seed=seed, optimizer=optimizer, **{**FIT, **options})
+
+
+def test_every_epoch_has_an_order_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[np.ndarray] = []
+    monkeypatch.setattr(fc.Trainer, "step", lambda trainer, x, y: (batches.append(x[:, 0]), 0.0)[1])
+    x = np.arange(50.0)[:, None]
+    for seed in (0, 1):
+        fc.Linear(1, 1).fit(x, x, epochs=2, batch_size=20, optimizer="sgd", loss="mse", seed=seed)
+    assert [len(batch) for batch in batches] == [20, 20, 10] * 4
+    orders = [tuple(np.concatenate(batches[start : start + 3])) for start in (0, 3, 6, 9)]
+    assert all(sorted(order) == list(range(50)) for order in orders)
+    assert len({*orders, tuple(range(50))}) == 5
 
 
 def test_the_same_arguments_give_the_same_bits(threads: None) -> None:

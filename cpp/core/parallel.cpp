@@ -217,4 +217,6 @@ int default_threads() {
 
 void set_default_threads(int threads) { chosen_threads.store(std::clamp(threads, 1, kMaxThreads), std::memory_order_relaxed); }
 
+int openmp_version() { return _OPENMP; }
+
 }  // namespace fastcnn

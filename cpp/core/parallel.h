@@ -42,4 +42,6 @@ void set_default_threads(int threads);
 
 constexpr int kMaxThreads = 256;
 
+int openmp_version();  // yyyymm of the specification that the compiler follows
+
 }  // namespace fastcnn

@@ -49,6 +49,7 @@ void bind_machine(py::module_& module) {
     info["compiler"] = "GCC " __VERSION__;
 #endif
     info["cplusplus"] = __cplusplus;
+    info["openmp"] = openmp_version();
     return info;
   });
   module.def(

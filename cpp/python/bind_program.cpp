@@ -115,6 +115,7 @@ void bind_program(py::module_& module) {
       .def("run", &run, py::arg("inputs"), py::arg("outputs") = py::none(), py::arg("threads") = 0, py::arg("seed") = 0,
            py::arg("iteration") = 0)
       .def("profile", &profile, py::arg("inputs"), py::arg("threads") = 0)
+      .def("useful_threads", &Program::useful_threads, py::arg("threads") = 0)
       .def_property_readonly("memory", &memory_of)
       .def_property_readonly("plan", &plan_of)
       .def_property_readonly("steps", &steps_of);

@@ -118,6 +118,9 @@ void bind_training(py::module_& module) {
            py::arg("arenas") = nullptr)
       .def("step", &step, py::arg("inputs"), py::arg("optimizer"), py::arg("hyper"), py::arg("clip_norm") = 0.0, py::arg("threads") = 0,
            py::arg("seed") = 0, py::arg("iteration") = 0)
+      .def(
+          "useful_threads", [](const TrainingProgram& t, int threads) { return t.program().useful_threads(threads); },
+          py::arg("threads") = 0)
       .def_property_readonly("memory", &training_memory)
       .def_property_readonly("plan", [](const TrainingProgram& t) { return plan_of(t.program()); })
       .def_property_readonly("steps", [](const TrainingProgram& t) { return steps_of(t.program()); });

@@ -75,9 +75,10 @@ Index Optimizer::bytes() const {
 
 void Optimizer::prepare(const Hyper& hyper) {
   const Kind& kind = find_kind(kind_);
-  for (const auto& [name, value] : hyper) {
-    const bool known = std::any_of(kind.hyperparameters.begin(), kind.hyperparameters.end(), [&](const char* k) { return name == k; });
-    require(known, kind.name, "there is no hyperparameter of this name", name);
+  for (const auto& given : hyper) {
+    const bool known =
+        std::any_of(kind.hyperparameters.begin(), kind.hyperparameters.end(), [&](const char* k) { return given.first == k; });
+    require(known, kind.name, "there is no hyperparameter of this name", given.first);
   }
   WeightUpdate step{};
   step.rate = number(kind, hyper, "lr");

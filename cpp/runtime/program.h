@@ -62,6 +62,7 @@ class Program {
   const MemoryPlan& plan() const { return plan_; }
   const std::vector<int>& planned_blocks() const { return planned_; }  // block index of each lifetime of the plan
   ProgramMemory memory() const;
+  int useful_threads(int asked) const;  // how many a run uses where `asked` are there; 0: default_threads()
 
   struct StepInfo {
     const Node* node;
@@ -96,7 +97,6 @@ class Program {
   void execute(const std::vector<BoundStep>& steps, const RunState& state, std::byte* scratch, const RunOptions& options,
                int threads) const;
   std::unique_ptr<RunState> take_state();
-  int useful_threads(int asked) const;
 
   Graph graph_;
   const Kernels& kernels_;

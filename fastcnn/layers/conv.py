@@ -47,14 +47,17 @@ class Conv2d(Layer):
         self.dilation = pair(where, "dilation", dilation, 1)
         self.padding = padding if isinstance(padding, str) else pair(where, "padding", padding)
         self.groups = whole(where, "groups", groups, 1)
+        self.padding_mode = padding_mode
+        self._check(where)
+        self._draw(flag(where, "bias", bias), np.random.default_rng(seed_or_none(where, seed)))
+
+    def _check(self, where: str) -> None:
         convolution(where, self.kernel_size, self.stride, self.padding, self.dilation)
         for name in ("in_channels", "out_channels"):
             if getattr(self, name) % self.groups:
-                raise ValueError(f"[{where}] groups must divide {name}. Got groups={groups}, {name}={getattr(self, name)}.")
-        if padding_mode != "zeros":
-            raise NotImplementedError(f"[{where}] padding_mode must be 'zeros'. Got padding_mode={padding_mode!r}.")
-        self.padding_mode = padding_mode
-        self._draw(flag(where, "bias", bias), np.random.default_rng(seed_or_none(where, seed)))
+                raise ValueError(f"[{where}] groups must divide {name}. Got groups={self.groups}, {name}={getattr(self, name)}.")
+        if self.padding_mode != "zeros":
+            raise NotImplementedError(f"[{where}] padding_mode must be 'zeros'. Got padding_mode={self.padding_mode!r}.")
 
     def _draw(self, bias: bool, generator: np.random.Generator) -> None:
         inputs, (height, width) = self.in_channels // self.groups, self.kernel_size
