@@ -87,12 +87,14 @@ void copy_weights(const ConvProblem& p, const float* weight, Index first_out, In
   for (Index out = from; out < end; ++out) to[out - first_out] = first[out * out_stride];
 }
 
-Index rows_per_strip(Index rows, Index bytes_per_row, Index other_units) {
+Strips::Strips(Index all_rows, Index bytes_per_row, Index other_units, Index aligned) : rows(all_rows), count(1), align(aligned) {
   constexpr Index kStripBytes = 160 << 10;  // with weights and output, well inside an L2 of 512 KB or more
-  constexpr Index kEnoughUnits = 8;         // so that a few threads share the work evenly
-  const Index by_cache = std::max(Index{1}, kStripBytes / std::max(Index{1}, bytes_per_row));
-  const Index strips = std::max(ceil_div(rows, by_cache), std::min(rows, ceil_div(kEnoughUnits, std::max(Index{1}, other_units))));
-  return std::max(Index{1}, ceil_div(rows, std::max(Index{1}, strips)));
+  constexpr Index kEnoughUnits = 16;
+  if (rows == 0 || other_units == 0) return;
+  const Index by_cache = ceil_div(rows, std::max(Index{1}, kStripBytes / std::max(Index{1}, bytes_per_row)));
+  const Index most = ceil_div(rows, align);
+  count = std::min(most, std::max(by_cache, ceil_div(kEnoughUnits, other_units)));
+  if (count * other_units % 2 != 0 && count < most) ++count;  // two threads are the commonest team
 }
 
 }  // namespace fastcnn

@@ -48,9 +48,15 @@ const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem);
 // of different groups or beyond the last.
 void copy_weights(const ConvProblem& problem, const float* weight, Index first_out, Index count, Index in, Index i, Index j, float* to);
 
-// Rows of an image for one work unit: as many as keep the unit's input in half of a typical L2 cache, fewer where there would be too few
-// units.
-Index rows_per_strip(Index rows, Index bytes_per_row, Index other_units);
+// Rows of an image cut into strips, one for each work unit: small enough to keep a unit's input in a part of a typical L2 cache, and many
+// enough, together with `other_units` (images, tiles of channels), for a few threads. As even as `align` allows: threads get equal numbers
+// of units.
+struct Strips {
+  Index rows, count, align;
+
+  Strips(Index rows, Index bytes_per_row, Index other_units, Index align = 1);
+  Index begin(Index strip) const { return strip == count ? rows : (rows * strip / count + align / 2) / align * align; }
+};
 
 // Conv2dAlgorithm rows, each in the file of its name.
 extern const Conv2dAlgorithm k_direct, k_direct_narrow, k_depthwise;

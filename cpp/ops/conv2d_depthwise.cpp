@@ -45,7 +45,8 @@ void prepare(const ConvProblem& p, const float* weight, const float* bias, float
 
 struct Pass {
   AxisWalk row, column;
-  Index weights, strip_rows, first_unit;
+  Strips strips;
+  Index weights, first_unit;
 };
 
 struct BoundDepthwise {
@@ -58,9 +59,10 @@ struct BoundDepthwise {
   Index bias;
 };
 
-ConvDepthwise kernel_arguments(const BoundDepthwise& b, const RunContext& run, const Pass& pass, Index n, Index block, Index first_row) {
+ConvDepthwise kernel_arguments(const BoundDepthwise& b, const RunContext& run, const Pass& pass, Index n, Index block, Index strip) {
   const AxisWalk &r = pass.row, &c = pass.column;
   const ImageStrides &xs = b.xs, &ys = b.ys;
+  const Index first_row = pass.strips.begin(strip);
   ConvDepthwise unit{};
   unit.input =
       b.x.data(run) + xs.origin + n * xs.batch + block * xs.block + (r.in_first + first_row * r.in_step) * xs.row + c.in_first * xs.pixel;
@@ -72,7 +74,7 @@ ConvDepthwise kernel_arguments(const BoundDepthwise& b, const RunContext& run, c
     unit.residual = b.residual.data(run) + b.rs.origin + n * b.rs.batch + block * b.rs.block + first_row * b.rs.row;
     unit.residual_row_stride = b.rs.row;
   }
-  unit.rows = static_cast<int>(std::min(pass.strip_rows, r.count - first_row)), unit.columns = static_cast<int>(c.count);
+  unit.rows = static_cast<int>(pass.strips.begin(strip + 1) - first_row), unit.columns = static_cast<int>(c.count);
   unit.kernel_h = static_cast<int>(r.taps), unit.kernel_w = static_cast<int>(c.taps);
   unit.row_step = r.in_step * xs.row, unit.pixel_step = c.in_step * xs.pixel;
   unit.tap_row = r.tap_step * xs.row, unit.tap_column = c.tap_step * xs.pixel;
@@ -101,10 +103,10 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
   Index weights = 0, units = 0;
   for (const AxisWalk& row : problem.rows) {
     for (const AxisWalk& column : problem.columns) {
-      const Index rows = rows_per_strip(row.count, b.xs.row * row.in_step * 4, b.images * b.blocks);
-      b.passes.push_back({row, column, weights, rows, units});
+      const Strips strips(row.count, b.xs.row * row.in_step * 4, b.images * b.blocks);
+      b.passes.push_back({row, column, strips, weights, units});
       weights += row.taps * column.taps * b.blocks * b.lanes;
-      units += b.images * b.blocks * ceil_div(row.count, rows);
+      units += b.images * b.blocks * strips.count;
     }
   }
 
@@ -118,9 +120,8 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
     for (Index unit = begin; unit < end; ++unit) {
       while (p + 1 < b.passes.size() && unit >= b.passes[p + 1].first_unit) ++p;
       const Pass& pass = b.passes[p];
-      const Index strips = ceil_div(pass.row.count, pass.strip_rows), at = unit - pass.first_unit;
-      const Index image = at / strips / b.blocks, block = at / strips % b.blocks;
-      conv_depthwise(kernel_arguments(b, run, pass, image, block, at % strips * pass.strip_rows));
+      const Index at = unit - pass.first_unit, image = at / pass.strips.count / b.blocks, block = at / pass.strips.count % b.blocks;
+      conv_depthwise(kernel_arguments(b, run, pass, image, block, at % pass.strips.count));
     }
   };
   return step;

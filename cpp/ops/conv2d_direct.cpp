@@ -126,7 +126,8 @@ struct BoundDirect {
   ImageStrides xs, ys, rs;
   bool flat;  // 1x1 on images without rings: all pixels are one row
   Activation activation;
-  std::vector<Index> strip_rows, first_unit;  // of each pass; first_unit has one more entry, the number of units
+  std::vector<Strips> strips;     // of each pass
+  std::vector<Index> first_unit;  // of each pass, and the number of units behind them
 };
 
 ConvDirect kernel_arguments(const BoundDirect& b, const RunContext& run, const Pass& pass, const ChannelTile& tile, Index n,
@@ -178,10 +179,9 @@ void cut_into_units(BoundDirect& b) {
       b.xs.row = b.xs.pixel, b.ys.row = b.ys.pixel, b.rs.row = b.rs.pixel;
     }
     const Index bytes = b.plan.tiles[0].in_blocks * b.xs.row * pass.row.in_step * 4;
-    Index rows = rows_per_strip(pass.row.count, bytes, b.problem.N * tiles * static_cast<Index>(b.plan.passes.size()));
-    if (b.flat && rows < pass.row.count) rows = round_up(rows, 42);  // whole kernel tiles of 14 and of 6 pixels
-    b.strip_rows.push_back(rows);
-    b.first_unit.push_back(b.first_unit.back() + b.problem.N * ceil_div(pass.row.count, rows) * tiles);
+    const Index align = !b.flat ? 1 : b.problem.lanes == 16 ? 14 : 6;  // whole tiles of the kernel
+    b.strips.emplace_back(pass.row.count, bytes, b.problem.N * tiles * static_cast<Index>(b.plan.passes.size()), align);
+    b.first_unit.push_back(b.first_unit.back() + b.problem.N * b.strips.back().count * tiles);
   }
 }
 
@@ -208,10 +208,11 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
     for (Index unit = begin; unit < end; ++unit) {
       while (unit >= b.first_unit[p + 1]) ++p;
       const Pass& pass = b.plan.passes[p];
-      const Index rows = b.strip_rows[p], strips = ceil_div(pass.row.count, rows);
-      const Index strip = (unit - b.first_unit[p]) / tiles, first_row = strip % strips * rows;
-      conv_direct(kernel_arguments(b, run, pass, b.plan.tiles[static_cast<std::size_t>(unit % tiles)], strip / strips, first_row,
-                                   std::min(rows, pass.row.count - first_row)));
+      const Strips& strips = b.strips[p];
+      const Index at = (unit - b.first_unit[p]) / tiles, strip = at % strips.count;
+      const ChannelTile& tile = b.plan.tiles[static_cast<std::size_t>(unit % tiles)];
+      const Index first_row = strips.begin(strip), rows = strips.begin(strip + 1) - first_row;
+      conv_direct(kernel_arguments(b, run, pass, tile, at / strips.count, first_row, rows));
     }
   };
   return step;
