@@ -21,12 +21,12 @@ class LayoutAssignment {
       const int same_block = block_of_same(node, wish);
       for (std::size_t i = 0; i < node.inputs.size(); ++i)
         if (node.inputs[i] != kNoValue)
-          node.inputs[i] = in_block(node.inputs[i], block_for(wish.inputs[i], same_block, node.inputs[i]), node);
+          node.inputs[i] = in_block(node.inputs[i], block_for(wish.inputs[i], same_block, node.inputs[i]), node.backward);
       for (std::size_t i = 0; i < node.outputs.size(); ++i)
         graph_[node.outputs[i]].type.layout.block = block_for(wish.outputs[i], same_block, node.outputs[i]);
       nodes_.push_back(std::move(node));
     }
-    for (ValueId& output : graph_.outputs) output = in_block(output, 0, nodes_.back());
+    for (ValueId& output : graph_.outputs) output = in_block(output, 0, !nodes_.empty() && nodes_.back().backward);
     graph_.nodes = std::move(nodes_);
   }
 
@@ -48,13 +48,13 @@ class LayoutAssignment {
     return 0;
   }
 
-  // The value itself, or a copy of it in the layout asked for.
-  ValueId in_block(ValueId value, int block, const Node& reader) {
+  // The value itself, or a copy of it in the layout asked for. backward: the reader's.
+  ValueId in_block(ValueId value, int block, bool backward) {
     if (graph_.type(value).layout.block == block) return value;
     const auto known = copies_.find({value, block});
     if (known != copies_.end()) return known->second;
     nodes_.push_back(graph_.make_node("reorder", {value}, {}, graph_[value].name));
-    nodes_.back().backward = reader.backward;
+    nodes_.back().backward = backward;
     const ValueId copy = nodes_.back().outputs[0];
     graph_[copy].type.layout.block = block;
     return copies_[{value, block}] = copy;
