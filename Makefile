@@ -13,7 +13,7 @@ SETTINGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 CPP := $(shell find cpp tests/cpp -name '*.h' -o -name '*.cpp')
-SOURCES := $(shell find cpp fastcnn -name '*.h' -o -name '*.inc' -o -name '*.cpp' -o -name '*.py' -o -name '*.pyi' -o -name py.typed)
+SOURCES := $(shell find cpp fastcnn -name '*.h' -o -name '*.inc' -o -name '*.map' -o -name '*.cpp' -o -name '*.py' -o -name '*.pyi' -o -name py.typed)
 CMAKE = $(BIN)/cmake -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja)
 
 demo: $(VENV)/.extra-demo
@@ -37,13 +37,14 @@ bench: $(VENV)/.extra-bench
 
 # The whole test suite on an extension with the address and undefined-behaviour sanitizers, then the C++ tests with them, then the executor
 # with the thread sanitizer. Preloading: Python itself is not instrumented. Leaks: the interpreter keeps memory to its end by design.
+# Capture: a sanitizer writes past sys.stderr, and its report must be seen.
 sanitize: $(VENV)/.tools
 	tools/need sanitizer
 	$(MAKE) $(VENV)-sanitize/.extra-test VENV=$(VENV)-sanitize BUILD=build/sanitize \
 	  SETTINGS='--config-settings=cmake.build-type=RelWithDebInfo --config-settings=install.strip=false \
     --config-settings=cmake.define.FASTCNN_SANITIZE=address,undefined'
 	cd tests && LD_PRELOAD="$$($${CXX:-c++} -print-file-name=libasan.so) $$($${CXX:-c++} -print-file-name=libstdc++.so)" \
-	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 $(abspath $(VENV)-sanitize/bin/pytest)
+	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 $(abspath $(VENV)-sanitize/bin/pytest) --capture=sys
 	$(CMAKE) -S . -B build/sanitize-cpp -DFASTCNN_PYTHON=OFF -DFASTCNN_TESTS=ON -DFASTCNN_SANITIZE=address,undefined
 	$(BIN)/cmake --build build/sanitize-cpp
 	build/sanitize-cpp/kernel_tests
