@@ -6,6 +6,7 @@ alone, at its fastest in the program's own profile.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from machine import THREADS, peak
 
 from fastcnn import _core
 
-PROFILES = 30
+LEAST_PROFILES, LEAST_SECONDS = 30, 0.2  # of one layer: on a shared machine a short layer needs many tries to run undisturbed
 
 
 class Layer(NamedTuple):
@@ -60,8 +61,10 @@ def program_of(layer: Layer, isa: str) -> _core.Program:
 
 def best_step(program: _core.Program, x: np.ndarray, threads: int) -> dict:
     """The convolution's row of the profile, at its fastest."""
-    profiles = [program.profile([x], threads=threads) for _ in range(PROFILES)]
-    steps = [max(profile, key=lambda step: step["flops"]) for profile in profiles]
+    steps: list[dict] = []
+    end = time.perf_counter() + LEAST_SECONDS
+    while len(steps) < LEAST_PROFILES or time.perf_counter() < end:
+        steps.append(max(program.profile([x], threads=threads), key=lambda step: step["flops"]))
     return min(steps, key=lambda step: step["seconds"])
 
 

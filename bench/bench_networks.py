@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from engine import ENGINES
 from machine import THREADS
-from networks import NETWORKS
+from measured import NETWORKS
 
 ROUND_SECONDS = 0.02
 ROUNDS = 50

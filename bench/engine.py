@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from networks import image, layers
+from measured import image, layers
 
 Call = Callable[[], np.ndarray]
 
