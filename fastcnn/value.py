@@ -19,7 +19,7 @@ from fastcnn.indexing import axis_of, merged_axes, resolved_shape, slices_of
 if TYPE_CHECKING:
     from fastcnn.trace import Trace
 
-__all__ = ["Value", "add_node", "add_nodes"]
+__all__ = ["Value", "add_node", "add_nodes", "must_be_value"]
 
 
 class Value:
@@ -207,6 +207,11 @@ def add_nodes(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> 
 
 def add_node(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Value:
     return add_nodes(op, inputs, attributes)[0]
+
+
+def must_be_value(where: str, x: Any) -> None:
+    if not isinstance(x, Value):
+        raise TypeError(f"[{where}] the input must be a symbolic value, as forward() gets it. Got {type(x).__name__}.")
 
 
 def _number(value: Any) -> float | None:

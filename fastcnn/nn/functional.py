@@ -1,53 +1,7 @@
 """fastcnn's functions under the name of torch.nn.functional."""
 
-from fastcnn.functional import (
-    adaptive_avg_pool2d,
-    adaptive_max_pool2d,
-    avg_pool2d,
-    batch_norm,
-    conv2d,
-    dropout,
-    elu,
-    gelu,
-    hardsigmoid,
-    hardswish,
-    leaky_relu,
-    linear,
-    local_response_norm,
-    log_softmax,
-    max_pool2d,
-    mish,
-    prelu,
-    relu,
-    relu6,
-    sigmoid,
-    silu,
-    softmax,
-    tanh,
-)
+from fastcnn import functional
+from fastcnn.functional import *  # noqa: F403
 
-__all__ = [
-    "adaptive_avg_pool2d",
-    "adaptive_max_pool2d",
-    "avg_pool2d",
-    "batch_norm",
-    "conv2d",
-    "dropout",
-    "elu",
-    "gelu",
-    "hardsigmoid",
-    "hardswish",
-    "leaky_relu",
-    "linear",
-    "local_response_norm",
-    "log_softmax",
-    "max_pool2d",
-    "mish",
-    "prelu",
-    "relu",
-    "relu6",
-    "sigmoid",
-    "silu",
-    "softmax",
-    "tanh",
-]
+__all__: list[str] = []
+__all__ += functional.__all__

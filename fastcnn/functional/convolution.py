@@ -1,0 +1,35 @@
+"""Weighted sums: convolution and linear layers."""
+
+from __future__ import annotations
+
+import math
+
+from fastcnn._core import Parameter
+from fastcnn.arguments import whole
+from fastcnn.value import Value, add_node, must_be_value
+from fastcnn.windows import Pair, convolution
+
+__all__ = ["conv2d", "linear"]
+
+
+def conv2d(
+    x: Value,
+    weight: Value | Parameter,
+    bias: Value | Parameter | None = None,
+    stride: Pair = 1,
+    padding: Pair | str = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+) -> Value:
+    """weight: (out_channels, C / groups, KH, KW), bias: (out_channels,). padding: rows and columns of zeros, "same" or "valid"."""
+    attributes = convolution("conv2d", tuple(weight.shape[2:]), stride, padding, dilation)
+    return add_node("conv2d", [x, weight, bias], {**attributes, "groups": whole("conv2d", "groups", groups, 1)})
+
+
+def linear(x: Value, weight: Value | Parameter, bias: Value | Parameter | None = None) -> Value:
+    """x: (..., in_features), weight: (out_features, in_features), bias: (out_features,)"""
+    must_be_value("linear", x)
+    if x.ndim in (0, 2):  # a scalar is the core's to refuse
+        return add_node("linear", [x, weight, bias], {})
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return add_node("linear", [rows, weight, bias], {}).reshape(*x.shape[:-1], weight.shape[0])

@@ -1,0 +1,46 @@
+"""Pooling: (N, C, H, W) -> (N, C, OH, OW)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastcnn.arguments import flag, whole
+from fastcnn.value import Value, add_node, must_be_value
+from fastcnn.windows import Pair, adaptive_size, pooling
+
+__all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]
+
+
+def max_pool2d(
+    x: Value, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, dilation: Pair = 1, ceil_mode: bool = False
+) -> Value:
+    """The largest of each window. stride None: kernel_size."""
+    return add_node("max_pool", [x], pooling("max_pool2d", kernel_size, stride, padding, ceil_mode, dilation=dilation))
+
+
+def avg_pool2d(
+    x: Value,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Value:
+    """The mean of each window. stride None: kernel_size."""
+    attributes = pooling("avg_pool2d", kernel_size, stride, padding, ceil_mode)
+    attributes["count_include_pad"] = flag("avg_pool2d", "count_include_pad", count_include_pad)
+    attributes["divisor"] = 0 if divisor_override is None else whole("avg_pool2d", "divisor_override", divisor_override, 1)
+    return add_node("avg_pool", [x], attributes)
+
+
+def adaptive_max_pool2d(x: Value, output_size: Any) -> Value:
+    """(N, C, *output_size); None in output_size keeps that size of x."""
+    must_be_value("adaptive_max_pool2d", x)
+    return add_node("max_pool", [x], {"adaptive": adaptive_size("adaptive_max_pool2d", output_size, x.shape)})
+
+
+def adaptive_avg_pool2d(x: Value, output_size: Any) -> Value:
+    """(N, C, *output_size); None in output_size keeps that size of x."""
+    must_be_value("adaptive_avg_pool2d", x)
+    return add_node("avg_pool", [x], {"adaptive": adaptive_size("adaptive_avg_pool2d", output_size, x.shape)})

@@ -1,0 +1,27 @@
+"""Functions that move values and compute nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastcnn._core import Parameter
+from fastcnn.indexing import axis_of
+from fastcnn.value import Value, add_node, must_be_value
+
+__all__ = ["concat", "flatten"]
+
+
+def concat(values: Sequence[Value | Parameter], axis: int = 0) -> Value:
+    """Values one after another along `axis`; all other sizes are equal."""
+    if not isinstance(values, (tuple, list)) or not values:
+        raise TypeError(f"[concat] values must be a list or tuple of at least one. Got {type(values).__name__}.")
+    must_be_value("concat", values[0])
+    first: Any = values[0]
+    return add_node("concat", values, {"axis": axis_of("concat", axis, first.ndim)})
+
+
+def flatten(x: Value, start_dim: int = 0, end_dim: int = -1) -> Value:
+    """The axes start_dim .. end_dim, both included, made one."""
+    must_be_value("flatten", x)
+    return x.flatten(start_dim, end_dim)
