@@ -59,8 +59,8 @@ Step bind(const BindScope& scope) {
   step.run = [=, kernel = scope.kernels.batch_norm](const RunContext& run, Index begin, Index end) {
     for (Index unit = begin; unit < end;) {
       const Index image = unit / H, row = unit % H, rows = std::min(H - row, end - unit), block = image % xs.blocks;
-      kernel({.x = x.data(run) + xs.origin + image * xs.block + row * xs.row,
-              .y = y.data(run) + ys.origin + image * ys.block + row * ys.row,
+      kernel({.x = x.data(run) + xs.origin + xs.image(image) + row * xs.row,
+              .y = y.data(run) + ys.origin + ys.image(image) + row * ys.row,
               .weight = channel_data(weight, run, block * xs.pixel),
               .bias = channel_data(bias, run, block * xs.pixel),
               .mean = channel_data(mean, run, block * xs.pixel),

@@ -71,7 +71,8 @@ Program::Ahead Program::ahead_of(int block) const {
   Ahead ahead;
   ahead.space = locations_[static_cast<std::size_t>(block)].space;
   ahead.bytes = made.life.bytes;
-  ahead.key = join(kernels_.isa, ";", graph_[made.first_value].type.layout.block, ",", graph_[made.first_value].type.layout.ring, ";");
+  const Layout layout = graph_[made.first_value].type.layout;
+  ahead.key = join(kernels_.isa, ";", layout.block, ",", layout.ring, ",", layout.of, ";");
   std::vector<std::size_t> added;
   add_to(ahead, added, made.first_node);
   const Node& last = graph_.nodes[made.first_node];
