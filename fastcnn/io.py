@@ -11,11 +11,12 @@ or evaluated.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any
 
 from fastcnn import layers, safetensors
-from fastcnn.arrays import AnyArray, Shape
+from fastcnn.arrays import AnyArray, ArrayLike, Shape
 from fastcnn.containers import Sequential
 from fastcnn.initial import stored
 from fastcnn.layers import Layer
@@ -33,9 +34,18 @@ def save(net: Module, path: str | PathLike[str]) -> None:
     safetensors.write(path, net.state_dict(), {"fastcnn": json.dumps(description, default=int)})
 
 
-def load(path: str | PathLike[str]) -> Module:
-    """The network that was saved, with its weights. ValueError if the file is none, or is of a class that is not of this package."""
-    _no_onnx("load", path)
+def load(path: str | PathLike[str], *, outputs: Sequence[str] | None = None, constants: Mapping[str, ArrayLike] | None = None) -> Module:
+    """The network in a file: one that save() wrote, or an ONNX model (.onnx), as fastcnn.onnx.OnnxModel.
+
+    outputs, constants: of ONNX models. outputs: names of the values to return, in place of the graph's outputs. constants: integer inputs
+    (shapes, axes) that are bound now. ValueError if the file is no model, NotImplementedError if it needs what is not supported.
+    """
+    if fspath(path).lower().endswith(".onnx"):
+        from fastcnn import onnx
+
+        return onnx.load(path, outputs, constants)
+    if outputs is not None or constants is not None:
+        raise ValueError(f"[load] outputs and constants are for ONNX models. Got {fspath(path)}.")
     tensors, metadata = safetensors.read(path)
     architecture = _described(path, metadata)
     net = _Maker(tensors).make("", architecture, 0)

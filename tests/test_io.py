@@ -92,11 +92,14 @@ def test_a_module_of_ones_own_keeps_its_weights(tmp_path: Path) -> None:
     assert same_state(net, Block(2))
 
 
-def test_onnx_is_not_there_yet(tmp_path: Path) -> None:
-    for call, where in ((lambda p: lenet().save(p), "save"), (fc.load, "load"), (fc.load_state, "load_state")):
+def test_onnx_is_read_and_not_written_yet(tmp_path: Path) -> None:
+    for call, where in ((lambda p: lenet().save(p), "save"), (fc.load_state, "load_state")):
         with pytest.raises(NotImplementedError, match=rf"^\[{where}\] ONNX is not there yet, only safetensors\. Got .*net\.ONNX\.$"):
             call(tmp_path / "net.ONNX")
     assert os.listdir(tmp_path) == []
+    lenet().save(tmp_path / "a.safetensors")
+    with pytest.raises(ValueError, match=r"^\[load\] outputs and constants are for ONNX models\. Got .*a\.safetensors\.$"):
+        fc.load(tmp_path / "a.safetensors", outputs=["y"])
 
 
 # ---- files that lie --------------------------------------------------------------------------------------------------------------------
