@@ -78,7 +78,7 @@ from fastcnn.module import Module
 from fastcnn.value import Value
 
 if TYPE_CHECKING:
-    from fastcnn import nn
+    from fastcnn import nn, zoo
     from fastcnn.history import History
     from fastcnn.io import load, load_state
     from fastcnn.memory import MemoryReport
@@ -154,6 +154,7 @@ __all__ = [
     "silu",
     "softmax",
     "tanh",
+    "zoo",
 ]
 
 # Imported when first used, for a short import.
@@ -164,6 +165,7 @@ _LATER = {
     "load": "io",
     "load_state": "io",
     "nn": "nn",
+    "zoo": "zoo",
 }
 
 

@@ -46,7 +46,13 @@ class Trace:
 
     @contextmanager
     def inside(self, module: Registry) -> Iterator[None]:
-        self._path.append(self._paths.get(id(module), type(module).__name__))
+        with self.at(self._paths.get(id(module), type(module).__name__)):
+            yield
+
+    @contextmanager
+    def at(self, path: str) -> Iterator[None]:
+        """What is traced inside bears this name."""
+        self._path.append(path)
         try:
             yield
         finally:
@@ -61,6 +67,10 @@ class Trace:
 
     def input(self, name: str, shape: Shape, dtype: Literal["float32", "int32"] = "float32") -> Value:
         return Value(self, self.graph.input(name, shape, dtype))
+
+    def value(self, parameter: _core.Parameter) -> Value:
+        """A parameter as a symbolic value."""
+        return Value(self, self._parameter(parameter))
 
     def add(self, op: str, inputs: Sequence[Value | _core.Parameter | None], attributes: Mapping[str, Any]) -> list[Value]:
         """Appends a node. Errors say in which layer."""
@@ -80,6 +90,9 @@ class Trace:
             if operand.trace is not self:
                 raise ValueError(f"[{op}] a value is only good inside the call of forward() that it was made in. Got one of another call.")
             return operand.id
+        return self._parameter(operand)
+
+    def _parameter(self, operand: _core.Parameter) -> int:
         value = self.graph.parameter(operand, self._names.get(id(operand), "constant"))
         self.parameters[value] = operand
         return value
