@@ -85,7 +85,7 @@ Program::Ahead Program::ahead_of(int block) const {
 void Program::add_to(Ahead& ahead, std::vector<std::size_t>& added, std::size_t index) const {
   if (std::find(added.begin(), added.end(), index) != added.end()) return;
   const Node& node = graph_.nodes[index];
-  std::string text = join(node.op->name, ";") + text_of(node.attributes);
+  std::string text = node.op->name + (";" + text_of(node.attributes));
   for (ValueId id : node.inputs) {
     if (id == kNoValue) {
       text += "-";
