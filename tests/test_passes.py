@@ -274,3 +274,29 @@ def test_parts_save_their_copy() -> None:
     net.graph.outputs([whole])
     image = 18 * 18 * 128 * 4  # with its ring
     assert _core.Program(net.graph).memory["lower_bound"] <= image + 18 * 18 * 16 * 4 + 16 * 16 * 16 * 4
+
+
+# ---- fuse_prologues
+
+
+@pytest.mark.parametrize("kind", ["relu", "silu", "identity"])
+@pytest.mark.parametrize("shape", [(1, 3, 6, 7), (2, 17, 1, 1), (1, 40, 13, 5), (3, 16, 9, 30)])
+def test_norm_goes_into_the_pointwise_convolution_behind_it(isa: str, shape: tuple[int, ...], kind: str) -> None:
+    net = Net(shape)
+    n = net.add("activation", [net.norm(0)], kind=kind, a=0.0, b=0.0)
+    ops = net.ops(net.conv(net.conv(n, 34, kernel=1, **POINTWISE), 5), isa=isa)  # a 3x3 behind it: the output has a ring
+    assert [op for op in ops if op != "reorder"] == ["conv2d", "conv2d"]
+
+
+def test_prologue_and_epilogue_meet(isa: str) -> None:
+    net = Net((2, 33, 8, 7))
+    n = net.add("activation", [net.norm(0)], **RELU)
+    y = net.add("activation", [net.add("add", [net.norm(net.conv(n, 33, kernel=1, **POINTWISE)), 0])], **RELU)
+    assert [op for op in net.ops(y, isa=isa) if op != "reorder"] == ["conv2d"]
+
+
+def test_norm_before_other_convolutions_stays_in_front(isa: str) -> None:
+    for options in ({"kernel": 3}, {"kernel": 1, **POINTWISE, "stride": [2, 2]}, {"kernel": 1}):
+        net = Net((1, 18, 8, 7))
+        y = net.conv(net.add("activation", [net.norm(0)], **RELU), 5, **options)
+        assert "batch_norm" in net.ops(y, isa=isa)

@@ -17,6 +17,7 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   updates_last(graph_);
   fold_batch_norms(graph_);
   fuse_epilogues(graph_);
+  fuse_prologues(graph_);
   choose_algorithms(graph_, kernels.lanes);
   assign_layouts(graph_, kernels.lanes);
   concat_views(graph_);
