@@ -11,6 +11,7 @@ from typing import Any
 
 from case import ACTIVATIONS, EVERY_COUNT, Case, Values, pair, positive, signed, spread
 from op_cases_conv import conv2d_cases, linear_cases
+from op_cases_tensor import TENSOR_COVERED_BY, TENSOR_TABLES, TENSOR_TESTED_ALONE
 
 # ---- pooling ---------------------------------------------------------------------------------------------------------------------------
 
@@ -296,6 +297,7 @@ TABLES: dict[str, Callable[[], Iterable[Case]]] = {
     "reduce_to": reduce_to_cases,
     "concat": concat_cases,
     "slice": slice_cases,
+    **TENSOR_TABLES,
 }
 
 CASES: dict[str, list[Case]] = {op: list(cases()) for op, cases in TABLES.items()}
@@ -321,7 +323,13 @@ COVERED_BY = {
     "cross_entropy_backward": "cross_entropy",
     "mse_backward": "mse",
     "slice_backward": "slice",
+    **TENSOR_COVERED_BY,
 }
 
 # Ops whose answer depends on more than their inputs have a file of tests of their own.
-TESTED_ALONE = {"dropout": "test_dropout.py", "dropout_backward": "test_dropout.py", "batch_norm_update": "test_batch_norm_update.py"}
+TESTED_ALONE = {
+    "dropout": "test_dropout.py",
+    "dropout_backward": "test_dropout.py",
+    "batch_norm_update": "test_batch_norm_update.py",
+    **TENSOR_TESTED_ALONE,
+}

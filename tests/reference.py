@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from reference_tensor import *  # noqa: F403
 
 Array = np.ndarray
 
