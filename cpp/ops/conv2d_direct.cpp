@@ -89,9 +89,9 @@ void prepare(const ConvProblem& p, const float* weight, const float* bias, float
     const Index channels = block + 1 < tile.in_blocks ? plan.in_lanes : tile.last_channels;
     for (Index i = 0; i < pass.row.taps; ++i) {
       for (Index j = 0; j < pass.column.taps; ++j) {
-        for (Index k = 0; k < channels; ++k, to += outs)
-          copy_weights(p, weight, first_out, outs, first_in + k, pass.row.kernel_first + i * pass.row.kernel_step,
-                       pass.column.kernel_first + j * pass.column.kernel_step, to);
+        copy_weights(p, weight, {first_out, outs}, {first_in, channels}, pass.row.kernel_first + i * pass.row.kernel_step,
+                     pass.column.kernel_first + j * pass.column.kernel_step, to);
+        to += channels * outs;
       }
     }
   }

@@ -67,11 +67,12 @@ Step bind(const BindScope& scope) {
     const auto shift = [&](Index i) { return entry(norm_bias, i, 0) - entry(mean, i, 0) * scale(i); };
     for (Index out = begin; out < end; ++out) {
       const Index group = out / channels.out_a_group;
-      double sum = before ? entry(bias, out, 0) : entry(bias, out, 0) * scale(out) + shift(out);
+      const double scale_after = before ? 1 : scale(out);
+      double sum = before ? entry(bias, out, 0) : entry(bias, out, 0) * scale_after + shift(out);
       for (Index in = 0; in < channels.in_a_group; ++in) {
-        const Index normed = before ? group * channels.in_a_group + in : out;
+        const Index normed = group * channels.in_a_group + in;
         const Index first = channels.filter(group, in, out % channels.out_a_group);
-        const float factor = static_cast<float>(scale(normed));
+        const float factor = static_cast<float>(before ? scale(normed) : scale_after);
         double taps = 0;
         for (Index i = first; i < first + channels.plane; ++i) {
           taps += double{weight.data(run)[i]};
