@@ -28,8 +28,11 @@ void assign_rings(Graph& graph) {
   do {
     changed = false;
     for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
-      for (std::size_t i : node->op->in_place)
-        if (i < node->inputs.size() && node->inputs[i] != kNoValue) widen(node->inputs[i], graph.type(node->outputs[0]).layout.ring);
+      for (std::size_t i : node->op->in_place) {
+        if (i >= node->inputs.size() || node->inputs[i] == kNoValue) continue;
+        const TensorType& output = graph.type(node->outputs[0]);
+        if (graph.type(node->inputs[i]).shape == output.shape) widen(node->inputs[i], output.layout.ring);
+      }
       for (ValueId input : node->inputs)
         if (input != kNoValue && graph[input].part_of != kNoValue) share(input, graph[input].part_of);
     }
