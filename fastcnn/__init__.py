@@ -109,7 +109,7 @@ from fastcnn.module import Module
 from fastcnn.value import Value
 
 if TYPE_CHECKING:
-    from fastcnn import nn
+    from fastcnn import nn, zoo
     from fastcnn.history import History
     from fastcnn.io import load, load_state
     from fastcnn.memory import MemoryReport
@@ -216,6 +216,7 @@ __all__ = [
     "topk",
     "transpose",
     "unsqueeze",
+    "zoo",
 ]
 
 # Imported when first used, for a short import.
@@ -226,6 +227,7 @@ _LATER = {
     "load": "io",
     "load_state": "io",
     "nn": "nn",
+    "zoo": "zoo",
 }
 
 

@@ -1,4 +1,4 @@
-"""Running networks: a Compiled is a network made ready for one input shape; Plans keeps the latest of them for each module.
+"""Running networks: a Compiled is a network made ready for inputs of certain shapes; Plans keeps the latest of them for each module.
 
 Weights are shared, not copied: a Compiled always runs with the values that the network has at the time of the call.
 """
@@ -6,11 +6,12 @@ Weights are shared, not copied: a Compiled always runs with the values that the 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastcnn import _core
-from fastcnn.arrays import ArrayLike, Shape
+from fastcnn.arrays import AnyArray, ArrayLike, Shape
 from fastcnn.registry import Registry
 from fastcnn.trace import Trace
 from fastcnn.value import Value
@@ -20,46 +21,64 @@ if TYPE_CHECKING:
     from fastcnn.module import Module
     from fastcnn.profile import Profile
 
-__all__ = ["Compiled", "Plans", "traced"]
+__all__ = ["Compiled", "Fixed", "Plans", "traced"]
 
-_MOST_PLANS = 8  # shapes that a module remembers: programs are small, their arena is shared
+_MOST_PLANS = 8  # groups of shapes that a module remembers: programs are small, their arena is shared
 
 
-def traced(net: Module, shape: Shape, training: bool = False) -> tuple[Trace, Value | tuple[Value, ...]]:
-    """Runs forward() on a symbolic input. Returns the trace and what forward() returned."""
+def traced(net: Module, shapes: Sequence[Shape], training: bool = False) -> tuple[Trace, Any]:
+    """Runs forward() on symbolic inputs. Returns the trace and what forward() returned: a value, or a tuple of values."""
     trace = Trace(net, training)
-    result = trace.run(net, trace.input("x", shape))
+    names = net.input_names(len(shapes))
+    result = trace.run(net, *(trace.input(name, shape) for name, shape in zip(names, shapes, strict=True)))
     outputs = tuple(result) if isinstance(result, (tuple, list)) else result
     for output in outputs if isinstance(outputs, tuple) else (outputs,):
-        if not isinstance(output, Value):
+        if not isinstance(output, (Value, Fixed)):
             raise TypeError(f"[forward] it must return a symbolic value or a tuple of them. Got {type(output).__name__}.")
     return trace, outputs
 
 
+class Fixed(NamedTuple):
+    """An output that depends on the shapes of the inputs alone."""
+
+    array: AnyArray
+
+
 class Compiled:
-    """A network for inputs of one shape. May be called from several Python threads at once.
+    """A network for inputs of certain shapes. May be called from several Python threads at once.
 
     run(x): x (N, C, H, W), any strides; floating point or integers, converted to float32 without scaling. Returns a new array, or `out`:
-    a C-contiguous float32 array of the output's shape. A network with several outputs returns (and takes as `out`) a tuple of arrays.
+    a C-contiguous float32 array of the output's shape. A network with several inputs is called with as many arrays; one with several
+    outputs returns (and takes as `out`) a tuple of arrays.
     """
 
-    __slots__ = ("_output", "_program", "_run", "_threads", "shape")
+    __slots__ = ("_fixed", "_program", "_run", "_shapes", "_single", "_threads")
 
-    def __init__(self, program: _core.Program, shape: Shape, single: bool, threads: int) -> None:
-        self.shape = shape
+    def __init__(self, program: _core.Program, shapes: Sequence[Shape], single: bool, fixed: Mapping[int, AnyArray], threads: int) -> None:
+        """single: returns an array, not a tuple. fixed: outputs that are no program's, by their place."""
+        self._shapes = tuple(shapes)
         self._program = program
         self._run = program.run
-        self._output = single
+        self._single = single
+        self._fixed = fixed
         self._threads = threads
 
-    def __call__(self, x: ArrayLike, out: Any = None) -> Any:
-        if self._output:
-            return self._run([x], None if out is None else [out], self._threads)[0]
-        return tuple(self._run([x], None if out is None else list(out), self._threads))
+    def __call__(self, *inputs: ArrayLike, out: Any = None) -> Any:
+        if self._single and not self._fixed:
+            return self._run(inputs, None if out is None else [out], self._threads)[0]
+        results = self._run(inputs, None if out is None else list(out), self._threads)
+        for place, array in self._fixed.items():  # ascending
+            results.insert(place, array.copy())
+        return results[0] if self._single else tuple(results)
 
     def with_threads(self, threads: int) -> Compiled:
         """The same program, run with another number of threads."""
-        return Compiled(self._program, self.shape, self._output, threads)
+        return Compiled(self._program, self._shapes, self._single, self._fixed, threads)
+
+    @property
+    def shape(self) -> Shape | tuple[Shape, ...]:
+        """Of the input, or of each where there are several."""
+        return self._shapes[0] if len(self._shapes) == 1 else self._shapes
 
     @property
     def memory(self) -> MemoryReport:
@@ -68,40 +87,41 @@ class Compiled:
 
         return inference_report(self._program, self._threads)
 
-    def profile(self, x: ArrayLike) -> Profile:
+    def profile(self, *inputs: ArrayLike) -> Profile:
         """The time of each step: median of ten runs."""
         from fastcnn.profile import profile
 
-        return profile(self._program, x, self._threads)
+        return profile(self._program, inputs, self._threads)
 
     def __repr__(self) -> str:
         return f"Compiled(shape={self.shape}, threads={self._threads or 'default'})"
 
 
 class Plans:
-    """The programs of a module, by input shape, the latest used last. They share the memory of their runs."""
+    """The programs of a module, by the shapes of its inputs, the latest used last. They share the memory of their runs."""
 
     def __init__(self) -> None:
         self.arenas = _core.ArenaPool()
-        self._plans: OrderedDict[Shape, Compiled] = OrderedDict()
+        self._plans: OrderedDict[tuple[Shape, ...], Compiled] = OrderedDict()
         self._edits = 0
         self._lock = Lock()
 
-    def get(self, net: Module, shape: Shape) -> Compiled:
+    def get(self, net: Module, shapes: tuple[Shape, ...]) -> Compiled:
         with self._lock:
             if self._edits != Registry.edits:  # a module was changed: it may have been a part of this network
                 self._plans.clear()
-            plan = self._plans.get(shape)
+            plan = self._plans.get(shapes)
             if plan is None:
-                plan = self._plans[shape] = self._compile(net, shape)
+                plan = self._plans[shapes] = self._compile(net, shapes)
                 self._edits = Registry.edits
-            self._plans.move_to_end(shape)
+            self._plans.move_to_end(shapes)
             if len(self._plans) > _MOST_PLANS:
                 self._plans.popitem(last=False)
             return plan
 
-    def _compile(self, net: Module, shape: Shape) -> Compiled:
-        trace, result = traced(net, shape)
+    def _compile(self, net: Module, shapes: tuple[Shape, ...]) -> Compiled:
+        trace, result = traced(net, shapes)
         outputs = result if isinstance(result, tuple) else (result,)
-        trace.graph.outputs([output.id for output in outputs])
-        return Compiled(_core.Program(trace.graph, arenas=self.arenas), shape, not isinstance(result, tuple), 0)
+        trace.graph.outputs([output.id for output in outputs if isinstance(output, Value)])
+        fixed = {place: output.array for place, output in enumerate(outputs) if isinstance(output, Fixed)}
+        return Compiled(_core.Program(trace.graph, arenas=self.arenas), shapes, not isinstance(result, tuple), fixed, 0)

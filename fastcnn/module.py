@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
@@ -43,24 +44,40 @@ class Module(Registry):
     # ---- run
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The output for x (N, C, H, W), an array; the program for its shape is made once and kept. Inside forward(): part of the trace."""
+        """The output for x (N, C, H, W), an array; the program for its shape is made once and kept. Inside forward(): part of the trace.
+
+        A network whose forward() takes several values is called with as many arrays.
+        """
         trace = current_trace()
         if trace is not None:
-            with trace.inside(self):
+            trace.enter(self)
+            try:
                 return self.forward(*args, **kwargs)
-        if len(args) != 1 or kwargs:
-            raise TypeError(f"[{type(self).__name__}] a network takes one array. Got {len(args) + len(kwargs)} arguments.")
-        return self._plan(np.shape(args[0]))(args[0])
+            finally:
+                trace.leave()
+        if not args or kwargs:
+            raise TypeError(f"[{type(self).__name__}] a network takes arrays. Got {len(args)}, and {len(kwargs)} keywords.")
+        return self._plan(*map(np.shape, args))(*args)
+
+    def input_names(self, count: int) -> tuple[str, ...]:
+        """What errors call the inputs, for a call with so many arrays: as forward() does. TypeError if it takes another number."""
+        takes = inspect.signature(self.forward)
+        try:
+            given = takes.bind(*range(count)).arguments.items()
+        except TypeError as error:
+            raise TypeError(f"[{type(self).__name__}] a network takes as many arrays as its forward(). Got {count}: {error}.") from None
+        many = [[name] if isinstance(value, int) else [f"{name}{i}" for i in range(len(value))] for name, value in given]
+        return tuple(name for names in many for name in names)
 
     def compile(
         self,
-        shape: Sequence[int],
+        shape: Sequence[int] | Sequence[Sequence[int]],
         threads: int | None = None,
         memory: Literal["fast", "small"] = "fast",
         accuracy: Literal["fast", "strict"] = "fast",
         tune: bool = False,
     ) -> Compiled:
-        """The network made ready for inputs of `shape` (N, C, H, W): the way to the lowest latency.
+        """The network made ready for inputs of `shape` (N, C, H, W), or of several shapes: the way to the lowest latency.
 
         threads None: as many as fastcnn.get_num_threads() says at the time of a call. accuracy="strict": only algorithms with the error of
         direct summation. memory="small" and tune=True: NotImplementedError, they are not there yet.
@@ -68,7 +85,10 @@ class Module(Registry):
         check_modes("compile", memory, accuracy)
         if flag("compile", "tune", tune):
             raise NotImplementedError("[compile] tuning is not there yet. Got tune=True.")
-        return self._plan(shape_of("compile", shape)).with_threads(0 if threads is None else whole("compile", "threads", threads, 1))
+        several = isinstance(shape, (tuple, list)) and any(isinstance(entry, (tuple, list)) for entry in shape)
+        shapes: Any = shape if several else [shape]
+        plan = self._plan(*(shape_of("compile", entry) for entry in shapes))
+        return plan.with_threads(0 if threads is None else whole("compile", "threads", threads, 1))
 
     def predict(self, x: ArrayLike, batch_size: int = 64, progress: bool = False) -> Any:
         """The outputs for x (N, ...), computed `batch_size` at a time. progress: a bar (tqdm) where stderr is a terminal."""
@@ -88,11 +108,11 @@ class Module(Registry):
             return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
         return np.concatenate(parts)
 
-    def _plan(self, shape: Shape) -> Compiled:
+    def _plan(self, *shapes: Shape) -> Compiled:
         plans: Plans | None = self.__dict__.get("_plans")
         if plans is None:
             plans = self.__dict__.setdefault("_plans", Plans())
-        return plans.get(self, shape)
+        return plans.get(self, shapes)
 
     # ---- train
 

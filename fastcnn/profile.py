@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -42,9 +43,9 @@ class Profile(list[StepTime]):
     __repr__ = __str__
 
 
-def profile(program: _core.Program, x: ArrayLike, threads: int) -> Profile:
-    program.run([x], None, threads)  # so that weights are prepared and pages are there
-    runs: list[list[dict[str, Any]]] = [program.profile([x], threads) for _ in range(_RUNS)]
+def profile(program: _core.Program, inputs: Sequence[ArrayLike], threads: int) -> Profile:
+    program.run(inputs, None, threads)  # so that weights are prepared and pages are there
+    runs: list[list[dict[str, Any]]] = [program.profile(inputs, threads) for _ in range(_RUNS)]
     steps = Profile()
     for times in zip(*runs, strict=True):
         seconds, first = median(time["seconds"] for time in times), times[0]

@@ -54,7 +54,7 @@ def _field_text(row: SummaryRow) -> str:
 
 def summarize(net: Module, shape: Shape) -> Summary:
     """shape: of one input, without the batch: (C, H, W)."""
-    trace, _ = traced(net, (1, *shape))
+    trace, _ = traced(net, [(1, *shape)])
     summary, counted = Summary(), set[int]()
     fields: dict[int, Field | None] = {0: Field((1, 1), (1, 1)) if len(shape) == 3 else None}
     for node in trace.graph.nodes():

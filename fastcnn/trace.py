@@ -35,8 +35,7 @@ class Trace:
         self.counters: list[AnyArray] = []  # num_batches_tracked of the batch norms, once for each time that one is passed
         self.dropouts = 0
         self.parameters: dict[int, _core.Parameter] = {}  # by the id of their value
-        self._paths = {id(module): name for name, module in net.named_modules()}
-        self._names = {id(tensor): name for name, tensor in (*net.named_parameters(), *net.named_buffers())}
+        self._paths, self._names = net.paths()
         self._path: list[str] = []
 
     @property
@@ -44,9 +43,17 @@ class Trace:
         """The layer that is being traced: "features.3"; "" in the network itself."""
         return self._path[-1] if self._path else ""
 
-    @contextmanager
-    def inside(self, module: Registry) -> Iterator[None]:
+    def enter(self, module: Registry) -> None:
+        """What is traced from here to leave() belongs to this layer."""
         self._path.append(self._paths.get(id(module), type(module).__name__))
+
+    def leave(self) -> None:
+        self._path.pop()
+
+    @contextmanager
+    def at(self, path: str) -> Iterator[None]:
+        """What is traced inside bears this name."""
+        self._path.append(path)
         try:
             yield
         finally:
@@ -61,6 +68,10 @@ class Trace:
 
     def input(self, name: str, shape: Shape, dtype: Literal["float32", "int32"] = "float32") -> Value:
         return Value(self, self.graph.input(name, shape, dtype))
+
+    def value(self, parameter: _core.Parameter) -> Value:
+        """A parameter as a symbolic value."""
+        return Value(self, self._parameter(parameter))
 
     def add(self, op: str, inputs: Sequence[Value | _core.Parameter | None], attributes: Mapping[str, Any]) -> list[Value]:
         """Appends a node. Errors say in which layer."""
@@ -80,6 +91,9 @@ class Trace:
             if operand.trace is not self:
                 raise ValueError(f"[{op}] a value is only good inside the call of forward() that it was made in. Got one of another call.")
             return operand.id
+        return self._parameter(operand)
+
+    def _parameter(self, operand: _core.Parameter) -> int:
         value = self.graph.parameter(operand, self._names.get(id(operand), "constant"))
         self.parameters[value] = operand
         return value

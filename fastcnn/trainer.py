@@ -33,9 +33,10 @@ class TrainingPlan(NamedTuple):
 
 def with_loss(net: Module, loss: Loss, shape: Shape, training: bool) -> tuple[Any, Value, Value]:
     """Traces the network and its loss. Returns the trace, the output and the loss."""
-    trace, output = traced(net, shape, training)
-    if isinstance(output, tuple):
-        raise ValueError(f"[{loss.name}] a network that is trained must return one value. Got {len(output)}.")
+    trace, output = traced(net, [shape], training)
+    if not isinstance(output, Value):
+        got = f"{len(output)}" if isinstance(output, tuple) else "an array"
+        raise ValueError(f"[{loss.name}] a network that is trained must return one value. Got {got}.")
     target = trace.input("y", loss.target_shape(output.shape), loss.dtype)
     return trace, output, loss(output, target)
 

@@ -101,11 +101,14 @@ def test_a_module_of_ones_own_keeps_its_weights(tmp_path: Path) -> None:
     assert same_state(net, Block(2))
 
 
-def test_onnx_is_not_there_yet(tmp_path: Path) -> None:
-    for call, where in ((lambda p: lenet().save(p), "save"), (fc.load, "load"), (fc.load_state, "load_state")):
+def test_onnx_is_read_and_not_written_yet(tmp_path: Path) -> None:
+    for call, where in ((lambda p: lenet().save(p), "save"), (fc.load_state, "load_state")):
         with pytest.raises(NotImplementedError, match=rf"^\[{where}\] ONNX is not there yet, only safetensors\. Got .*net\.ONNX\.$"):
             call(tmp_path / "net.ONNX")
     assert os.listdir(tmp_path) == []
+    lenet().save(tmp_path / "a.safetensors")
+    with pytest.raises(ValueError, match=r"^\[load\] outputs and constants are for ONNX models\. Got .*a\.safetensors\.$"):
+        fc.load(tmp_path / "a.safetensors", outputs=["y"])
 
 
 # ---- files that lie --------------------------------------------------------------------------------------------------------------------
@@ -174,6 +177,15 @@ PARTS: dict[str, Any] = {
     "huge norm": {"class": "BatchNorm2d", "config": {"num_features": 2**31 - 1}},
     "huge slope": {"class": "PReLU", "config": {"num_parameters": 2**31 - 1}},
     "weights of another shape": conv(out_channels=3),
+    "network of no zoo": {"zoo": "Popen", "arguments": {"args": "true"}},
+    "helper of the zoo": {"zoo": "base", "arguments": {}},
+    "network of a list": {"zoo": ["resnet18"], "arguments": {}},
+    "network without arguments": {"zoo": "resnet18"},
+    "network of unknown arguments": {"zoo": "resnet18", "arguments": {"depth": 3}},
+    "network of a seed": {"zoo": "lenet5", "arguments": {"seed": 3}},
+    "network of other types": {"zoo": "googlenet", "arguments": {"aux": "yes"}},
+    "network that the file has not": {"zoo": "lenet5", "arguments": {}},
+    "huge network": {"zoo": "vgg16", "arguments": {"classes": 2**31 - 1}},
     "no layers": {"class": "Sequential"},
     "layers of text": {"class": "Sequential", "layers": "ReLU"},
     "layers without names": {"class": "Sequential", "layers": [{"class": "ReLU", "config": {}}]},
@@ -205,7 +217,7 @@ def model(architecture: Any) -> dict[str, Any]:
 def test_a_lying_architecture_is_refused(name: str, tmp_path: Path) -> None:
     own = name.startswith(("argument", "weights"))  # of the layer that the tensors belong to; the others stand behind it
     path = saved_with(tmp_path, model(sequential(PARTS[name]) if own else sequential(conv(), PARTS[name])))
-    rule = r"^\[load\] each part of the architecture must be a layer of fastcnn with its arguments\. Got, at '[01][0.]*': .*\.$"
+    rule = r"^\[load\] each part of the architecture must be a layer or network of fastcnn with its arguments\. Got, at '[01][0.]*': .*\.$"
     with pytest.raises(ValueError, match=rule):
         fc.load(path)
 

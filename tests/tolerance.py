@@ -189,6 +189,7 @@ FORWARD: dict[str, Callable[..., list[Array]]] = {
     "activation": _activation,
     "prelu": lambda case, arrays, outputs: [tolerance(case.op, 0, abs(outputs[0]))],
     "batch_norm_training": _batch_norm_training,
+    "fold_batch_norm": lambda case, arrays, outputs: [2 * EPS * abs(outputs[0]), EPS * abs(outputs[1]) + EPS**2],  # made in float64
     "local_response_norm": lambda case, arrays, outputs: [tolerance(case.op, lrn_length(case), abs(outputs[0]))],
     "softmax": lambda case, arrays, outputs: [tolerance(case.op, softmax_length(arrays[0], case.attributes["axis"]), outputs[0])],
     "log_softmax": lambda case, arrays, outputs: [tolerance(case.op, 1, arrays[0].shape[case.attributes["axis"]] + abs(outputs[0]))],

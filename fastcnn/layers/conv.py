@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastcnn import functional
-from fastcnn.arguments import flag, pair, seed_or_none, whole
-from fastcnn.initial import uniform
+from fastcnn.arguments import flag, pair, whole
+from fastcnn.initial import generator_of, uniform
 from fastcnn.layers.base import Layer
 from fastcnn.value import Value
 from fastcnn.windows import Pair, convolution, padding_of
@@ -50,7 +50,7 @@ class Conv2d(Layer):
         self.groups = whole(where, "groups", groups, 1)
         self.padding_mode = padding_mode
         self._check(where)
-        self._draw(flag(where, "bias", bias), np.random.default_rng(seed_or_none(where, seed)))
+        self._draw(flag(where, "bias", bias), generator_of(where, seed))
 
     def _check(self, where: str) -> None:
         convolution(where, self.kernel_size, self.stride, self.padding, self.dilation)

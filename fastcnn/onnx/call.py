@@ -1,0 +1,229 @@
+"""Call: one node while it is traced or folded, as its handler sees it: inputs in the form that the handler needs, attributes checked.
+
+An operand is a Value (numbers that come with a run), a Parameter (a weight), or an array (a constant: known now).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from fastcnn._core import Parameter
+from fastcnn.arrays import AnyArray, Shape
+from fastcnn.indexing import axis_of
+from fastcnn.onnx.model import NodeProto
+from fastcnn.onnx.symbolic import MOST_CONSTANT
+from fastcnn.trace import Trace
+from fastcnn.value import Value
+
+__all__ = ["Call", "Operand", "Results", "Scope"]
+
+Operand = Value | Parameter | AnyArray
+Results = Operand | tuple[Operand | None, ...]
+
+_MOST_FOLDED = 1 << 26  # elements that folding makes for one trace; 512 MB of int64
+_MOST_LIFTED = 1 << 28  # elements of constants that become weights; a repeated number, as in ConstantOfShape, is stored only then
+
+
+class Scope:
+    """What the calls of one trace share. trace None: while a file is loaded, when nothing can be run."""
+
+    def __init__(self, trace: Trace | None, lifted: dict[str, Parameter], static: dict[str, Operand]) -> None:
+        self.trace = trace
+        self.booleans: set[int] = set()  # ids of values that are 0 or 1 where ONNX says false or true
+        self._lifted = lifted
+        self._static = static
+        self._folded = 0
+
+    def lift(self, name: str, array: AnyArray) -> Parameter:
+        """A constant as a weight that nobody trains; made once if it is the same in all traces."""
+        if array.dtype.kind not in "fb":
+            raise NotImplementedError(f"operands of a run must be floating point. Got '{name}' of {array.dtype}")
+        found = self._lifted.get(name)
+        if found is not None and self._static.get(name) is array:
+            return found
+        if array.size + sum(parameter.size for parameter in self._lifted.values()) > _MOST_LIFTED:
+            raise ValueError(f"constants must have at most {_MOST_LIFTED} elements together. Got '{name}' {array.shape}")
+        parameter = Parameter(array.astype(np.float32, copy=False))
+        if self._static.get(name) is array:
+            self._lifted[name] = parameter
+        return parameter
+
+    def made(self, array: AnyArray, inputs: Sequence[Operand | None]) -> AnyArray:
+        """Counts what folding made of the inputs, unless it is a view of one."""
+        views = 0 in array.strides or any(isinstance(other, np.ndarray) and np.may_share_memory(array, other) for other in inputs)
+        self._folded += 0 if views else array.size
+        if self._folded > _MOST_FOLDED:
+            raise ValueError(f"constants must have at most {_MOST_FOLDED} elements together. Got more")
+        return array
+
+
+class Call:
+    def __init__(self, scope: Scope, node: NodeProto, opset: int, inputs: list[Operand | None], folds: bool) -> None:
+        self.scope = scope
+        self.folds = folds  # by NumPy, for all inputs are known
+        self.node = node
+        self.opset = opset
+        self.inputs = inputs
+
+    def fail(self, rule: str, got: object) -> NoReturn:
+        raise ValueError(f"{rule}. Got {got}")
+
+    def unsupported(self, rule: str, got: object) -> NoReturn:
+        raise NotImplementedError(f"{rule}. Got {got}")
+
+    # ---- inputs
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def has(self, index: int) -> bool:
+        return index < len(self.inputs) and self.inputs[index] is not None
+
+    def wants(self, output: int) -> bool:
+        """Whether the node's output of this number has a name."""
+        return output < len(self.node.outputs) and self.node.outputs[output] != ""
+
+    def input(self, index: int) -> Operand:
+        operand = self.inputs[index] if index < len(self.inputs) else None
+        if operand is None:
+            self.fail(f"input {index} must be given", f"{len(self.inputs)} inputs")
+        return operand
+
+    def shape(self, index: int) -> Shape:
+        return tuple(self.input(index).shape)
+
+    def rank(self, index: int) -> int:
+        return len(self.input(index).shape)
+
+    def operand(self, index: int) -> Value | Parameter:
+        """What a node of the core takes; a constant is made a weight."""
+        operand = self.input(index)
+        return self.scope.lift(self.node.inputs[index], operand) if isinstance(operand, np.ndarray) else operand
+
+    def optional(self, index: int) -> Value | Parameter | None:
+        return self.operand(index) if self.has(index) else None
+
+    def value(self, index: int) -> Value:
+        """A symbolic value, for functions that start from one."""
+        return self.symbolic(self.operand(index))
+
+    def data(self, index: int) -> Any:
+        """What the functions that move values take: a symbolic value, or where NumPy folds the node an array."""
+        operand = self.input(index)
+        return operand if self.folds and isinstance(operand, np.ndarray) else self.value(index)
+
+    def symbolic(self, operand: Value | Parameter) -> Value:
+        if isinstance(operand, Value):
+            return operand
+        if self.scope.trace is None:
+            self.fail("a node must not run while a file is loaded", self.node.op_type)
+        return self.scope.trace.value(operand)
+
+    def weight(self, name: str, array: AnyArray) -> Parameter:
+        """A constant that the handler computed, by a name that no value of the file has."""
+        return self.scope.lift(f"\0{self.node.outputs[0]}\0{name}", array)
+
+    def constant(self, index: int) -> AnyArray:
+        """Numbers that must be known when the network is compiled: constants, and what depends on shapes alone."""
+        operand = self.input(index)
+        if isinstance(operand, Value):
+            self.unsupported(f"input {index} must be known before a run", f"'{self.node.inputs[index]}', a value of the run")
+        return operand.numpy() if isinstance(operand, Parameter) else operand
+
+    def whole_numbers(self, index: int) -> list[int]:
+        """A constant of integers, of any shape, as a list."""
+        array = self.constant(index)
+        if array.dtype.kind not in "iu" or array.size > MOST_CONSTANT:
+            self.fail(f"input {index} must hold integers", f"{array.dtype} {array.shape}")
+        return [int(entry) for entry in array.ravel()]
+
+    def scalar(self, index: int) -> float:
+        array = self.constant(index)
+        if array.size != 1:
+            self.fail(f"input {index} must be one number", array.shape)
+        return float(array.reshape(()))
+
+    def number_of(self, index: int) -> float | None:
+        """A constant that is one number and does not widen what it is combined with; None for all else."""
+        operand = self.input(index)
+        if isinstance(operand, np.ndarray) and operand.size == 1 and operand.dtype.kind == "f":
+            others = (len(other.shape) for i, other in enumerate(self.inputs) if other is not None and i != index)
+            return float(operand.reshape(())) if operand.ndim <= max(others, default=0) else None
+        return None
+
+    def is_boolean(self, index: int) -> bool:
+        operand = self.input(index)
+        return operand.id in self.scope.booleans if isinstance(operand, Value) else getattr(operand, "dtype", None) == np.bool_
+
+    def boolean(self, value: Value) -> Value:
+        """Notes that a value is 0 or 1 for false or true."""
+        self.scope.booleans.add(value.id)
+        return value
+
+    # ---- attributes
+
+    def _attribute(self, name: str, kind: str, words: str) -> Any:
+        attribute = self.node.attributes.get(name)
+        if attribute is None:
+            return None
+        if attribute.kind != kind or attribute.value is None:
+            self.fail(f"attribute {name} must be {words}", attribute.kind or "another kind")
+        return attribute.value
+
+    def has_attribute(self, name: str) -> bool:
+        return name in self.node.attributes
+
+    def integer(self, name: str, default: int) -> int:
+        value = self._attribute(name, "int", "an integer")
+        return default if value is None else int(value)
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        return bool(self.integer(name, int(default)))
+
+    def number(self, name: str, default: float) -> float:
+        value = self._attribute(name, "float", "a number")
+        result = default if value is None else float(value)
+        if not math.isfinite(result):
+            self.fail(f"attribute {name} must be finite", result)
+        return result
+
+    def text(self, name: str, default: str, *allowed: str) -> str:
+        value = self._attribute(name, "text", "a text")
+        result = default if value is None else value.decode(errors="replace")
+        if result not in allowed:
+            self.unsupported(f"attribute {name} must be one of {', '.join(allowed)}", repr(result[:40]))
+        return str(result)
+
+    def integers(self, name: str, count: int | None = None) -> list[int] | None:
+        value = self._attribute(name, "ints", "a list of integers")
+        if value is not None and count is not None and len(value) != count:
+            self.fail(f"attribute {name} must have {count} entries", len(value))
+        return None if value is None else [int(entry) for entry in value]
+
+    def numbers(self, name: str) -> list[float] | None:
+        value = self._attribute(name, "floats", "a list of numbers")
+        return None if value is None else [float(entry) for entry in value]
+
+    def tensor(self, name: str) -> AnyArray | None:
+        value = self._attribute(name, "tensor", "a tensor")
+        return None if value is None else np.asarray(value)
+
+    # ---- both
+
+    def axis(self, default: int, rank: int) -> int:
+        """Attribute axis, counted from the front."""
+        return axis_of(self.node.op_type, self.integer("axis", default), rank)
+
+    def axes(self, index: int, rank: int) -> list[int] | None:
+        """Input `index`, or attribute axes where it was one, counted from the front; None if left out."""
+        given = self.whole_numbers(index) if self.has(index) else self.integers("axes")
+        if given is None:
+            return None
+        found = [axis_of(self.node.op_type, axis, rank) for axis in given]
+        if len(set(found)) != len(found):
+            self.fail("axes must not repeat", given)
+        return found

@@ -1,0 +1,242 @@
+"""The messages of an ONNX file as plain objects, with the field numbers of onnx.proto. Fields that nobody here needs are skipped.
+
+Tensors stay where they are, as the places of their bytes (tensors.py reads them). Graphs in attributes, which are bodies of If, Loop and
+Scan, are not looked into: no node that has some is supported. So what is read is nested as deep as the schema says, and no deeper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from fastcnn.onnx.wire import BYTES, Field, Source, Span, fail
+
+__all__ = ["AttributeProto", "GraphProto", "ModelProto", "NodeProto", "TensorProto", "ValueInfo", "read_model"]
+
+Dim = int | str | None  # a size, the name of one that is bound later, or unknown
+
+
+@dataclass
+class TensorProto:
+    name: str = ""
+    shape: tuple[int, ...] = ()
+    dtype: int = 0  # TensorProto.DataType
+    parts: dict[int, list[Span]] = field(default_factory=dict)  # by the number of the data field: where its bytes are
+    external: dict[str, str] | None = None  # location, offset, length, if the data are in another file
+
+
+@dataclass
+class AttributeProto:
+    name: str = ""
+    kind: str = ""  # of KINDS, "" for what is not read
+    value: Any = None
+
+
+@dataclass
+class NodeProto:
+    name: str = ""
+    op_type: str = ""
+    domain: str = ""
+    inputs: list[str] = field(default_factory=list)  # "" for one that is left out
+    outputs: list[str] = field(default_factory=list)
+    attributes: dict[str, AttributeProto] = field(default_factory=dict)
+
+
+@dataclass
+class ValueInfo:
+    name: str = ""
+    dtype: int = 0
+    shape: tuple[Dim, ...] | None = None  # None: not even the rank is known
+
+
+@dataclass
+class GraphProto:
+    nodes: list[NodeProto] = field(default_factory=list)
+    initializers: list[TensorProto] = field(default_factory=list)
+    inputs: list[ValueInfo] = field(default_factory=list)
+    outputs: list[ValueInfo] = field(default_factory=list)
+    sparse: int = 0  # initializers in a sparse form
+
+
+@dataclass
+class ModelProto:
+    source: Source
+    opsets: dict[str, int] = field(default_factory=dict)  # by domain
+    graph: GraphProto = field(default_factory=GraphProto)
+
+
+KINDS = ("", "float", "int", "text", "tensor", "graph", "floats", "ints", "texts")  # by AttributeProto.type; what follows is not read
+_DATA_FIELDS = (4, 5, 7, 9, 10, 11)  # float, int32, int64, raw, double, uint64
+_MOST_AXES = 8  # the core's limit
+
+T = TypeVar("T")
+
+
+def message(source: Source, of: Field, read: Callable[[Source, Span], T]) -> T:
+    if of.kind != BYTES:
+        raise fail("a message must have a length", f"kind {of.kind} of field {of.number}")
+    return read(source, of.span)
+
+
+def read_model(source: Source) -> ModelProto:
+    """ValueError if it is none."""
+    model, graphs = ModelProto(source), 0
+    for part in source.fields(source.whole):
+        if part.number == 7:
+            model.graph = message(source, part, read_graph)
+            graphs += 1
+        elif part.number == 8:
+            domain, version = message(source, part, read_opset)
+            model.opsets[domain] = version
+    if graphs != 1:
+        raise fail("a model must have one graph", graphs)
+    return model
+
+
+def read_opset(source: Source, span: Span) -> tuple[str, int]:
+    domain, version = "", 0
+    for part in source.fields(span):
+        if part.number == 1:
+            domain = source.text(part)
+        elif part.number == 2:
+            version = source.integer(part)
+    return "" if domain == "ai.onnx" else domain, version
+
+
+def read_graph(source: Source, span: Span) -> GraphProto:
+    graph = GraphProto()
+    for part in source.fields(span):
+        if part.number == 1:
+            graph.nodes.append(message(source, part, read_node))
+        elif part.number == 5:
+            graph.initializers.append(message(source, part, read_tensor))
+        elif part.number == 11:
+            graph.inputs.append(message(source, part, read_value_info))
+        elif part.number == 12:
+            graph.outputs.append(message(source, part, read_value_info))
+        elif part.number == 15:
+            graph.sparse += 1
+    return graph
+
+
+def read_node(source: Source, span: Span) -> NodeProto:
+    node = NodeProto()
+    for part in source.fields(span):
+        if part.number == 1:
+            node.inputs.append(source.text(part))
+        elif part.number == 2:
+            node.outputs.append(source.text(part))
+        elif part.number == 3:
+            node.name = source.text(part)
+        elif part.number == 4:
+            node.op_type = source.text(part)
+        elif part.number == 5:
+            attribute = message(source, part, read_attribute)
+            if attribute.name in node.attributes:
+                raise fail("an attribute must come once", f"'{attribute.name}' of node '{node.name}'")
+            node.attributes[attribute.name] = attribute
+        elif part.number == 7:
+            domain = source.text(part)
+            node.domain = "" if domain == "ai.onnx" else domain
+    return node
+
+
+def read_attribute(source: Source, span: Span) -> AttributeProto:
+    name, kind, found = "", 0, dict[str, Any]()
+    for part in source.fields(span):
+        number = part.number
+        if number == 1:
+            name = source.text(part)
+        elif number == 20:
+            kind = source.integer(part)
+        elif number == 2:
+            found["float"] = source.real(part)
+        elif number == 3:
+            found["int"] = source.integer(part)
+        elif number == 4:
+            found["text"] = source.bytes(part)
+        elif number == 5:
+            found["tensor"] = message(source, part, read_tensor)
+        elif number == 7:
+            found.setdefault("floats", []).extend(source.reals(part))
+        elif number == 8:
+            found.setdefault("ints", []).extend(source.integers(part))
+        elif number == 9:
+            found.setdefault("texts", []).append(source.bytes(part))
+    if kind == 0 and len(found) == 1:  # files older than the field `type`
+        kind = KINDS.index(next(iter(found)))
+    word = KINDS[kind] if 0 <= kind < len(KINDS) else ""
+    empty: dict[str, Any] = {"float": 0.0, "int": 0, "text": b"", "floats": [], "ints": [], "texts": []}
+    return AttributeProto(name, word, found.get(word, empty.get(word)))
+
+
+def read_tensor(source: Source, span: Span) -> TensorProto:
+    tensor, sizes, outside = TensorProto(), list[int](), False
+    for part in source.fields(span):
+        if part.number == 1:
+            sizes += source.integers(part)
+        elif part.number == 2:
+            tensor.dtype = source.integer(part)
+        elif part.number == 8:
+            tensor.name = source.text(part)
+        elif part.number in _DATA_FIELDS:
+            source.count(part.kind != BYTES)
+            tensor.parts.setdefault(part.number, []).append(part.span)
+        elif part.number == 13:
+            key, value = message(source, part, read_entry)
+            tensor.external = {**(tensor.external or {}), key: value}
+        elif part.number == 14:
+            outside = source.integer(part) == 1
+    if len(sizes) > _MOST_AXES or any(size < 0 for size in sizes):
+        raise fail(f"a tensor must have at most {_MOST_AXES} sizes, none negative", f"'{tensor.name}' {tuple(sizes[:9])}")
+    tensor.shape = tuple(sizes)
+    tensor.external = (tensor.external or {}) if outside else None
+    return tensor
+
+
+def read_entry(source: Source, span: Span) -> tuple[str, str]:
+    key = value = ""
+    for part in source.fields(span):
+        if part.number == 1:
+            key = source.text(part)
+        elif part.number == 2:
+            value = source.text(part)
+    return key, value
+
+
+def read_value_info(source: Source, span: Span) -> ValueInfo:
+    info = ValueInfo()
+    for part in source.fields(span):
+        if part.number == 1:
+            info.name = source.text(part)
+        elif part.number == 2:
+            info.dtype, info.shape = message(source, part, read_type)
+    return info
+
+
+def read_type(source: Source, span: Span) -> tuple[int, tuple[Dim, ...] | None]:
+    """Element type and shape of a tensor; 0 and None for sequences, maps and the rest."""
+    dtype, shape = 0, None
+    for part in source.fields(span):
+        if part.number == 1:
+            for inner in source.fields(part.span):
+                if inner.number == 1:
+                    dtype = source.integer(inner)
+                elif inner.number == 2:
+                    shape = message(source, inner, read_shape)
+    return dtype, shape
+
+
+def read_shape(source: Source, span: Span) -> tuple[Dim, ...]:
+    return tuple(message(source, part, read_dim) for part in source.fields(span) if part.number == 1)
+
+
+def read_dim(source: Source, span: Span) -> Dim:
+    dim: Dim = None
+    for part in source.fields(span):
+        if part.number == 1:
+            dim = source.integer(part)
+        elif part.number == 2:
+            dim = source.text(part) or None
+    return dim

@@ -1,0 +1,107 @@
+"""Normalization: batch, instance, group and layer, and LRN. Shapes stay as they are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastcnn import functional
+from fastcnn._core import Parameter
+from fastcnn.onnx.call import Call, Results
+from fastcnn.onnx.registry import operator
+from fastcnn.onnx.symbolic import activation, affine, binary, reduce, reshape, take
+from fastcnn.value import Value, add_node, add_nodes
+
+__all__: list[str] = []
+
+
+@operator("BatchNormalization")
+def batch_normalization(call: Call) -> Results:
+    """x: (N, C, ...); scale, bias, mean, var: (C,). A training step takes the statistics of the batch, which mean and var follow."""
+    if call.integer("spatial", 1) != 1:
+        call.unsupported("attribute spatial must be 1", call.integer("spatial", 1))
+    x = call.value(0)
+    if x.ndim < 2:
+        call.fail("the input must be (N, C, ...)", x.shape)
+    image = reshape(x, (*x.shape[:2], math.prod(x.shape[2:]), 1) if x.ndim != 4 else x.shape)
+    scale, bias, mean, var = (call.operand(i) for i in range(1, 5))
+    eps, momentum = call.number("epsilon", 1e-5), call.number("momentum", 0.9)
+    if call.flag("training_mode"):
+        y, *running = _of_batch(call, image, eps, momentum)
+        return (reshape(y, x.shape), *running)
+    kept = isinstance(call.input(3), Parameter) and isinstance(call.input(4), Parameter)
+    if kept and isinstance(mean, Parameter) and isinstance(var, Parameter):
+        return reshape(functional.batch_norm(image, mean, var, scale, bias, True, 1 - momentum, eps), x.shape)
+    return reshape(add_node("batch_norm", [image, scale, bias, mean, var], {"eps": eps}), x.shape)
+
+
+def _of_batch(call: Call, x: Value, eps: float, momentum: float) -> list[Value]:
+    """training_mode: the output, and mean and var after they followed the batch's, which divide by the count."""
+    y, mean, var = add_nodes("batch_norm_training", [x, call.operand(1), call.operand(2)], {"eps": eps})[:3]
+    running = [affine(call.value(i), momentum, 0.0) for i in (3, 4)]
+    new = [affine(mean, 1 - momentum, 0.0), affine(var, 1 - momentum, 0.0)]
+    return [y, *(binary("add", old, batch) for old, batch in zip(running, new, strict=True))]
+
+
+def _channels(call: Call, index: int, rank: int) -> Value:
+    """(C,) as (C, 1, ..., 1), for images of this rank."""
+    weight = call.value(index)
+    if weight.ndim != 1:
+        call.fail(f"input {index} must have one axis", weight.shape)
+    return reshape(weight, (weight.shape[0], *[1] * (rank - 2)))
+
+
+@operator("InstanceNormalization")
+def instance_normalization(call: Call) -> Value:
+    x = call.value(0)
+    if x.ndim < 3:
+        call.fail("the input must be (N, C, ...)", x.shape)
+    y = add_node("normalize", [x], {"axes": x.ndim - 2, "eps": call.number("epsilon", 1e-5)})
+    return binary("add", binary("multiply", y, _channels(call, 1, x.ndim)), _channels(call, 2, x.ndim))
+
+
+@operator("GroupNormalization")
+def group_normalization(call: Call) -> Value:
+    """Before opset 21: scale and bias (groups,), from then on (C,)."""
+    x, groups = call.value(0), call.integer("num_groups", 0)
+    if x.ndim < 3 or groups < 1 or x.shape[1] % groups:
+        call.fail("num_groups must divide the channels of (N, C, ...)", f"{groups}, input {x.shape}")
+    parts = reshape(x, (x.shape[0], groups, math.prod(x.shape[1:]) // groups))
+    y = add_node("normalize", [parts], {"axes": 1, "eps": call.number("epsilon", 1e-5)})
+    if call.opset >= 21:
+        y = reshape(y, x.shape)
+    y = binary("add", binary("multiply", y, _channels(call, 1, y.ndim)), _channels(call, 2, y.ndim))
+    return reshape(y, x.shape)
+
+
+@operator("LayerNormalization")
+def layer_normalization(call: Call) -> Results:
+    """Over the axes from `axis` on; scale and bias broadcast to x."""
+    x = call.value(0)
+    axis, eps = call.axis(-1, x.ndim), call.number("epsilon", 1e-5)
+    y = add_node("normalize", [x], {"axes": x.ndim - axis, "eps": eps})
+    y = binary("multiply", y, call.operand(1))
+    y = binary("add", y, call.operand(2)) if call.has(2) else y
+    if y.shape != x.shape:
+        call.fail(f"scale and bias must broadcast to {x.shape}", [call.shape(i) for i in range(1, len(call))])
+    if not (call.wants(1) or call.wants(2)):
+        return y
+    axes = list(range(axis, x.ndim))
+    mean = reduce(x, "mean", axes)
+    centred = binary("subtract", x, mean)
+    variance = reduce(binary("multiply", centred, centred), "mean", axes)
+    return y, mean, activation(activation(affine(variance, 1.0, eps), "sqrt"), "reciprocal")
+
+
+@operator("LRN")
+def lrn(call: Call) -> Value:
+    """x / (bias + alpha / size * sum of x^2 over `size` channels)^beta. Of an even size the larger half comes after the channel."""
+    x, size = call.value(0), call.integer("size", 0)
+    alpha, beta, k = call.number("alpha", 1e-4), call.number("beta", 0.75), call.number("bias", 1.0)
+    if size % 2 == 1:
+        return functional.local_response_norm(x, size, alpha, beta, k)
+    if x.ndim < 2:
+        call.fail("the input must be (N, C, ...)", x.shape)
+    backwards = np.arange(x.shape[1])[::-1]  # for the core has the larger half before it
+    return take(functional.local_response_norm(take(x, 1, backwards), size, alpha, beta, k), 1, backwards)

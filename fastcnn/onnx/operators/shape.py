@@ -1,0 +1,139 @@
+"""Operators that move values or rename axes and compute nothing: of values of the run, and of constants, which NumPy moves at once."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastcnn.arrays import Shape
+from fastcnn.onnx.call import Call
+from fastcnn.onnx.registry import mover, operator
+from fastcnn.onnx.symbolic import expand, reshape, take, transpose
+from fastcnn.value import Value
+
+__all__: list[str] = []
+
+
+@mover("Identity")
+def identity(call: Call) -> Any:
+    return call.input(0)
+
+
+@mover("Reshape")
+def reshaped(call: Call) -> Any:
+    """An entry of 0 keeps the size of x, unless allowzero; one of -1 is what is left."""
+    wanted, shape = call.whole_numbers(1), call.shape(0)
+    if not call.flag("allowzero"):
+        if any(size == 0 and i >= len(shape) for i, size in enumerate(wanted)):
+            call.fail("an entry of 0 must stand for a size of the input", f"{wanted} for {shape}")
+        wanted = [shape[i] if size == 0 else size for i, size in enumerate(wanted)]
+    return reshape(call.data(0), _without_rest(wanted, shape))
+
+
+def _without_rest(wanted: list[int], shape: Shape) -> list[int]:
+    """-1 beside sizes of 0 is 0, which NumPy and torch leave open."""
+    if 0 in wanted and math.prod(shape) == 0:
+        return [0 if size == -1 else size for size in wanted]
+    return wanted
+
+
+@mover("Flatten")
+def flatten(call: Call) -> Any:
+    """(axes before `axis` made one, the others made one)"""
+    x, shape, axis = call.data(0), call.shape(0), call.integer("axis", 1)
+    if not -len(shape) <= axis <= len(shape):
+        call.fail(f"axis must be between {-len(shape)} and {len(shape)}", axis)
+    axis = axis + len(shape) if axis < 0 else axis
+    return reshape(x, (math.prod(shape[:axis]), math.prod(shape[axis:])))
+
+
+@mover("Squeeze")
+def squeeze(call: Call) -> Any:
+    """axes: an attribute before opset 13, then an input; none: all of size 1."""
+    shape = call.shape(0)
+    axes = call.axes(1, len(shape))
+    axes = [axis for axis, size in enumerate(shape) if size == 1] if axes is None else axes
+    if any(shape[axis] != 1 for axis in axes):
+        call.fail("axes that go must be of size 1", f"axes {axes} of {shape}")
+    return reshape(call.data(0), [size for axis, size in enumerate(shape) if axis not in axes])
+
+
+@mover("Unsqueeze")
+def unsqueeze(call: Call) -> Any:
+    """axes, of the output: an attribute before opset 13, then an input."""
+    shape = call.shape(0)
+    count = call.whole_numbers(1) if call.has(1) else call.integers("axes")
+    if count is None:
+        call.fail("axes must be given", "none")
+    axes = call.axes(1, len(shape) + len(count)) or []
+    sizes = iter(shape)
+    return reshape(call.data(0), [1 if axis in axes else next(sizes) for axis in range(len(shape) + len(count))])
+
+
+@mover("Transpose")
+def transposed(call: Call) -> Any:
+    rank = call.rank(0)
+    axes = call.integers("perm") or list(range(rank))[::-1]
+    if sorted(axes) != list(range(rank)):
+        call.fail(f"perm must hold each of the {rank} axes once", axes)
+    return transpose(call.data(0), axes)
+
+
+@mover("Expand")
+def expanded(call: Call) -> Any:
+    """To the shape that both broadcast to."""
+    wanted = call.whole_numbers(1)
+    if any(size < 0 for size in wanted) or len(wanted) > 8:
+        call.fail("the shape must have at most 8 sizes, none negative", wanted[:9])
+    shape, rank = call.shape(0), max(call.rank(0), len(wanted))
+    a, b = (1,) * (rank - len(shape)) + shape, [1] * (rank - len(wanted)) + wanted
+    if any(x != y and 1 not in (x, y) for x, y in zip(a, b, strict=True)):
+        call.fail("the shapes must broadcast", f"{shape}, {tuple(wanted)}")
+    return expand(call.data(0), [y if x == 1 else x for x, y in zip(a, b, strict=True)])
+
+
+@mover("Tile")
+def tile(call: Call) -> Any:
+    x, repeats = call.data(0), call.whole_numbers(1)
+    if len(repeats) != call.rank(0) or any(not 0 <= count < 2**31 for count in repeats):
+        call.fail(f"repeats must be {call.rank(0)} numbers of at least 0", repeats[:9])
+    for axis, count in enumerate(repeats):
+        size = call.shape(0)[axis]
+        if size * count > 1 << 24:
+            call.fail("an axis must be repeated to at most 2^24", f"{size}, {count} times")
+        x = take(x, axis, np.tile(np.arange(size), count)) if count != 1 else x
+    return x
+
+
+def _image(call: Call) -> tuple[Value, int]:
+    x, block = call.value(0), call.integer("blocksize", 0)
+    if x.ndim != 4 or not 1 <= block < 2**15:
+        call.fail("the input must be (N, C, H, W), blocksize at least 1", f"{x.shape}, {block}")
+    return x, block
+
+
+@operator("DepthToSpace")
+def depth_to_space(call: Call) -> Value:
+    """(N, C b^2, H, W) -> (N, C, H b, W b). DCR: the place in the block is the slower part of the channel, CRD: the faster."""
+    x, block = _image(call)
+    N, C, H, W = x.shape
+    if C % block**2:
+        call.fail("the square of blocksize must divide the channels", f"{block}, {C} channels")
+    if call.text("mode", "DCR", "DCR", "CRD") == "DCR":
+        parts = transpose(reshape(x, (N, block, block, C // block**2, H, W)), (0, 3, 4, 1, 5, 2))
+    else:
+        parts = transpose(reshape(x, (N, C // block**2, block, block, H, W)), (0, 1, 4, 2, 5, 3))
+    return reshape(parts, (N, C // block**2, H * block, W * block))
+
+
+@operator("SpaceToDepth")
+def space_to_depth(call: Call) -> Value:
+    """(N, C, H, W) -> (N, b^2 C, H / b, W / b)"""
+    x, block = _image(call)
+    N, C, H, W = x.shape
+    if H % block or W % block:
+        call.fail("blocksize must divide height and width", f"{block}, {x.shape}")
+    parts = transpose(reshape(x, (N, C, H // block, block, W // block, block)), (0, 3, 5, 1, 2, 4))
+    return reshape(parts, (N, C * block**2, H // block, W // block))

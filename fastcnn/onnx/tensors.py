@@ -1,0 +1,161 @@
+"""Tensors of an ONNX file as arrays: floating point of any width as float32, integers and truth values in their own types.
+
+The bytes of a tensor are looked for where the file says, checked against its shape first, and read once, into the array that they become.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fastcnn.arrays import AnyArray
+from fastcnn.onnx.model import TensorProto
+from fastcnn.onnx.wire import Source, Span, fail
+
+__all__ = ["DTYPES", "Tensors", "is_float"]
+
+
+class DType(NamedTuple):
+    name: str
+    code: str  # as NumPy knows its bytes; what it does not know, as integers
+    field: int  # of TensorProto, for data that are not raw
+    wide: str  # what an element of that field is: "" for varints
+
+
+DTYPES = {
+    1: DType("float", "<f4", 4, "<f4"),
+    2: DType("uint8", "u1", 5, ""),
+    3: DType("int8", "i1", 5, ""),
+    4: DType("uint16", "<u2", 5, ""),
+    5: DType("int16", "<i2", 5, ""),
+    6: DType("int32", "<i4", 5, ""),
+    7: DType("int64", "<i8", 7, ""),
+    9: DType("bool", "u1", 5, ""),
+    10: DType("float16", "<f2", 5, ""),
+    11: DType("double", "<f8", 10, "<f8"),
+    12: DType("uint32", "<u4", 11, ""),
+    13: DType("uint64", "<u8", 11, ""),
+    16: DType("bfloat16", "<u2", 5, ""),  # the upper half of a float32
+}
+_RAW = 9
+_MOST_ELEMENTS = 1 << 40  # the core's limit, also of the sizes beside an axis of size 0
+
+
+def is_float(dtype: int) -> bool:
+    return dtype in (1, 10, 11, 16)
+
+
+class Tensors:
+    """Reads the tensors of one model. folder: where files that it names may lie; None: nowhere."""
+
+    def __init__(self, source: Source, folder: Path | None) -> None:
+        self._source = source
+        self._folder = folder
+
+    def read(self, tensor: TensorProto) -> AnyArray:
+        """ValueError if its bytes are not those of its shape, NotImplementedError for a type that is not supported."""
+        dtype = DTYPES.get(tensor.dtype)
+        if dtype is None:
+            raise NotImplementedError(f"[load] a tensor must be of a known type. Got type {tensor.dtype} of '{tensor.name}'.")
+        if math.prod(size or 1 for size in tensor.shape) > _MOST_ELEMENTS:
+            raise fail("a tensor must have at most 2^40 elements", f"'{tensor.name}' {tensor.shape}")
+        if tensor.external is not None:
+            flat = self._outside(tensor, tensor.external, dtype)
+        elif _RAW in tensor.parts:
+            flat = self._raw(tensor, dtype)
+        else:
+            flat = self._listed(tensor, dtype)
+        return _native(flat, tensor.dtype).reshape(tensor.shape)
+
+    def _raw(self, tensor: TensorProto, dtype: DType) -> AnyArray:
+        spans = tensor.parts[_RAW]
+        if len(spans) != 1:
+            raise fail("the raw data of a tensor must come once", f"{len(spans)} times in '{tensor.name}'")
+        return _filled(self._source, spans[0], tensor, dtype.code)
+
+    def _listed(self, tensor: TensorProto, dtype: DType) -> AnyArray:
+        """From float_data, int64_data and so on, in one piece or in many."""
+        spans = tensor.parts.get(dtype.field, [])
+        if dtype.wide:
+            if len(spans) == 1:
+                return _filled(self._source, spans[0], tensor, dtype.wide)
+            return np.frombuffer(_checked(b"".join(self._source.read(span) for span in spans), tensor, dtype.wide), dtype.wide)
+        self._source.count(sum(span.length for span in spans) // 8)  # a byte may become a number of eight
+        values = np.concatenate([np.zeros(0, np.int64), *(self._source.varints(span) for span in spans)])
+        if len(values) != math.prod(tensor.shape):
+            raise fail(f"'{tensor.name}' must have the elements of its shape, {tensor.shape}", len(values))
+        if dtype.name == "float16":
+            return values.astype(np.uint16).view(np.float16)
+        return values.astype(dtype.code)
+
+    def _outside(self, tensor: TensorProto, entry: dict[str, str], dtype: DType) -> AnyArray:
+        """From a file beside the model."""
+        with self._opened(entry.get("location", ""), tensor.name) as file:
+            source = Source.of_file(file)
+            start, length = _whole(entry, "offset", 0), _whole(entry, "length", _bytes(tensor, dtype.code))
+            if start + length > source.size:
+                got = f"{source.size} bytes, '{tensor.name}' to {start + length}"
+                raise fail("a file of external data must be as long as its tensors say", got)
+            return _filled(source, Span(start, start + length), tensor, dtype.code)
+
+    def _opened(self, location: str, name: str) -> io.BufferedReader:
+        if self._folder is None:
+            raise fail("a model that was not read from a file must have no external data", f"'{name}' in '{location}'")
+        folder = Path(os.path.realpath(self._folder))
+        parts = location.replace("\\", "/").split("/")
+        path = Path(os.path.realpath(folder / location)) if location and "\0" not in location else folder
+        if location.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or folder not in path.parents:
+            raise fail("external data must lie in the folder of the model", f"'{name}' in '{location}'")
+        if not path.exists():
+            raise FileNotFoundError(f"[load] external data must be there. Got '{name}' in '{location}', which is not in {folder}.")
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise fail("external data must be in a plain file", f"'{name}' in '{location}'")
+        return open(path, "rb")
+
+
+def _whole(entry: dict[str, str], key: str, default: int) -> int:
+    text = entry.get(key, "")
+    if text and not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise fail(f"the {key} of external data must be a number of bytes", repr(text[:40]))
+    return int(text) if text else default
+
+
+def _bytes(tensor: TensorProto, code: str) -> int:
+    return math.prod(tensor.shape) * np.dtype(code).itemsize
+
+
+def _wrong_size(tensor: TensorProto, code: str, got: int) -> ValueError:
+    return fail(f"'{tensor.name}' must have the bytes of its shape {tensor.shape}, {_bytes(tensor, code)}", got)
+
+
+def _checked(data: bytes, tensor: TensorProto, code: str) -> bytes:
+    if len(data) != _bytes(tensor, code):
+        raise _wrong_size(tensor, code, len(data))
+    return data
+
+
+def _filled(source: Source, span: Span, tensor: TensorProto, code: str) -> AnyArray:
+    if span.length != _bytes(tensor, code):
+        raise _wrong_size(tensor, code, span.length)
+    array: AnyArray = np.empty(math.prod(tensor.shape), code)
+    source.read_into(span, array)
+    return array
+
+
+def _native(array: AnyArray, dtype: int) -> AnyArray:
+    """In this machine's order of bytes; floating point as float32, truth values as bool."""
+    name = DTYPES[dtype].name
+    if name == "bfloat16":
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    if name == "bool":
+        return array.astype(np.bool_)
+    if is_float(dtype):
+        with np.errstate(over="ignore"):  # what a float32 cannot hold is infinite
+            return array.astype(np.float32, copy=False)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

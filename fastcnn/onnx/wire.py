@@ -1,0 +1,200 @@
+"""The wire format of protobuf, as a reader that trusts nothing: bytes by offset, fields, numbers. What the fields mean stands in model.py.
+
+    message  = field*        field = key value        key = varint: number << 3 | kind
+    kind 0: varint, seven bits a byte, least first, the top bit says that more follow        kind 1: 8 bytes        kind 5: 4 bytes
+    kind 2: varint length, then so many bytes: a text, a message, or numbers one after another ("packed")
+
+Bytes are fetched in blocks where they are looked at, so that weights are skipped and later read once, to where they belong. A source counts
+what is made of it (messages, numbers): that stays below a constant, and all else is no longer than the file.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from fastcnn.arrays import AnyArray
+
+__all__ = ["BYTES", "FIXED32", "FIXED64", "VARINT", "Field", "Source", "Span", "fail"]
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+_BLOCK = 1 << 16
+_LONGEST_VARINT = 10  # bytes: ten times seven bits hold 64
+_MOST_MESSAGES = 1 << 19  # several times those of the largest networks known; a message becomes about 1 KB of objects
+_MOST_NUMBERS = 1 << 22  # of all lists in a model together
+_LONGEST_TEXT = 1 << 20
+
+
+def fail(rule: str, got: object) -> ValueError:
+    return ValueError(f"[load] {rule}. Got {got}.")
+
+
+class Span(NamedTuple):
+    """Bytes start .. stop of a source. As the value of a field: what follows its length, or the number itself."""
+
+    start: int
+    stop: int
+
+    @property
+    def length(self) -> int:
+        return self.stop - self.start
+
+
+class Field(NamedTuple):
+    number: int
+    kind: int
+    value: int  # of a varint; 0 for other kinds
+    span: Span  # the bytes of the value
+
+
+class Source:
+    """A file, or bytes, as long as it was when it was opened."""
+
+    def __init__(self, file: io.BufferedIOBase, size: int) -> None:
+        self._file = file
+        self.size = size
+        self._block = b""
+        self._start = 0
+        self._messages = 0
+        self._numbers = 0
+
+    @classmethod
+    def of_bytes(cls, data: bytes) -> Source:
+        return cls(io.BytesIO(data), len(data))
+
+    @classmethod
+    def of_file(cls, file: io.BufferedReader) -> Source:
+        return cls(file, os.fstat(file.fileno()).st_size)
+
+    @property
+    def whole(self) -> Span:
+        return Span(0, self.size)
+
+    # ---- bytes
+
+    def read(self, span: Span) -> bytes:
+        self._file.seek(span.start)
+        data = self._file.read(span.length)
+        if len(data) != span.length:
+            raise fail("the file must not shrink while it is read", f"{len(data)} bytes of {span.length} at {span.start}")
+        return data
+
+    def read_into(self, span: Span, array: AnyArray) -> None:
+        """Fills a C-contiguous array of as many bytes."""
+        self._file.seek(span.start)
+        cells = array.reshape(-1).view(np.uint8)
+        if self._file.readinto(cells.data) != span.length:
+            raise fail("the file must not shrink while it is read", f"less than {span.length} bytes at {span.start}")
+
+    def _near(self, at: int) -> int:
+        """Where byte `at` lies in the block, which is fetched if a varint from there might leave it."""
+        inside = at - self._start
+        if inside < 0 or inside + _LONGEST_VARINT > len(self._block):
+            self._block = self.read(Span(at, min(self.size, at + _BLOCK)))
+            self._start = at
+            inside = 0
+        return inside
+
+    # ---- fields
+
+    def varint(self, at: int, stop: int) -> tuple[int, int]:
+        """The number at `at`, and where the next byte is."""
+        inside = self._near(at)
+        end = min(len(self._block), inside + min(stop - at, _LONGEST_VARINT))
+        result = shift = 0
+        for i in range(inside, end):
+            byte = self._block[i]
+            result |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return result & 0xFFFF_FFFF_FFFF_FFFF, at + i - inside + 1
+            shift += 7
+        raise fail("a number must end within ten bytes and within its message", f"no end at byte {at}")
+
+    def fields(self, message: Span) -> Iterator[Field]:
+        """Those of a message, in order."""
+        self._messages += 1
+        if self._messages > _MOST_MESSAGES:
+            raise fail(f"a model must have at most {_MOST_MESSAGES} parts", "more")
+        at, stop = message
+        while at < stop:
+            key, at = self.varint(at, stop)
+            number, kind = key >> 3, key & 7
+            value, start = 0, at
+            if kind == VARINT:
+                value, at = self.varint(at, stop)
+            elif kind == BYTES:
+                length, start = self.varint(at, stop)
+                at = start + length
+            elif kind in (FIXED32, FIXED64):
+                at += 4 if kind == FIXED32 else 8
+            else:
+                raise fail("a field must be a number, bytes or a message", f"kind {kind} at byte {start}")
+            if at > stop or number == 0:
+                raise fail("a field must have a number and lie within its message", f"field {number} to {at}, message to {stop}")
+            yield Field(number, kind, value, Span(start, at))
+
+    # ---- values
+
+    def text(self, field: Field) -> str:
+        try:
+            return self.bytes(field).decode()
+        except UnicodeDecodeError as error:
+            raise fail("a name must be UTF-8", error.reason) from None
+
+    def bytes(self, field: Field) -> bytes:
+        if field.kind != BYTES or field.span.length > _LONGEST_TEXT:
+            raise fail(f"a text must be of at most {_LONGEST_TEXT} bytes", f"kind {field.kind}, {field.span.length} bytes")
+        inside = self._near(field.span.start) if field.span.length else 0
+        if inside + field.span.length <= len(self._block):
+            return self._block[inside : inside + field.span.length]
+        return self.read(field.span)
+
+    def integer(self, field: Field) -> int:
+        """A varint as a signed number of 64 bits."""
+        if field.kind != VARINT:
+            raise fail("an integer must be a varint", f"kind {field.kind} of field {field.number}")
+        return field.value - (1 << 64) if field.value >> 63 else field.value
+
+    def real(self, field: Field) -> float:
+        if field.kind != FIXED32:
+            raise fail("a float must be of four bytes", f"kind {field.kind} of field {field.number}")
+        result: float = struct.unpack("<f", self.read(field.span))[0]
+        return result
+
+    def integers(self, field: Field) -> list[int]:
+        """Of a repeated field: one number, or many that are packed."""
+        if field.kind not in (VARINT, BYTES):
+            raise fail("integers must be varints", f"kind {field.kind} of field {field.number}")
+        self.count(field.span.length)
+        return [int(value) for value in self.varints(field.span)]
+
+    def reals(self, field: Field) -> list[float]:
+        if field.kind not in (FIXED32, BYTES) or field.span.length % 4:
+            raise fail("floats must be of four bytes each", f"kind {field.kind} of field {field.number}, {field.span.length} bytes")
+        self.count(field.span.length // 4)
+        return [float(value) for value in np.frombuffer(self.read(field.span), "<f4")]
+
+    def varints(self, span: Span) -> AnyArray:
+        """Signed numbers of 64 bits, one after another: what calls this counts them."""
+        cells = np.frombuffer(self.read(span), np.uint8)
+        ends = np.flatnonzero(cells < 0x80)
+        starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
+        lengths = ends - starts + 1
+        if (len(cells) and (not len(ends) or ends[-1] != len(cells) - 1)) or (len(ends) and lengths.max() > _LONGEST_VARINT):
+            raise fail("a number must end within ten bytes and within its message", f"no end at byte {span.start}")
+        values = np.zeros(len(ends), np.uint64)
+        for i in range(int(lengths.max()) if len(ends) else 0):
+            longer = lengths > i
+            values[longer] |= (cells[starts[longer] + i] & np.uint8(0x7F)).astype(np.uint64) << np.uint64(7 * i)
+        return values.view(np.int64)
+
+    def count(self, numbers: int) -> None:
+        """Numbers that take more memory than their bytes in the file."""
+        self._numbers += numbers
+        if self._numbers > _MOST_NUMBERS:
+            raise fail(f"a model must have at most {_MOST_NUMBERS} numbers in lists", "more")
