@@ -96,7 +96,7 @@ def input_array() -> Array:
 
 
 def our_gradient(net: fc.Module, x: Array, dy: Array) -> Array:
-    trace, y = traced(net, x.shape)
+    trace, y = traced(net, (x.shape,))
     seed = trace.graph.input("dy", dy.shape)
     trace.graph.outputs([g for g in trace.graph.gradient([y.id], [seed], [0]) if g is not None])
     return _core.Program(trace.graph).run([x, dy])[0]
