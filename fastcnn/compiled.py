@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from fastcnn import _core
 from fastcnn.arrays import AnyArray, ArrayLike, Shape
@@ -38,7 +39,8 @@ def traced(net: Module, shapes: Sequence[Shape], training: bool = False) -> tupl
     return trace, outputs
 
 
-class Fixed(NamedTuple):
+@dataclass
+class Fixed:
     """An output that depends on the shapes of the inputs alone."""
 
     array: AnyArray

@@ -52,8 +52,8 @@ class Module(Registry):
         if trace is not None:
             with trace.inside(self):
                 return self.forward(*args, **kwargs)
-        if not args or kwargs:
-            raise TypeError(f"[{type(self).__name__}] a network takes arrays. Got {len(args)}, and {len(kwargs)} keywords.")
+        if kwargs:
+            raise TypeError(f"[{type(self).__name__}] a network takes arrays, without keywords. Got {', '.join(kwargs)}.")
         return self._plan(*map(np.shape, args))(*args)
 
     def input_names(self, count: int) -> tuple[str, ...]:
