@@ -1,9 +1,9 @@
 """The ONNX project's own backend tests: which of them are float tests of the operators here, and how one is run.
 
-A float test: floating point of 32 bits comes in or goes out, and beside it only integers and truth values; its opset is 7 or later. Inputs that
-say how a node works are bound as constants when the model is loaded: integers (shapes, axes, indices, pads), and those in SETTINGS. Truth values
-are given as 0 and 1, for the core computes in float32; integers may come back in 32 bits. Nothing else is changed: numbers are compared with
-the tests' own tolerances.
+A float test: floating point of 32 bits comes in or goes out, and beside it only integers and truth values; its opset is 7 or later. Inputs
+that say how a node works are bound as constants when the model is loaded: integers (shapes, axes, indices, pads), and those in SETTINGS.
+Truth values are given as 0 and 1, for the core computes in float32; integers may come back in 32 bits. Nothing else is changed: numbers are
+compared with the tests' own tolerances.
 """
 
 from __future__ import annotations
