@@ -26,6 +26,11 @@ struct TextOf {
     for (Index entry : list) out += std::to_string(entry) + ",";
     return out;
   }
+  std::string operator()(const std::vector<double>& list) const {
+    std::string out;
+    for (double entry : list) out += (*this)(entry) + ",";
+    return out;
+  }
 };
 
 std::string text_of(const Attributes& attributes) {
