@@ -82,11 +82,11 @@ def _stored(path: str) -> Array:
 
 def run(model: onnx.ModelProto, arrays: Sequence[Array]) -> tuple[Array, ...]:
     """NotImplementedError where something is not supported."""
-    given = dict(zip((port.name for port in model.graph.input), arrays, strict=True))
+    known = {tensor.name for tensor in model.graph.initializer}
+    ports = [port for port in model.graph.input if port.name not in known]
+    given = dict(zip((port.name for port in ports), arrays, strict=True))
     names = {node.input[i] for node in model.graph.node for i in SETTINGS.get(node.op_type, ()) if i < len(node.input)}
-    bound = {
-        port.name: given[port.name] for port in model.graph.input if port.type.tensor_type.elem_type in _INTEGERS or port.name in names
-    }
+    bound = {port.name: given[port.name] for port in ports if port.type.tensor_type.elem_type in _INTEGERS or port.name in names}
     net = loads(model.SerializeToString(), constants=bound)
     inputs = [given[name] * np.float32(1) if given[name].dtype == bool else given[name] for name in net.inputs]
     outputs = net(*inputs)
