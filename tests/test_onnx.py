@@ -295,3 +295,11 @@ def test_a_bound_shape() -> None:
     assert net(random(2, 6)).shape == (2, 2, 3)
     image = model([helper.make_node("Cast", ["x"], ["y"], to=1)], {"x": (TensorProto.UINT8, [2])}, ["y"])
     assert loaded(image)(np.array([3, 250], np.uint8)).tolist() == [3.0, 250.0]  # integers that become floating point at once
+
+
+def test_reports_know_the_nodes() -> None:
+    net = loaded(small_cnn())
+    table = net.summary((3, 8, 8))
+    assert [row.layer for row in table if row.op == "conv2d"] == ["/conv/Conv"]
+    assert sum(row.parameters for row in table) == sum(parameter.size for parameter in net.parameters())
+    assert net.memory((2, 3, 8, 8)).parameters > 0
