@@ -110,6 +110,39 @@ def test_inputs_without_a_shape_and_nodes_without_order() -> None:
     assert_close(net(x), want)
 
 
+def with_functions(body: list[Any], opset: int = 17) -> Any:
+    """y = outer(x, alpha=0.25), where outer calls inner twice."""
+    domain, opsets = "com.example", [helper.make_opsetid("", opset), helper.make_opsetid("com.example", 1)]
+    leaky = helper.make_node("LeakyRelu", ["a"], ["t"])
+    leaky.attribute.add(name="alpha", ref_attr_name="slope", type=onnx.AttributeProto.FLOAT)
+    inner = helper.make_function(domain, "inner", ["a", "b"], ["c"], [leaky, *body], opsets, ["slope"])
+    first, second = (helper.make_node("inner", i, [o], domain=domain) for i, o in ((["x", "x"], "m"), (["m", "x"], "z")))
+    for node in (first, second):
+        node.attribute.add(name="slope", ref_attr_name="alpha", type=onnx.AttributeProto.FLOAT)
+    outer = helper.make_function(domain, "outer", ["x"], ["z"], [first, second], opsets, ["alpha"])
+    proto = model([helper.make_node("outer", ["x"], ["y"], domain=domain, alpha=0.25)], {"x": [4]}, ["y"])
+    proto.opset_import.append(opsets[1])
+    proto.functions.extend([inner, outer])
+    return proto
+
+
+def test_functions_are_replaced_by_what_they_do() -> None:
+    proto, x = with_functions([helper.make_node("Mul", ["t", "b"], ["c"])]), random(4)
+    assert_close(loaded(proto)(x), runtime(proto, {"x": x})[0])
+
+
+def test_functions_that_are_not_supported() -> None:
+    with pytest.raises(ValueError, match=r"^\[load\] functions must call one another to a depth of at most 16\. Got more\.$"):
+        loaded(with_functions([helper.make_node("outer", ["t"], ["c"], domain="com.example")]))
+    many = [helper.make_node("Relu", ["t"], ["c"])] * 40_000
+    with pytest.raises(ValueError, match=r"^\[load\] a model must have at most 65536 nodes when its functions are replaced"):
+        loaded(with_functions(many))
+    with pytest.raises(NotImplementedError, match=r"^\[load\] a function must be of the opset of its model\. Got 16 in 'outer', 17 in"):
+        loaded(with_functions([helper.make_node("Mul", ["t", "b"], ["c"])], opset=16))
+    with pytest.raises(NotImplementedError, match=r"Got Scan 'y/0/1', Scan 'y/1/1'\.$"):
+        loaded(with_functions([helper.make_node("Scan", ["t", "b"], ["c"])]))
+
+
 # ---- a module like any other -----------------------------------------------------------------------------------------------------------
 
 

@@ -227,6 +227,25 @@ def test_constants_that_are_too_large(name: str) -> None:
         loads(proto.SerializeToString())()
 
 
+VALUES = {
+    "Expand": ("Expand", [np.array([2**38])], {}),
+    "Tile": ("Tile", [np.array([2**30])], {}),
+    "Pad": ("Pad", [np.array([2**23, 0])], {}),
+    "Pad by the border": ("Pad", [np.array([2**62, 0])], {"mode": "edge"}),
+    "Resize": ("Resize", [np.zeros(0, np.float32), np.float32([1e30])], {}),
+    "Gather": ("Gather", [np.zeros(2**21, np.int64)], {}),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_values_that_are_too_large(name: str) -> None:
+    op, arrays, attributes = VALUES[name]
+    names = [f"c{i}" for i in range(len(arrays))]
+    proto = model([helper.make_node(op, ["x", *names], ["y"], **attributes)], {"x": [3]}, ["y"], dict(zip(names, arrays, strict=True)))
+    with pytest.raises(ValueError, match=MESSAGE):
+        loads(proto.SerializeToString()).compile((3,))
+
+
 def test_many_constants_are_too_many() -> None:
     nodes = [helper.make_node("Range", ["zero", "most", "one"], [f"r{i}"]) for i in range(8)]
     nodes.append(helper.make_node("Concat", [f"r{i}" for i in range(8)], ["y"], axis=0))

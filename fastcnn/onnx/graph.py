@@ -14,6 +14,7 @@ from fastcnn.arrays import AnyArray, ArrayLike
 from fastcnn.compiled import Fixed
 from fastcnn.module import Module
 from fastcnn.onnx.call import Operand, Scope
+from fastcnn.onnx.functions import inlined
 from fastcnn.onnx.model import GraphProto, ModelProto, NodeProto, ValueInfo
 from fastcnn.onnx.structure import check_supported, opset_of, ordered, roles
 from fastcnn.onnx.symbolic import bounded
@@ -40,6 +41,7 @@ class OnnxModel(Module):
         self, model: ModelProto, tensors: Tensors, outputs: Sequence[str] | None = None, constants: Mapping[str, ArrayLike] | None = None
     ) -> None:
         graph, self._opset = model.graph, opset_of(model)
+        graph.nodes = inlined(model)
         if graph.sparse:
             raise NotImplementedError(f"[load] initializers must not be sparse. Got {graph.sparse} that are.")
         self.outputs = _wanted(graph, outputs)

@@ -17,6 +17,7 @@ from fastcnn.value import Value, add_node
 
 __all__ = [
     "MOST_CONSTANT",
+    "MOST_PLACES",
     "activation",
     "affine",
     "binary",
@@ -30,7 +31,8 @@ __all__ = [
     "transpose",
 ]
 
-MOST_CONSTANT = 1 << 24  # elements of one array that folding makes, or of a list of places
+MOST_CONSTANT = 1 << 24  # elements of one array that folding makes
+MOST_PLACES = 1 << 20  # of a list of places along an axis: these become integers of Python
 X = TypeVar("X", Value, AnyArray)
 
 
@@ -86,7 +88,7 @@ def take(x: X, axis: int, indices: AnyArray, value: float = 0.0) -> X:
     count = len(indices)
     if count and indices[0] >= 0 and np.array_equal(indices, np.arange(indices[0], indices[0] + count)):
         return cut(x, axis, int(indices[0]), int(indices[0]) + count)
-    bounded((count,))
+    bounded((count,), MOST_PLACES)
     if isinstance(x, Value):
         return add_node("take", [x], {"axis": axis, "indices": [int(index) for index in indices], "value": float(value)})
     bounded((*x.shape[:axis], count, *x.shape[axis + 1 :]))

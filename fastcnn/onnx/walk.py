@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fastcnn._core import Parameter
@@ -12,6 +14,8 @@ from fastcnn.onnx.structure import title
 from fastcnn.value import Value
 
 __all__ = ["folds", "perform"]
+
+_MOST_ELEMENTS = 1 << 31  # of a value: 8 GB, far more than networks have and less than what a machine must refuse
 
 
 def folds(node: NodeProto, inputs: list[Operand | None]) -> bool:
@@ -51,7 +55,11 @@ def _handled(call: Call, handler: Handler) -> Results:
 def _counted(call: Call, output: Operand | None, index: int) -> Operand:
     if output is None:
         call.unsupported(f"output {index} must not be asked for", f"'{call.node.outputs[index]}'")
-    return call.scope.made(np.asarray(output), call.inputs) if isinstance(output, (np.ndarray, np.generic)) else output
+    if isinstance(output, (np.ndarray, np.generic)):
+        return call.scope.made(np.asarray(output), call.inputs)
+    if math.prod(output.shape) > _MOST_ELEMENTS:
+        call.fail("a value must have at most 2^31 elements", output.shape)
+    return output
 
 
 def _named(node: NodeProto, error: Exception) -> Exception:

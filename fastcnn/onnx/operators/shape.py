@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from fastcnn.arrays import Shape
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import mover, operator
-from fastcnn.onnx.symbolic import expand, reshape, take, transpose
+from fastcnn.onnx.symbolic import expand, reshape, transpose
 from fastcnn.value import Value
 
 __all__: list[str] = []
@@ -96,14 +94,15 @@ def expanded(call: Call) -> Any:
 
 @mover("Tile")
 def tile(call: Call) -> Any:
-    x, repeats = call.data(0), call.whole_numbers(1)
-    if len(repeats) != call.rank(0) or any(not 0 <= count < 2**31 for count in repeats):
-        call.fail(f"repeats must be {call.rank(0)} numbers of at least 0", repeats[:9])
+    x, repeats, shape = call.data(0), call.whole_numbers(1), list(call.shape(0))
+    if len(repeats) != len(shape) or any(not 0 <= count < 2**31 for count in repeats):
+        call.fail(f"repeats must be {len(shape)} numbers of at least 0", repeats[:9])
     for axis, count in enumerate(repeats):
-        size = call.shape(0)[axis]
-        if size * count > 1 << 24:
-            call.fail("an axis must be repeated to at most 2^24", f"{size}, {count} times")
-        x = take(x, axis, np.tile(np.arange(size), count)) if count != 1 else x
+        if count != 1:  # a new axis before it is repeated, then the two are one
+            parts = reshape(x, [*shape[:axis], 1, *shape[axis:]])
+            parts = expand(parts, [*shape[:axis], count, *shape[axis:]])
+            shape[axis] *= count
+            x = reshape(parts, shape)
     return x
 
 
