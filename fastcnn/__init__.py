@@ -78,7 +78,7 @@ from fastcnn.module import Module
 from fastcnn.value import Value
 
 if TYPE_CHECKING:
-    from fastcnn import nn
+    from fastcnn import nn, onnx
     from fastcnn.history import History
     from fastcnn.io import load, load_state
     from fastcnn.memory import MemoryReport
@@ -145,6 +145,7 @@ __all__ = [
     "max_pool2d",
     "mish",
     "nn",
+    "onnx",
     "optim",
     "prelu",
     "relu",
@@ -164,6 +165,7 @@ _LATER = {
     "load": "io",
     "load_state": "io",
     "nn": "nn",
+    "onnx": "onnx",
 }
 
 

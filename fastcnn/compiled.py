@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +40,11 @@ def traced(net: Module, shapes: Sequence[Shape], training: bool = False) -> tupl
     return trace, outputs
 
 
-@dataclass
 class Fixed:
     """An output that depends on the shapes of the inputs alone."""
 
-    array: AnyArray
+    def __init__(self, array: AnyArray) -> None:
+        self.array = array
 
 
 class Compiled:

@@ -37,6 +37,22 @@ def model(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8, **options)
 
 
+def _small_cnn_tensors() -> dict[str, Array]:
+    return {
+        "conv.weight": random(4, 3, 3, 3),
+        "conv.bias": random(4),
+        "bn.weight": 1 + 0.1 * random(4, seed=1),
+        "bn.bias": random(4, seed=2),
+        "bn.mean": random(4, seed=3),
+        "bn.var": 1 + abs(random(4, seed=4)),
+        "fc.weight": random(5, 4),
+        "fc.bias": random(5),
+        "zero": np.array(0, np.int64),
+        "first": np.array([0], np.int64),
+        "rest": np.array([-1], np.int64),
+    }
+
+
 def small_cnn() -> onnx.ModelProto:
     """(N, 3, H, W) -> (N, 5): convolution, batch norm, pooling, a residual, shape arithmetic, a classifier."""
     nodes = [
@@ -53,20 +69,7 @@ def small_cnn() -> onnx.ModelProto:
         helper.make_node("Reshape", ["g", "wanted"], ["flat"], name="/reshape"),
         helper.make_node("Gemm", ["flat", "fc.weight", "fc.bias"], ["y"], name="/fc", transB=1),
     ]
-    tensors = {
-        "conv.weight": random(4, 3, 3, 3),
-        "conv.bias": random(4),
-        "bn.weight": 1 + 0.1 * random(4, seed=1),
-        "bn.bias": random(4, seed=2),
-        "bn.mean": random(4, seed=3),
-        "bn.var": 1 + abs(random(4, seed=4)),
-        "fc.weight": random(5, 4),
-        "fc.bias": random(5),
-        "zero": np.array(0, np.int64),
-        "first": np.array([0], np.int64),
-        "rest": np.array([-1], np.int64),
-    }
-    return model(nodes, {"x": ["N", 3, "H", "W"]}, ["y"], tensors)
+    return model(nodes, {"x": ["N", 3, "H", "W"]}, ["y"], _small_cnn_tensors())
 
 
 def two_inputs() -> onnx.ModelProto:
@@ -89,6 +92,20 @@ def runtime(proto: onnx.ModelProto, arrays: Mapping[str, Array]) -> list[Array]:
     return list(session.run(None, dict(arrays)))
 
 
+def _unet_tensors() -> dict[str, Array]:
+    return {
+        "w1": random(4, 3, 3, 3),
+        "ones": np.ones(4, np.float32),
+        "zeros": np.zeros(4, np.float32),
+        "w2": random(6, 2, 3, 3),
+        "w3": random(6, 4, 3, 3),
+        "w4": random(2, 14, 3, 3),
+        "b4": random(2),
+        "scales": np.array([1, 1, 2, 2], np.float32),
+        "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
+    }
+
+
 def unet() -> onnx.ModelProto:
     """(N, 3, H, W) -> (N, 2, H, W) with H, W even: down, up by a transposed convolution and by resizing, concatenation, normalization."""
     make = helper.make_node
@@ -105,18 +122,22 @@ def unet() -> onnx.ModelProto:
         make("Pad", ["c", "pads"], ["cp"], mode="reflect"),
         make("Conv", ["cp", "w4", "b4"], ["y"]),
     ]
-    tensors = {
-        "w1": random(4, 3, 3, 3),
-        "ones": np.ones(4, np.float32),
-        "zeros": np.zeros(4, np.float32),
-        "w2": random(6, 2, 3, 3),
-        "w3": random(6, 4, 3, 3),
-        "w4": random(2, 14, 3, 3),
-        "b4": random(2),
-        "scales": np.array([1, 1, 2, 2], np.float32),
-        "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
+    return model(nodes, {"x": ["N", 3, "H", "W"]}, ["y"], _unet_tensors())
+
+
+def _detector_tensors() -> dict[str, Array]:
+    return {
+        "w1": random(4, 4, 1, 1),
+        "w2": random(32, 6),
+        "five": np.array([0, 2, 2, 8, 8]),
+        "four": np.array([0, 4, 8, 8]),
+        "from": np.array([0, 7]),
+        "to": np.array([8, -9]),
+        "axes": np.array([2, 3]),
+        "steps": np.array([2, -2]),
+        "condition": np.array([[True, False, True, True]]),
+        "k": np.array([3]),
     }
-    return model(nodes, {"x": ["N", 3, "H", "W"]}, ["y"], tensors)
 
 
 def detector() -> onnx.ModelProto:
@@ -139,16 +160,4 @@ def detector() -> onnx.ModelProto:
         make("Softmax", ["logits"], ["p"], axis=-1),
         make("TopK", ["p", "k"], ["scores", "places"], axis=-1),
     ]
-    tensors = {
-        "w1": random(4, 4, 1, 1),
-        "w2": random(32, 6),
-        "five": np.array([0, 2, 2, 8, 8]),
-        "four": np.array([0, 4, 8, 8]),
-        "from": np.array([0, 7]),
-        "to": np.array([8, -9]),
-        "axes": np.array([2, 3]),
-        "steps": np.array([2, -2]),
-        "condition": np.array([[True, False, True, True]]),
-        "k": np.array([3]),
-    }
-    return model(nodes, {"x": ["N", 4, 8, 8]}, ["scores", "places"], tensors)
+    return model(nodes, {"x": ["N", 4, 8, 8]}, ["scores", "places"], _detector_tensors())

@@ -310,6 +310,8 @@ def test_opsets_and_inputs_that_are_not_supported() -> None:
         loaded(model(relu, {"x": (TensorProto.INT64, [2])}, ["y"]))
     with pytest.raises(ValueError, match=r"^\[load\] a constant must be an input of the model\. Got z\.$"):
         loaded(model(relu, {"x": [2]}, ["y"]), constants={"z": [1]})
+    with pytest.raises(TypeError, match=r"^\[load\] a constant must hold numbers\. Got 'x' of <U1\.$"):
+        loaded(model(relu, {"x": [2]}, ["y"]), constants={"x": ["a"]})
 
 
 @pytest.mark.parametrize(("rank", "weight"), [(3, (4, 2, 3)), (5, (4, 2, 3, 3, 3))])

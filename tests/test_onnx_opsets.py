@@ -136,10 +136,10 @@ def test_operator_of_an_opset(opset: int, op: str, x: Array, inputs: tuple[Array
         assert abs(got - want).max(initial=0) <= 1e-5 * max(1e-30, abs(want).max(initial=0))
 
 
-def test_shape_arithmetic_is_folded() -> None:
-    """What exporters write for x.view(n, -1, h // 2, 2 * w): nothing of it runs."""
+def shape_arithmetic() -> list[Any]:
+    """What exporters write for x.view(n, -1, h // 2, 2 * w)."""
     make = helper.make_node
-    nodes = [
+    return [
         make("Shape", ["x"], ["s"]),
         make("Gather", ["s", "zero"], ["n"]),
         make("Gather", ["s", "two"], ["h"]),
@@ -157,6 +157,10 @@ def test_shape_arithmetic_is_folded() -> None:
         make("Where", ["is_rest", "minus", "wanted"], ["final"]),
         make("Reshape", ["x", "final"], ["y"]),
     ]
+
+
+def test_shape_arithmetic_is_folded() -> None:
+    """Nothing of it runs."""
     tensors = {
         "zero": np.array(0),
         "two": np.array(2),
@@ -166,7 +170,7 @@ def test_shape_arithmetic_is_folded() -> None:
         "axes": ints(0),
         "one": ints(1),
     }
-    proto = model(nodes, {"x": ["N", 3, "H", "W"]}, ["y"], tensors)
+    proto = model(shape_arithmetic(), {"x": ["N", 3, "H", "W"]}, ["y"], tensors)
     net = loads(proto.SerializeToString())
     for shape in ((1, 3, 8, 4), (2, 3, 6, 7)):
         x = random(*shape)

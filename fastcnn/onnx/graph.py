@@ -47,7 +47,7 @@ class OnnxModel(Module):
         self.outputs = _wanted(graph, outputs)
         self._nodes = ordered(graph, self.outputs)
         check_supported(self._nodes, self._opset)
-        bound = {name: np.asarray(array) for name, array in (constants or {}).items()}
+        bound = {name: _bound(name, array) for name, array in (constants or {}).items()}
         self._inputs = _free_inputs(graph, self._nodes, self.outputs, bound)
         self.inputs = tuple(info.name for info in self._inputs)
         self._parameters: dict[str, Parameter] = {}
@@ -126,6 +126,13 @@ def _wanted(graph: GraphProto, outputs: Sequence[str] | None) -> tuple[str, ...]
     if not wanted or not all(wanted):
         raise fail("a model must have an output with a name", wanted)
     return wanted
+
+
+def _bound(name: str, value: ArrayLike) -> AnyArray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"[load] a constant must hold numbers. Got '{name}' of {array.dtype}.")
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
 def _free_inputs(graph: GraphProto, nodes: list[NodeProto], outputs: tuple[str, ...], bound: Mapping[str, AnyArray]) -> list[ValueInfo]:
