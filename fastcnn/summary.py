@@ -75,7 +75,9 @@ def _trained(net: Module, trace: Trace, value: int) -> bool:
 
 
 def _macs(node: dict[str, Any], trace: Trace, output: Shape) -> int:
-    if node["op"] not in ("conv2d", "linear"):
+    if node["op"] == "conv_transpose2d":  # each input pixel meets all of its kernel
+        output = trace.graph.shape(node["inputs"][0])
+    elif node["op"] not in ("conv2d", "linear"):
         return 0
     return math.prod(output) * math.prod(trace.graph.shape(node["inputs"][1])[1:])
 
@@ -85,7 +87,7 @@ def _field_of(node: dict[str, Any], fields: dict[int, Field | None], trace: Trac
     seen = [fields[value] for value in node["inputs"] if value in fields]
     known = [field for field in seen if field is not None]
     attributes = node["attributes"]
-    if len(known) != len(seen) or not known or node["op"] in ("reshape", "linear") or "adaptive" in attributes:
+    if len(known) != len(seen) or not known or node["op"] in ("reshape", "linear", "conv_transpose2d") or "adaptive" in attributes:
         return None
     size = max(f.size[0] for f in known), max(f.size[1] for f in known)
     jump = max(f.jump[0] for f in known), max(f.jump[1] for f in known)

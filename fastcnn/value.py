@@ -19,7 +19,7 @@ from fastcnn.indexing import axis_of, merged_axes, resolved_shape, slices_of
 if TYPE_CHECKING:
     from fastcnn.trace import Trace
 
-__all__ = ["Value", "add_node", "add_nodes", "must_be_value"]
+__all__ = ["Value", "activation", "add_binary", "add_node", "add_nodes", "must_be_value", "operand_of"]
 
 
 class Value:
@@ -49,42 +49,44 @@ class Value:
 
     def __sub__(self, other: Any) -> Value:
         number = _number(other)
-        if number is not None:
-            return self._scale_shift(1.0, -number)
-        if isinstance(other, Parameter):
-            return self + self.trace.add("scale_shift", [other], {"scale": -1.0, "shift": 0.0})[0]
-        if isinstance(other, Value):
-            return self + -other
-        return self._with("add", -numeric("subtract", "an operand", other).astype(np.float32))
+        return self._scale_shift(1.0, -number) if number is not None else self._with("subtract", other)
 
     def __rsub__(self, other: Any) -> Value:
-        return (-self).__add__(other)
+        number = _number(other)
+        return self._scale_shift(-1.0, number) if number is not None else add_binary("subtract", other, self)
 
     def __truediv__(self, other: Any) -> Value:
         number = _number(other)
         if number == 0:
             raise ZeroDivisionError(f"[divide] the divisor must not be zero. Got {other!r}.")
-        if number is not None:
-            return self._scale_shift(1 / number, 0.0)
-        if isinstance(other, (Value, Parameter)):
-            raise NotImplementedError(f"[divide] the divisor must be a number or an array. Got {type(other).__name__}.")
-        return self._with("multiply", 1 / numeric("divide", "the divisor", other))
+        return self._scale_shift(1 / number, 0.0) if number is not None else self._with("divide", other)
 
-    def __rtruediv__(self, other: Any) -> NoReturn:
-        raise NotImplementedError(f"[divide] the divisor must be a number or an array. Got {type(self).__name__}.")
+    def __rtruediv__(self, other: Any) -> Value:
+        number = _number(other)
+        return self.reciprocal()._scale_shift(number, 0.0) if number is not None else add_binary("divide", other, self)
+
+    def __pow__(self, other: Any) -> Value:
+        number = _number(other)
+        return activation("power", self, number) if number is not None else self._with("power", other)
+
+    def __rpow__(self, other: Any) -> Value:
+        return add_binary("power", other, self)
 
     def __neg__(self) -> Value:
         return self._scale_shift(-1.0, 0.0)
 
+    def __abs__(self) -> Value:
+        return activation("abs", self)
+
     __radd__ = __add__
     __rmul__ = __mul__
+    add, sub, mul, div, pow, neg, abs = __add__, __sub__, __mul__, __truediv__, __pow__, __neg__, __abs__
 
     def _scale_shift(self, scale: float, shift: float) -> Value:
         return add_node("scale_shift", [self], {"scale": scale, "shift": shift})
 
     def _with(self, op: str, other: Any) -> Value:
-        operand = other if isinstance(other, (Value, Parameter)) else Parameter(numeric(op, "an operand", other))
-        return add_node(op, [self, operand], {})
+        return add_binary(op, self, other)
 
     # ---- what a value without numbers cannot do
 
@@ -179,13 +181,63 @@ class Value:
     # ---- functions
 
     def relu(self) -> Value:
-        return add_node("activation", [self], {"kind": "relu", "a": 0.0, "b": 0.0})
+        return activation("relu", self)
 
     def sigmoid(self) -> Value:
-        return add_node("activation", [self], {"kind": "sigmoid", "a": 0.0, "b": 0.0})
+        return activation("sigmoid", self)
 
     def tanh(self) -> Value:
-        return add_node("activation", [self], {"kind": "tanh", "a": 0.0, "b": 0.0})
+        return activation("tanh", self)
+
+    def exp(self) -> Value:
+        return activation("exp", self)
+
+    def log(self) -> Value:
+        return activation("log", self)
+
+    def sqrt(self) -> Value:
+        return activation("sqrt", self)
+
+    def rsqrt(self) -> Value:
+        return activation("power", self, -0.5)
+
+    def square(self) -> Value:
+        return activation("power", self, 2.0)
+
+    def reciprocal(self) -> Value:
+        return activation("reciprocal", self)
+
+    def erf(self) -> Value:
+        return activation("erf", self)
+
+    def sign(self) -> Value:
+        return activation("sign", self)
+
+    def floor(self) -> Value:
+        return activation("floor", self)
+
+    def ceil(self) -> Value:
+        return activation("ceil", self)
+
+    def round(self) -> Value:
+        return activation("round", self)
+
+    def sin(self) -> Value:
+        return activation("sin", self)
+
+    def cos(self) -> Value:
+        return activation("cos", self)
+
+    def minimum(self, other: Any) -> Value:
+        return add_binary("minimum", self, other)
+
+    def maximum(self, other: Any) -> Value:
+        return add_binary("maximum", self, other)
+
+    def clamp(self, min: Any = None, max: Any = None) -> Value:
+        from fastcnn import functional
+
+        return functional.clamp(self, min, max)
 
     def softmax(self, dim: int) -> Value:
         return add_node("softmax", [self], {"axis": axis_of("softmax", dim, self.ndim)})
@@ -207,6 +259,24 @@ def add_nodes(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> 
 
 def add_node(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Value:
     return add_nodes(op, inputs, attributes)[0]
+
+
+def activation(kind: str, x: Value, a: float = 0.0, b: float = 0.0) -> Value:
+    """A function of one number, by its name in the core (cpp/kernels/activations.inc)."""
+    return add_node("activation", [x], {"kind": kind, "a": a, "b": b})
+
+
+def operand_of(op: str, value: Any) -> Value | Parameter:
+    """A value or parameter as it is; arrays and numbers as constants."""
+    return value if isinstance(value, (Value, Parameter)) else Parameter(numeric(op, "an operand", value))
+
+
+def add_binary(op: str, a: Any, b: Any, attributes: Mapping[str, Any] | None = None) -> Value:
+    """A node of two operands, one of them at least a symbolic value."""
+    value = next((operand for operand in (a, b) if isinstance(operand, Value)), None)
+    if value is None:
+        raise TypeError(f"[{op}] an operand must be a symbolic value, as forward() gets it. Got {type(a).__name__} and {type(b).__name__}.")
+    return value.trace.add(op, [operand_of(op, a), operand_of(op, b)], attributes or {})[0]
 
 
 def must_be_value(where: str, x: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from fastcnn.arguments import flag, pair, whole
 from fastcnn.arrays import Shape
 
-__all__ = ["Pair", "adaptive_pair", "adaptive_size", "convolution", "padding_of", "pooling"]
+__all__ = ["Pair", "adaptive_pair", "adaptive_size", "convolution", "padding_of", "pooling", "transposed"]
 
 Pair = int | Sequence[int]
 
@@ -32,6 +32,21 @@ def padding_of(where: str, padding: Any, stride: tuple[int, int], dilation: tupl
 def convolution(where: str, kernel: Shape, stride: Any, padding: Any, dilation: Any) -> dict[str, Any]:
     stride, dilation = pair(where, "stride", stride, 1), pair(where, "dilation", dilation, 1)
     return {"stride": stride, "padding": padding_of(where, padding, stride, dilation, kernel), "dilation": dilation}
+
+
+def transposed(where: str, stride: Any, padding: Any, output_padding: Any, dilation: Any) -> dict[str, Any]:
+    """Of a transposed convolution, of which `padding` rows and columns are cut off the output."""
+    height, width = pair(where, "padding", padding)
+    steps, spread, extra = (
+        pair(where, "stride", stride, 1),
+        pair(where, "dilation", dilation, 1),
+        pair(where, "output_padding", output_padding),
+    )
+    for more, step, apart in zip(extra, steps, spread, strict=True):
+        if more >= max(step, apart):
+            given = f"output_padding={output_padding}, stride={stride}, dilation={dilation}"
+            raise ValueError(f"[{where}] output_padding must be smaller than stride or dilation. Got {given}.")
+    return {"stride": steps, "padding": [height, width, height, width], "output_padding": extra, "dilation": spread}
 
 
 def pooling(where: str, kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any, dilation: Any = None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Values:
     far        uniform in [1000 - scale, 1000 + scale)
     spread     in (-scale, scale), all distinct and none within 0.08 / size of a multiple of scale / 8: away from ties and kinks, so that
                differences see one smooth piece (up to some thousand elements)
+    coarse     as signed, rounded to multiples of scale / 4: zeros and ties are among them
     classes    int32 in [0, scale)
     """
 
@@ -37,6 +38,8 @@ class Values:
             return (1000 + self.scale * rng.uniform(-1, 1, self.shape)).astype(np.float32)
         if self.kind == "wide":
             return np.exp(self.scale * rng.uniform(-1, 1, self.shape)).astype(np.float32)
+        if self.kind == "coarse":
+            return (self.scale / 4 * np.rint(4 * rng.uniform(-1, 1, self.shape))).astype(np.float32)
         if self.kind == "spread":
             values = ((rng.permutation(size) + 0.37) / max(size, 1) * 2 - 1).reshape(self.shape)
         else:

@@ -11,6 +11,7 @@ from typing import Any
 
 from case import EVERY_COUNT, Case, Values, pair, positive, signed, spread
 from op_cases_conv import conv2d_cases, linear_cases
+from op_cases_conv_transpose import conv_transpose2d_cases
 from op_cases_elementwise import COVERED as COVERED_ELEMENTWISE
 from op_cases_elementwise import TABLES as ELEMENTWISE
 from op_cases_tensor import TENSOR_COVERED_BY, TENSOR_TABLES, TENSOR_TESTED_ALONE
@@ -216,6 +217,7 @@ def reorder_cases() -> Iterator[Case]:
 
 TABLES: dict[str, Callable[[], Iterable[Case]]] = {
     "conv2d": conv2d_cases,
+    "conv_transpose2d": conv_transpose2d_cases,
     "linear": linear_cases,
     "reorder": reorder_cases,
     "reshape": reshape_cases,

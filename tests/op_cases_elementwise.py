@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from case import ACTIVATIONS, EVERY_COUNT, OF_POSITIVE, STEEP, Case, Values, signed, spread
 
@@ -35,27 +36,60 @@ def prelu_cases() -> Iterator[Case]:
     yield Case("prelu", "plain", (spread(5, 19), signed(19)))
 
 
-def binary_cases(op: str) -> Iterator[Case]:
+SHAPES = (
+    ((2, 3, 4, 5), (1, 3, 1, 1)),
+    ((2, 3, 4, 5), (2, 3, 1, 1)),
+    ((2, 3, 4, 5), (2, 1, 4, 5)),
+    ((2, 3, 4, 5), (3, 1, 1)),
+    ((2, 3, 4, 5), (5,)),
+    ((2, 1, 4, 1), (1, 17, 1, 3)),
+    ((4, 5), (4, 1)),
+    ((), (2, 3)),
+    ((7,), (7,)),
+    ((), ()),
+    ((1, 1, 1), (2, 3, 1, 5)),
+    ((0, 3, 2, 2), (0, 3, 2, 2)),
+    ((0, 3, 2, 2), (1, 3, 1, 1)),
+    ((2, 3, 1, 2, 3), (2, 3, 4, 2, 1)),
+    ((2, 5000), (2, 1)),  # rows that are cut
+    ((2, 1, 5000), (3, 1)),
+)
+
+
+def binary_cases(
+    op: str,
+    first: str = "signed",
+    second: str = "signed",
+    attributes: dict[str, Any] | None = None,
+    gradients: tuple[int, ...] | None = None,
+) -> Iterator[Case]:
+    name = "".join(f"{value}-" for value in (attributes or {}).values())
+
+    def case(name: str, a: tuple[int, ...], b: tuple[int, ...]) -> Case:
+        return Case(op, name, (Values(a, first), Values(b, second)), attributes or {}, gradients)
+
     for count in EVERY_COUNT:
-        yield Case(op, f"{count}-channels", (signed(1, count, 3, 2), signed(1, count, 3, 2)))
-    shapes = (
-        ((2, 3, 4, 5), (1, 3, 1, 1)),
-        ((2, 3, 4, 5), (2, 1, 4, 5)),
-        ((2, 3, 4, 5), (5,)),
-        ((2, 1, 4, 1), (1, 17, 1, 3)),
-        ((4, 5), (4, 1)),
-        ((), (2, 3)),
-        ((7,), (7,)),
-        ((), ()),
-        ((1, 1, 1), (2, 3, 1, 5)),
-        ((0, 3, 2, 2), (0, 3, 2, 2)),
-        ((0, 3, 2, 2), (1, 3, 1, 1)),
-        ((2, 3, 1, 2, 3), (2, 3, 4, 2, 1)),
-    )
-    for a, b in shapes:
-        yield Case(op, f"{a}-{b}", (signed(*a), signed(*b)))
+        yield case(f"{name}{count}-channels", (1, count, 3, 2), (1, count, 3, 2))
+    for a, b in SHAPES:
+        yield case(f"{name}{a}-{b}", a, b)
         if a != b:
-            yield Case(op, f"{b}-{a}", (signed(*b), signed(*a)))
+            yield case(f"{name}{b}-{a}", b, a)
+
+
+def compare_cases() -> Iterator[Case]:
+    for kind in ("equal", "less", "less_equal", "greater", "greater_equal"):
+        yield from binary_cases("compare", "coarse", "coarse", {"kind": kind}, ())
+
+
+def where_cases() -> Iterator[Case]:
+    def case(name: str, condition: tuple[int, ...], a: tuple[int, ...], b: tuple[int, ...]) -> Case:
+        return Case("where", name, (Values(condition, "coarse"), signed(*a), signed(*b)), {}, (1, 2))
+
+    for count in EVERY_COUNT:
+        yield case(f"{count}-channels", (1, count, 3, 2), (1, count, 3, 2), (1, count, 3, 2))
+    for i, (a, b) in enumerate(SHAPES):
+        yield case(f"{a}-{b}", *((a, b, b), (b, a, b), (b, b, a), (b, (), a))[i % 4])
+        yield case(f"{a}-{b}-exchanged", *((b, a, a), (a, b, a), (a, a, b), (a, b, ()))[i % 4])
 
 
 def scale_shift_cases() -> Iterator[Case]:
@@ -82,12 +116,20 @@ TABLES: dict[str, Callable[[], Iterable[Case]]] = {
     "activation": activation_cases,
     "prelu": prelu_cases,
     "add": lambda: binary_cases("add"),
+    "subtract": lambda: binary_cases("subtract"),
     "multiply": lambda: binary_cases("multiply"),
+    "divide": lambda: binary_cases("divide", second="positive"),
+    "minimum": lambda: binary_cases("minimum", "spread", "spread"),
+    "maximum": lambda: binary_cases("maximum", "spread", "spread"),
+    "power": lambda: binary_cases("power", first="positive"),
+    "compare": compare_cases,
+    "where": where_cases,
     "scale_shift": scale_shift_cases,
     "reduce_to": reduce_to_cases,
 }
 
 COVERED = {
+    "binary_slope": "power",
     "activation_backward": "activation",
     "prelu_backward": "prelu",
 }

@@ -62,6 +62,44 @@ def _windows(padded: Array, kernel: Sequence[int], stride: Sequence[int], dilati
     return windows
 
 
+def conv_transpose2d(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    *,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    output_padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    activation: str = "identity",
+    activation_a: float = 0.0,
+    activation_b: float = 0.0,
+) -> Array:
+    """x (N, I, H, W), weight (I, O / groups, KH, KW), bias (O,) -> y (N, O, OH, OW).
+
+    Each pixel of x stamps the kernel, times its value, into y: stamps are a stride apart, their entries a dilation. output_padding adds
+    rows and columns behind the last stamp; then padding (top, left, bottom, right) is cut off.
+    """
+    x, weight = _float64(x), _float64(weight)
+    sizes = zip(x.shape[2:], weight.shape[2:], stride, dilation, output_padding, strict=True)
+    height, width = ((n - 1) * s + d * (k - 1) + 1 + extra for n, k, s, d, extra in sizes)
+    inputs, outputs = x.shape[1] // groups, weight.shape[1]
+    y = np.zeros((x.shape[0], outputs * groups, height, width))
+    for g in range(groups):
+        stamped, kernel = x[:, g * inputs : (g + 1) * inputs], weight[g * inputs : (g + 1) * inputs]
+        for i in range(weight.shape[2]):
+            for j in range(weight.shape[3]):
+                rows = i * dilation[0] + stride[0] * np.arange(x.shape[2])
+                columns = j * dilation[1] + stride[1] * np.arange(x.shape[3])
+                stamp = np.einsum("nihw,io->nohw", stamped, kernel[:, :, i, j])
+                y[:, g * outputs : (g + 1) * outputs, rows[:, None], columns] += stamp
+    y = y[:, :, padding[0] : height - padding[2], padding[1] : width - padding[3]]
+    if bias is not None:
+        y = y + _float64(bias)[:, None, None]
+    return activate(y, activation, activation_a, activation_b)
+
+
 def linear(
     x: Array,
     weight: Array,

@@ -9,7 +9,20 @@ import numpy as np
 
 Array = np.ndarray
 
-__all__ = ["activation", "add", "multiply", "prelu", "scale_shift"]
+__all__ = [
+    "activation",
+    "add",
+    "compare",
+    "divide",
+    "maximum",
+    "minimum",
+    "multiply",
+    "power",
+    "prelu",
+    "scale_shift",
+    "subtract",
+    "where",
+]
 
 
 def float64(array: Array) -> Array:
@@ -74,12 +87,44 @@ def prelu(x: Array, weight: Array) -> Array:
     return np.where(x > 0, x, slope * x)
 
 
+# All functions of two operands broadcast as NumPy does.
+
+
 def add(a: Array, b: Array) -> Array:
     return float64(a) + float64(b)
 
 
+def subtract(a: Array, b: Array) -> Array:
+    return float64(a) - float64(b)
+
+
 def multiply(a: Array, b: Array) -> Array:
     return float64(a) * float64(b)
+
+
+def divide(a: Array, b: Array) -> Array:
+    return float64(a) / float64(b)
+
+
+def minimum(a: Array, b: Array) -> Array:
+    return np.minimum(float64(a), float64(b))
+
+
+def maximum(a: Array, b: Array) -> Array:
+    return np.maximum(float64(a), float64(b))
+
+
+def power(a: Array, b: Array) -> Array:
+    return np.power(float64(a), float64(b))
+
+
+def compare(a: Array, b: Array, *, kind: str) -> Array:
+    """1 where it holds, else 0."""
+    return getattr(np, kind)(float64(a), float64(b)).astype(np.float64)
+
+
+def where(condition: Array, a: Array, b: Array) -> Array:
+    return np.where(float64(condition) != 0, float64(a), float64(b))
 
 
 def scale_shift(x: Array, *, scale: float, shift: float) -> Array:

@@ -13,6 +13,8 @@ from fastcnn import _core
 
 CONV = {"stride": [1, 1], "padding": [0] * 4, "dilation": [1, 1], "groups": 1}
 
+TRANSPOSED = CONV | {"output_padding": [0, 0]}
+
 X, WEIGHT = (1, 4, 8, 8), (3, 4, 3, 3)
 SWOOSH = {"activation": "swoosh", "activation_a": 0, "activation_b": 0}
 REDUCE = {"kind": "mean", "axes": [1], "keepdims": False}
@@ -37,6 +39,15 @@ BROKEN: list[tuple[str, list[tuple[int, ...] | None], dict[str, Any], str]] = [
     ("conv2d", [(1, 4, 0, 8), WEIGHT], CONV, r"\[conv2d\] input sizes must be at least 1\. Got \(1, 4, 0, 8\)\."),
     ("conv2d", [X, (0, 4, 3, 3)], CONV, r"\[conv2d\] weight sizes must be at least 1\. Got \(0, 4, 3, 3\)\."),
     ("conv2d", [X, WEIGHT], CONV | SWOOSH, r"swoosh"),
+    ("conv_transpose2d", [(1, 4, 8), (4, 3, 3, 3)], TRANSPOSED, r"\[conv_transpose2d\] input must be \(N, C, H, W\)\. Got \(1, 4, 8\)\."),
+    ("conv_transpose2d", [X, (3, 4, 3, 3)], TRANSPOSED, r"weight must have in_channels rows\. Got weight \(3, 4, 3, 3\), in_channels=4\."),
+    ("conv_transpose2d", [X, (4, 3, 3, 3)], TRANSPOSED | {"groups": 3}, r"groups must divide in_channels\. Got groups=3, in_channels=4\."),
+    ("conv_transpose2d", [X, (4, 3, 3, 3)], TRANSPOSED | {"groups": 0}, r"groups must be at least 1\. Got groups=0\."),
+    ("conv_transpose2d", [X, (4, 3, 3, 3), (4,)], TRANSPOSED, r"bias must be \(out_channels,\)\. Got bias \(4,\), out_channels=3\."),
+    ("conv_transpose2d", [X, (4, 3, 1, 1)], TRANSPOSED | {"padding": [4] * 4}, r"the output must have at least one pixel\. Got size 0\."),
+    ("conv_transpose2d", [X, (4, 3, 3, 3)], TRANSPOSED | {"output_padding": [1, 0]}, r"output_padding must be smaller than .*=1, stride=1"),
+    ("conv_transpose2d", [X, (4, 3, 3, 3)], TRANSPOSED | {"stride": [257, 1]}, r"stride must be at most 256\. Got stride=257\."),
+    ("conv_transpose2d", [X, (4, 3, 3, 3)], TRANSPOSED | {"stride": [0, 1]}, r"stride must be at least 1\. Got stride=0\."),
     ("linear", [(2, 3, 4), (5, 4), None], {}, r"\[linear\] input must be \(N, in_features\)\. Got \(2, 3, 4\)\."),
     ("linear", [(2, 3), (5, 4), None], {}, r"\[linear\] input must have in_features columns\. Got input \(2, 3\), in_features=4\."),
     ("linear", [(2, 4), (5, 4), (4,)], {}, r"\[linear\] bias must be \(out_features,\)\. Got \(4,\)\."),
@@ -44,6 +55,13 @@ BROKEN: list[tuple[str, list[tuple[int, ...] | None], dict[str, Any], str]] = [
     ("reshape", [(2, 3)], {"shape": [-1]}, r"\[shape\] sizes must not be negative\. Got \(-1,\)\."),
     ("add", [(2, 3), (2, 4)], {}, r"\[add\] .*\(2, 3\).*\(2, 4\)"),
     ("multiply", [(2, 3), (4, 3)], {}, r"\[multiply\] .*\(2, 3\).*\(4, 3\)"),
+    ("subtract", [(2, 3), (4, 3)], {}, r"\[subtract\] .*\(2, 3\).*\(4, 3\)"),
+    ("power", [(2, 3), (4, 3)], {}, r"\[power\] .*\(2, 3\).*\(4, 3\)"),
+    ("compare", [(2, 3), (4, 3)], {"kind": "less"}, r"\[compare\] .*\(2, 3\).*\(4, 3\)"),
+    ("compare", [(2, 3), (2, 3)], {"kind": "similar"}, r"\[compare\] there is no kind of this name\. Got similar\."),
+    ("binary_slope", [(2, 3), (2, 3)], {"kind": "add"}, r"\[binary_slope\] there is no kind of this name\. Got add\."),
+    ("where", [(2, 3), (2, 3), (3, 2)], {}, r"\[where\] .*\(2, 3\).*\(3, 2\)"),
+    ("where", [(2, 3), None, None], {}, r"\[where\] a or b must be given\."),
     ("concat", [(2, 3), (3, 3)], {"axis": 1}, r"\[concat\] "),
     ("concat", [(2, 3), (2, 3)], {"axis": 2}, r"\[concat\] .*2"),
     ("slice", [(2, 3)], {"axis": 1, "start": 2, "stop": 4}, r"\[slice\] .*4"),
@@ -160,7 +178,9 @@ def test_missing_inputs_are_errors(case: Case, given: int) -> None:
     values = values_of(graph, case)
     if given >= len(values):
         pytest.skip("no input is missing")
-    if given >= {"conv2d": 2, "linear": 2, "batch_norm_training": 1, "concat": 1}.get(case.op, len(values)):
+    if given >= {"conv2d": 2, "conv_transpose2d": 2, "linear": 2, "batch_norm_training": 1, "concat": 1, "where": 2}.get(
+        case.op, len(values)
+    ):
         pytest.skip("these inputs are optional")
     with pytest.raises(ValueError, match=rf"^\[{case.op}\] "):
         graph.add(case.op, values[:given], case.attributes)

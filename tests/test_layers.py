@@ -26,9 +26,10 @@ def torch() -> Any:
     ("make", "fan_in"),
     [
         (lambda seed: fc.Conv2d(6, 400, (3, 5), groups=2, seed=seed), 45),
+        (lambda seed: fc.ConvTranspose2d(400, 6, (3, 5), groups=2, seed=seed), 45),
         (lambda seed: fc.Linear(50, 300, seed=seed), 50),
     ],
-    ids=["Conv2d", "Linear"],
+    ids=["Conv2d", "ConvTranspose2d", "Linear"],
 )
 def test_values_are_drawn_by_torchs_rule(make: Callable[[int | None], fc.Module], fan_in: int) -> None:
     state, bound = make(1).state_dict(), fan_in**-0.5
@@ -84,6 +85,9 @@ LAYERS: dict[str, Callable[[Any], Any]] = {
     "conv valid": lambda nn: nn.Conv2d(6, 5, 3, 2, "valid"),
     "conv groups": lambda nn: nn.Conv2d(6, 4, 3, dilation=2, padding=2, groups=2),
     "conv depthwise": lambda nn: nn.Conv2d(6, 12, 3, padding=1, groups=6),
+    "transposed": lambda nn: nn.ConvTranspose2d(6, 4, 2, 2),
+    "transposed uneven": lambda nn: nn.ConvTranspose2d(6, 8, (3, 2), (2, 3), (1, 0), (1, 2), 2, False, (2, 1)),
+    "transposed depthwise": lambda nn: nn.ConvTranspose2d(6, 6, 4, 2, 1, groups=6),
     "linear": lambda nn: nn.Linear(8, 5),
     "linear without bias": lambda nn: nn.Sequential(nn.Flatten(2), nn.Linear(72, 5, bias=False)),
     "max pool": lambda nn: nn.MaxPool2d(2),
@@ -107,6 +111,14 @@ LAYERS: dict[str, Callable[[Any], Any]] = {
     "elu": lambda nn: nn.ELU(0.7),
     "silu": lambda nn: nn.SiLU(),
     "gelu": lambda nn: nn.GELU(),
+    "gelu tanh": lambda nn: nn.GELU(approximate="tanh"),
+    "selu": lambda nn: nn.SELU(),
+    "celu": lambda nn: nn.CELU(),
+    "celu alpha": lambda nn: nn.CELU(0.5, inplace=True),
+    "softplus": lambda nn: nn.Softplus(),
+    "softplus beta": lambda nn: nn.Softplus(beta=2.5),
+    "hardtanh": lambda nn: nn.Hardtanh(),
+    "hardtanh bounds": lambda nn: nn.Hardtanh(-0.5, 2.0, inplace=True),
     "mish": lambda nn: nn.Mish(),
     "sigmoid": lambda nn: nn.Sigmoid(),
     "tanh": lambda nn: nn.Tanh(),

@@ -67,6 +67,13 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor, residual: Tensor = None, **a
     return fused(y if residual is None else y + residual, a)
 
 
+def conv_transpose2d(x: Tensor, weight: Tensor, bias: Tensor, **a: Any) -> Tensor:
+    """Padding by cutting: torch's own is the same on both sides."""
+    top, left, bottom, right = a["padding"]
+    y = F.conv_transpose2d(x, weight, bias, a["stride"], 0, a["output_padding"], a["groups"], a["dilation"])
+    return fused(y[:, :, top : y.shape[2] - bottom, left : y.shape[3] - right], a)
+
+
 def max_pool(x: Tensor, **a: Any) -> Tensor:
     if "adaptive" in a:
         return F.adaptive_max_pool2d(x, a["adaptive"])
@@ -83,6 +90,7 @@ def avg_pool(x: Tensor, **a: Any) -> Tensor:
 
 TORCH: dict[str, Callable[..., Tensor]] = {
     "conv2d": conv2d,
+    "conv_transpose2d": conv_transpose2d,
     "linear": lambda x, weight, bias, **a: fused(F.linear(x, weight, bias), a),
     "max_pool": max_pool,
     "avg_pool": avg_pool,
@@ -97,6 +105,13 @@ TORCH: dict[str, Callable[..., Tensor]] = {
     "mse": F.mse_loss,
     "add": torch.add,
     "multiply": torch.multiply,
+    "subtract": torch.subtract,
+    "divide": torch.divide,
+    "minimum": torch.minimum,
+    "maximum": torch.maximum,
+    "power": torch.pow,
+    "compare": lambda a, b, kind: getattr(torch, "eq" if kind == "equal" else kind)(a, b).double(),
+    "where": lambda condition, a, b: torch.where(condition != 0, a, b),
     "reduce_to": lambda x, shape: x.sum_to_size(shape),
     "concat": lambda *xs, axis: torch.cat(xs, axis),
     "slice": lambda x, axis, start, stop: x.narrow(axis, start, stop - start),

@@ -28,6 +28,7 @@ FLUSHED = 2.0**-120  # 64 results below the smallest normal number, 2^-126
 # Roundings beside those of the sum. An exponential, logarithm, root or error function counts as 4: what float32 libraries reach.
 ROUNDINGS = {
     "conv2d": 2,  # bias, residual
+    "conv_transpose2d": 1,  # bias
     "linear": 1,  # bias
     "avg_pool": 2,  # 1 / pixels, and the product with it
     "activation": 10,  # mish: an exponential, its square and the quotient
@@ -42,13 +43,19 @@ ROUNDINGS = {
     "mse": 5,
     "multiply": 1,
     "add": 1,
+    "subtract": 1,
+    "divide": 2,  # its gradient: quotient, product
+    "minimum": 1,
+    "maximum": 1,
+    "power": 10,  # its gradient: power, logarithm, two products
     "scale_shift": 2,
     "reduce_to": 0,
     **tolerance_tensor.ROUNDINGS,
 }
-EXACT = {"reorder", "reshape", "max_pool", "concat", "slice"} | tolerance_tensor.EXACT  # they move values and make none
+EXACT = {"reorder", "reshape", "max_pool", "concat", "slice", "minimum", "maximum", "compare", "where"} | tolerance_tensor.EXACT  # they move values and make none
 MULTILINEAR = {
-    "conv2d", "linear", "reorder", "reshape", "avg_pool", "batch_norm", "add", "multiply", "scale_shift", "reduce_to", "concat", "slice",
+    "conv2d", "conv_transpose2d", "linear", "reorder", "reshape", "avg_pool", "batch_norm",
+    "add", "subtract", "multiply", "scale_shift", "reduce_to", "concat", "slice", "where",
 } | tolerance_tensor.MULTILINEAR  # fmt: skip
 
 
@@ -68,7 +75,8 @@ def on_absolute_values(case: Case, arrays: Sequence[Array | None]) -> Callable[.
         inputs = tuple(None if x is None else np.asarray(x, np.float64) for x in inputs)
         if case.op == "batch_norm":  # x - mean becomes |x| + |mean|
             inputs = (*inputs[:3], -inputs[3], inputs[4])
-        return np.asarray(getattr(reference, case.op)(*inputs, **attributes))
+        op = "add" if case.op == "subtract" else case.op
+        return np.asarray(getattr(reference, op)(*inputs, **attributes))
 
     return magnitude
 
@@ -101,6 +109,9 @@ def forward_length(case: Case, arrays: Sequence[Array | None], y: Array) -> int:
         return tolerance_tensor.forward_length(case, arrays)
     if case.op == "conv2d":
         return math.prod(arrays[1].shape[1:])
+    if case.op == "conv_transpose2d":
+        inputs, _, KH, KW = arrays[1].shape
+        return inputs // case.attributes["groups"] * KH * KW
     if case.op == "linear":
         return arrays[1].shape[1]
     if case.op == "avg_pool":
@@ -194,6 +205,8 @@ def _cross_entropy(case: Case, arrays: Sequence[Array], outputs: Sequence[Array]
 FORWARD: dict[str, Callable[..., list[Array]]] = {
     "activation": _activation,
     "prelu": lambda case, arrays, outputs: [tolerance(case.op, 0, abs(outputs[0]))],
+    "divide": lambda case, arrays, outputs: [tolerance(case.op, 0, abs(outputs[0]))],
+    "power": lambda case, arrays, outputs: [tolerance(case.op, 0, abs(outputs[0]))],
     "batch_norm_training": _batch_norm_training,
     "local_response_norm": lambda case, arrays, outputs: [tolerance(case.op, lrn_length(case), abs(outputs[0]))],
     "softmax": lambda case, arrays, outputs: [tolerance(case.op, softmax_length(arrays[0], case.attributes["axis"]), outputs[0])],
@@ -215,6 +228,9 @@ def gradient_length(case: Case, arrays: Sequence[Array | None], y: Array, operan
     if case.op == "conv2d":
         outputs, _, KH, KW = arrays[1].shape
         return outputs // case.attributes["groups"] * KH * KW if operand == 0 else y.size // outputs
+    if case.op == "conv_transpose2d":
+        pixels = arrays[0].size // max(arrays[0].shape[1], 1)
+        return (math.prod(arrays[1].shape[1:]), pixels, y.size // max(y.shape[1], 1))[operand]
     if case.op == "linear":
         return arrays[1].shape[0] if operand == 0 else y.shape[0]
     if case.op == "avg_pool":
@@ -246,6 +262,18 @@ def _activation_gradient(case: Case, arrays: Sequence[Array], outputs: Sequence[
         return tolerance(case.op, 4, dy * steep[kind]())
     # slopes are sums of terms up to 1 + |x|, as in sigmoid + x sigmoid (1 - sigmoid); three exponentials at most
     return tolerance(case.op, 4, dy * (1 + x) * steepest(kind, a, b))
+
+
+def _binary_gradient(case: Case, arrays: Sequence[Array], outputs: Sequence[Array], dy: Array, operand: int) -> Array:
+    """A sum over all places where the operand is used, of dy times the slope there."""
+    a, b = (array.astype(np.float64) for array in arrays)
+    slope = {
+        "divide": lambda: (1 / b, a / b**2),
+        "power": lambda: (b * a ** (b - 1), outputs[0] * np.log(a)),
+    }.get(case.op, lambda: (1.0, 1.0))()[operand]
+    shape = arrays[operand].shape
+    terms = reference.reduce_to(np.broadcast_to(dy * abs(slope), outputs[0].shape), shape=shape)
+    return tolerance(case.op, outputs[0].size // max(arrays[operand].size, 1), terms)
 
 
 def _prelu_gradient(case: Case, arrays: Sequence[Array], outputs: Sequence[Array], dy: Array, operand: int) -> Array:
@@ -319,6 +347,10 @@ def _max_pool_gradient(case: Case, arrays: Sequence[Array], outputs: Sequence[Ar
 GRADIENT: dict[str, Callable[..., Array]] = {
     "activation": _activation_gradient,
     "prelu": _prelu_gradient,
+    "divide": _binary_gradient,
+    "minimum": _binary_gradient,
+    "maximum": _binary_gradient,
+    "power": _binary_gradient,
     "batch_norm_training": _batch_norm_training_gradient,
     "local_response_norm": _local_response_norm_gradient,
     "softmax": _softmax_gradient,

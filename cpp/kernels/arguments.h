@@ -17,6 +17,49 @@ struct Activation {
   float a = 0, b = 0;
 };
 
+// Functions of two numbers.
+enum class BinaryKind : int32_t {
+  add,
+  subtract,
+  multiply,
+  divide,
+  minimum,  // NaN where either is
+  maximum,
+  power,  // a^b
+  equal,  // comparisons: 1 or 0
+  less,
+  less_equal,
+  minimum_slope,   // d min(a, b) / da: 1/2 where they are equal
+  power_slope,     // d a^b / da
+  exponent_slope,  // d a^b / db
+};
+
+// A run of floats that may be shorter than what it stands for.
+enum class Repeat : int32_t {
+  none,
+  element,  // one float, over and over
+  lanes,    // as many floats as the ISA has lanes, over and over
+};
+struct Repeated {
+  const float* data;
+  Repeat repeat;
+};
+
+// y[i] = kind(a[i], b[i]). y may be one of the operands.
+struct Binary {
+  BinaryKind kind;
+  float* y;
+  Repeated a, b;
+  int64_t count;
+};
+
+// y[i] = condition[i] != 0 ? a[i] : b[i]; NaN is true.
+struct Where {
+  float* y;
+  Repeated condition, a, b;
+  int64_t count;
+};
+
 // One unit of a direct convolution: some rows of one image, one or two blocks of output channels.
 //   output[r, x, o] = act(bias[o] + sum over input blocks ib, kernel rows i, kernel columns j, channels k of
 //                         input[ib, r row_step + i tap_row, x pixel_step + j tap_column, k] weights[ib, i, j, k, o] + residual[r, x, o])

@@ -1,6 +1,7 @@
 // Depthwise convolution: every channel has a filter of its own, so a lane is a channel and nothing is broadcast. R output pixels are summed
 // in registers over the taps; each tap's weights are loaded once for all of them.
 #include "kernels/kernels.h"
+#include "kernels/pixels.h"
 #include "simd/vec.h"
 
 namespace fastcnn::FASTCNN_ISA {
@@ -57,7 +58,7 @@ void conv_depthwise(const ConvDepthwise& unit) {
       tiles[to - from](unit, unit.input + row * unit.row_step + from * unit.pixel_step, output + from * unit.output_pixel_stride,
                        unit.residual ? unit.residual + row * unit.residual_row_stride + from * kLanes : nullptr);
     }
-    activate(output, output, int64_t{unit.columns} * kLanes, unit.activation);
+    activate_pixels(output, unit.columns, unit.output_pixel_stride, unit.activation);
   }
 }
 

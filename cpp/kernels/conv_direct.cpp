@@ -9,6 +9,7 @@
 //     pixel R - 1 |           |           |
 //                 +-----------+-----------+
 #include "kernels/kernels.h"
+#include "kernels/pixels.h"
 #include "simd/vec.h"
 
 namespace fastcnn::FASTCNN_ISA {
@@ -116,10 +117,8 @@ void conv_direct(const ConvDirect& unit) {
       tiles[to - from](unit, at, clamp);
     }
     if (is_clamp(unit.activation)) continue;
-    for (int c = 0; c < unit.output_blocks; ++c) {
-      float* pixels = output + c * unit.output_block_stride;
-      activate(pixels, pixels, int64_t{unit.columns} * kLanes, unit.activation);
-    }
+    for (int c = 0; c < unit.output_blocks; ++c)
+      activate_pixels(output + c * unit.output_block_stride, unit.columns, unit.output_pixel_stride, unit.activation);
   }
 }
 

@@ -17,14 +17,6 @@ void activate_backward(float* dx, const float* dy, const float* x, int64_t count
             [&](auto kind) { map(dx, count, [&](Vec d, Vec v) { return d * derivative<decltype(kind)::value>(v, a, b); }, dy, x); });
 }
 
-void add(float* y, const float* a, const float* b, int64_t count) {
-  map(y, count, [](Vec u, Vec v) { return u + v; }, a, b);
-}
-
-void multiply(float* y, const float* a, const float* b, int64_t count) {
-  map(y, count, [](Vec u, Vec v) { return u * v; }, a, b);
-}
-
 void scale_shift(float* y, const float* x, int64_t count, float scale, float shift) {
   const Vec factor = broadcast(scale), offset = broadcast(shift);
   map(y, count, [&](Vec v) { return fma(v, factor, offset); }, x);

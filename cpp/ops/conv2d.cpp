@@ -82,7 +82,7 @@ void backward(GradientScope& scope) {
 }
 
 // conv2d_prepare(weight, bias?) -> prepared, a plain array in the chosen algorithm's own order. Attributes: those of the convolution,
-// "input", "kernel", "lanes", "algorithm", and "backward" where it serves the gradient for the input.
+// "input", "kernel", "lanes", "algorithm", and "backward" where it serves the gradient for the input or a transposed convolution.
 ConvProblem prepared_problem(const Attributes& attributes) {
   const Conv2dGeometry g = conv2d_geometry(attributes, Shape(attributes.integers("input")), Shape(attributes.integers("kernel")));
   const int lanes = static_cast<int>(attributes.integer("lanes"));
@@ -95,7 +95,7 @@ std::vector<TensorType> infer_prepare(const NodeView& node) {
   require(node.input(0).shape == kernel, "conv2d_prepare", "weight must have the shape of the kernel", node.input(0).shape, ", kernel ",
           kernel);
   if (node.has_input(1))
-    require(node.input(1).shape == Shape{kernel[0]}, "conv2d_prepare", "bias must be (out_channels,)", node.input(1).shape);
+    require(node.input(1).shape == Shape{problem.out_channels}, "conv2d_prepare", "bias must be (out_channels,)", node.input(1).shape);
   return {{.shape = {find_conv2d_algorithm(node.attributes.text("algorithm")).prepared_elements(problem)}}};
 }
 

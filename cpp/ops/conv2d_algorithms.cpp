@@ -8,6 +8,8 @@ int ConvProblem::ring() const {
   Index reach = 0;
   for (const AxisWalk& walk : rows) reach = std::max(reach, reach_outside(walk, in_h));
   for (const AxisWalk& walk : columns) reach = std::max(reach, reach_outside(walk, in_w));
+  constexpr Index kMostRing = 1 << 20;  // an image with a wider one is larger than any value (core/tensor.h)
+  require(reach <= kMostRing, "conv2d", join("at most ", kMostRing, " pixels outside of the image may be read"), reach);
   return static_cast<int>(reach);
 }
 

@@ -56,13 +56,12 @@ Step bind_backward(const BindScope& scope) {
   Step step;
   step.units = ceil_div(count, kRun);
   step.flops = 3.0 * static_cast<double>(count);
-  step.run = [=, scale_shift = scope.kernels.scale_shift, add = scope.kernels.add](const RunContext& run, Index begin, Index end) {
+  step.run = [=, scale_shift = scope.kernels.scale_shift, binary = scope.kernels.binary](const RunContext& run, Index begin, Index end) {
     const float factor = 2.0f * *dloss.data(run) / static_cast<float>(count);
     for (Index start = begin * kRun; start < std::min(count, end * kRun); start += kRun) {
       const Index length = std::min(kRun, count - start);
       float *to = dx.data(run) + start, *negative = dy.data(run) + start;
-      scale_shift(negative, y.data(run) + start, length, -1.0f, 0.0f);
-      add(to, x.data(run) + start, negative, length);  // x - y, exact where they are close
+      binary({BinaryKind::subtract, to, {x.data(run) + start, Repeat::none}, {y.data(run) + start, Repeat::none}, length});
       scale_shift(to, to, length, factor, 0.0f);
       scale_shift(negative, to, length, -1.0f, 0.0f);
     }

@@ -4,44 +4,44 @@ from __future__ import annotations
 
 from fastcnn._core import Parameter
 from fastcnn.arguments import flag, number, whole
-from fastcnn.value import Value, add_node, must_be_value
+from fastcnn.value import Value, activation, add_node, must_be_value
 
 __all__ = [
+    "celu",
     "dropout",
     "elu",
     "gelu",
     "hardsigmoid",
     "hardswish",
+    "hardtanh",
     "leaky_relu",
     "log_softmax",
     "mish",
     "prelu",
     "relu",
     "relu6",
+    "selu",
     "sigmoid",
     "silu",
     "softmax",
+    "softplus",
     "tanh",
 ]
 
 
-def _activation(x: Value, kind: str, a: float = 0.0, b: float = 0.0) -> Value:
-    return add_node("activation", [x], {"kind": kind, "a": a, "b": b})
-
-
 def relu(x: Value, inplace: bool = False) -> Value:
     """max(x, 0)"""
-    return _activation(x, "relu")
+    return activation("relu", x)
 
 
 def relu6(x: Value, inplace: bool = False) -> Value:
     """min(max(x, 0), 6)"""
-    return _activation(x, "clipped", 0.0, 6.0)
+    return activation("clipped", x, 0.0, 6.0)
 
 
 def leaky_relu(x: Value, negative_slope: float = 0.01, inplace: bool = False) -> Value:
     """x where it is positive, negative_slope * x elsewhere"""
-    return _activation(x, "leaky_relu", number("leaky_relu", "negative_slope", negative_slope))
+    return activation("leaky_relu", x, number("leaky_relu", "negative_slope", negative_slope))
 
 
 def prelu(x: Value, weight: Value | Parameter) -> Value:
@@ -51,43 +51,71 @@ def prelu(x: Value, weight: Value | Parameter) -> Value:
 
 def elu(x: Value, alpha: float = 1.0, inplace: bool = False) -> Value:
     """x where it is positive, alpha * (exp(x) - 1) elsewhere"""
-    return _activation(x, "elu", number("elu", "alpha", alpha))
+    return activation("elu", x, number("elu", "alpha", alpha))
+
+
+def selu(x: Value, inplace: bool = False) -> Value:
+    """1.0507 * elu(x, 1.6733), which keeps mean 0 and variance 1 (Klambauer et al., 2017)"""
+    return activation("selu", x, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946)
+
+
+def celu(x: Value, alpha: float = 1.0, inplace: bool = False) -> Value:
+    """x where it is positive, alpha * (exp(x / alpha) - 1) elsewhere"""
+    alpha = number("celu", "alpha", alpha)
+    if alpha == 0:
+        raise ValueError("[celu] alpha must not be zero. Got alpha=0.")
+    return elu(x) if alpha == 1 else elu(x / alpha) * alpha
+
+
+def softplus(x: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
+    """log(1 + exp(beta * x)) / beta. Beyond threshold / beta torch takes x itself, which from 15 on is the same in float32."""
+    beta = number("softplus", "beta", beta, above=0)
+    number("softplus", "threshold", threshold, 15)
+    return activation("softplus", x) if beta == 1 else activation("softplus", x * beta) / beta
+
+
+def hardtanh(x: Value, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Value:
+    """min(max(x, min_val), max_val)"""
+    low, high = number("hardtanh", "min_val", min_val), number("hardtanh", "max_val", max_val)
+    if low > high:
+        raise ValueError(f"[hardtanh] min_val must be at most max_val. Got min_val={low:g}, max_val={high:g}.")
+    return activation("clipped", x, low, high)
 
 
 def silu(x: Value, inplace: bool = False) -> Value:
     """x * sigmoid(x)"""
-    return _activation(x, "silu")
+    return activation("silu", x)
 
 
 def gelu(x: Value, approximate: str = "none") -> Value:
-    """x * Phi(x), Phi the normal distribution function"""
-    if approximate != "none":
-        raise NotImplementedError(f"[gelu] approximate must be 'none'. Got approximate={approximate!r}.")
-    return _activation(x, "gelu")
+    """x * Phi(x), Phi the normal distribution function; approximate "tanh": x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2"""
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"[gelu] approximate must be 'none' or 'tanh'. Got approximate={approximate!r}.")
+    return activation("gelu" if approximate == "none" else "gelu_tanh", x)
 
 
 def mish(x: Value, inplace: bool = False) -> Value:
     """x * tanh(log(1 + exp(x)))"""
-    return _activation(x, "mish")
+    return activation("mish", x)
 
 
 def sigmoid(x: Value) -> Value:
     """1 / (1 + exp(-x))"""
-    return _activation(x, "sigmoid")
+    return activation("sigmoid", x)
 
 
 def tanh(x: Value) -> Value:
-    return _activation(x, "tanh")
+    return activation("tanh", x)
 
 
 def hardsigmoid(x: Value, inplace: bool = False) -> Value:
     """min(max(x + 3, 0), 6) / 6"""
-    return _activation(x, "hardsigmoid", 1 / 6, 0.5)
+    return activation("hardsigmoid", x, 1 / 6, 0.5)
 
 
 def hardswish(x: Value, inplace: bool = False) -> Value:
     """x * hardsigmoid(x)"""
-    return _activation(x, "hardswish")
+    return activation("hardswish", x)
 
 
 def softmax(x: Value, dim: int) -> Value:

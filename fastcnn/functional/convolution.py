@@ -1,4 +1,4 @@
-"""Weighted sums: convolution and linear layers."""
+"""Weighted sums: convolution, transposed convolution and linear layers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import math
 from fastcnn._core import Parameter
 from fastcnn.arguments import whole
 from fastcnn.value import Value, add_node, must_be_value
-from fastcnn.windows import Pair, convolution
+from fastcnn.windows import Pair, convolution, transposed
 
-__all__ = ["conv2d", "linear"]
+__all__ = ["conv2d", "conv_transpose2d", "linear"]
 
 
 def conv2d(
@@ -24,6 +24,24 @@ def conv2d(
     """weight: (out_channels, C / groups, KH, KW), bias: (out_channels,). padding: rows and columns of zeros, "same" or "valid"."""
     attributes = convolution("conv2d", tuple(weight.shape[2:]), stride, padding, dilation)
     return add_node("conv2d", [x, weight, bias], {**attributes, "groups": whole("conv2d", "groups", groups, 1)})
+
+
+def conv_transpose2d(
+    x: Value,
+    weight: Value | Parameter,
+    bias: Value | Parameter | None = None,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    output_padding: Pair = 0,
+    groups: int = 1,
+    dilation: Pair = 1,
+) -> Value:
+    """(N, C, H, W) -> (N, O, OH, OW): each pixel stamps the kernel, stamps a stride apart (Zeiler et al., 2010).
+
+    weight: (C, O / groups, KH, KW), bias: (O,). OH = (H - 1) * stride - 2 * padding + dilation * (KH - 1) + 1 + output_padding.
+    """
+    attributes = transposed("conv_transpose2d", stride, padding, output_padding, dilation)
+    return add_node("conv_transpose2d", [x, weight, bias], {**attributes, "groups": whole("conv_transpose2d", "groups", groups, 1)})
 
 
 def linear(x: Value, weight: Value | Parameter, bias: Value | Parameter | None = None) -> Value:

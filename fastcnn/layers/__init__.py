@@ -1,10 +1,13 @@
 """The layers, with PyTorch's names, argument names, order and defaults. One file an idea."""
 
 from fastcnn.layers.activation import (
+    CELU,
     ELU,
     GELU,
+    SELU,
     Hardsigmoid,
     Hardswish,
+    Hardtanh,
     LeakyReLU,
     LogSoftmax,
     Mish,
@@ -14,27 +17,32 @@ from fastcnn.layers.activation import (
     Sigmoid,
     SiLU,
     Softmax,
+    Softplus,
     Tanh,
 )
 from fastcnn.layers.base import Layer
-from fastcnn.layers.conv import Conv2d
+from fastcnn.layers.conv import Conv2d, ConvTranspose2d
 from fastcnn.layers.linear import Linear
 from fastcnn.layers.normalization import BatchNorm2d, LocalResponseNorm
 from fastcnn.layers.pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
 from fastcnn.layers.shape import Dropout, Flatten, Identity
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
+    "SELU",
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool2d",
     "AvgPool2d",
     "BatchNorm2d",
     "Conv2d",
+    "ConvTranspose2d",
     "Dropout",
     "Flatten",
     "Hardsigmoid",
     "Hardswish",
+    "Hardtanh",
     "Identity",
     "Layer",
     "LeakyReLU",
@@ -49,5 +57,6 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softplus",
     "Tanh",
 ]

@@ -9,10 +9,13 @@ from fastcnn.layers.base import Layer
 from fastcnn.value import Value
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
+    "SELU",
     "Hardsigmoid",
     "Hardswish",
+    "Hardtanh",
     "LeakyReLU",
     "LogSoftmax",
     "Mish",
@@ -22,6 +25,7 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softplus",
     "Tanh",
 ]
 
@@ -48,6 +52,13 @@ class ReLU6(_Inplace):
 
     def forward(self, x: Value) -> Value:
         return functional.relu6(x)
+
+
+class SELU(_Inplace):
+    """1.0507 * elu(x, 1.6733), which keeps mean 0 and variance 1 (Klambauer et al., 2017)."""
+
+    def forward(self, x: Value) -> Value:
+        return functional.selu(x)
 
 
 class SiLU(_Inplace):
@@ -91,13 +102,13 @@ class Tanh(Layer):
 
 
 class GELU(Layer):
-    """x * Phi(x), Phi the normal distribution function. approximate must be "none"."""
+    """x * Phi(x), Phi the normal distribution function; approximate "tanh": with a tanh in its place."""
 
     arguments = ("approximate",)
 
     def __init__(self, approximate: str = "none") -> None:
-        if approximate != "none":
-            raise NotImplementedError(f"[GELU] approximate must be 'none'. Got approximate={approximate!r}.")
+        if approximate not in ("none", "tanh"):
+            raise ValueError(f"[GELU] approximate must be 'none' or 'tanh'. Got approximate={approximate!r}.")
         self.approximate = approximate
 
     def forward(self, x: Value) -> Value:
@@ -137,6 +148,70 @@ class ELU(Layer):
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+
+
+class CELU(Layer):
+    """x where it is positive, alpha * (exp(x / alpha) - 1) elsewhere."""
+
+    arguments = ("alpha", "inplace")
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        self.alpha = number("CELU", "alpha", alpha)
+        self.inplace = flag("CELU", "inplace", inplace)
+        if self.alpha == 0:
+            raise ValueError("[CELU] alpha must not be zero. Got alpha=0.")
+
+    def forward(self, x: Value) -> Value:
+        return functional.celu(x, self.alpha)
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+
+
+class Softplus(Layer):
+    """log(1 + exp(beta * x)) / beta. threshold: at least 15, from where on the answer is x itself in float32."""
+
+    arguments = ("beta", "threshold")
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        self.beta = number("Softplus", "beta", beta, above=0)
+        self.threshold = number("Softplus", "threshold", threshold, 15)
+
+    def forward(self, x: Value) -> Value:
+        return functional.softplus(x, self.beta, self.threshold)
+
+    def extra_repr(self) -> str:
+        return f"beta={self.beta}, threshold={self.threshold}"
+
+
+class Hardtanh(Layer):
+    """min(max(x, min_val), max_val). min_value and max_value are torch's old names of the two; they must be None."""
+
+    arguments = ("min_val", "max_val", "inplace", "min_value", "max_value")
+
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
+        for name, value in (("min_value", min_value), ("max_value", max_value)):
+            if value is not None:
+                raise NotImplementedError(f"[Hardtanh] {name} must be None. Got {name}={value!r}.")
+        self.min_val = number("Hardtanh", "min_val", min_val)
+        self.max_val = number("Hardtanh", "max_val", max_val)
+        self.inplace = flag("Hardtanh", "inplace", inplace)
+        self.min_value = self.max_value = None
+        if self.min_val >= self.max_val:
+            raise ValueError(f"[Hardtanh] min_val must be below max_val. Got min_val={min_val}, max_val={max_val}.")
+
+    def forward(self, x: Value) -> Value:
+        return functional.hardtanh(x, self.min_val, self.max_val)
+
+    def extra_repr(self) -> str:
+        return f"min_val={self.min_val}, max_val={self.max_val}" + (", inplace=True" if self.inplace else "")
 
 
 class PReLU(Layer):

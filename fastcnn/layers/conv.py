@@ -1,4 +1,4 @@
-"""Conv2d."""
+"""Conv2d and ConvTranspose2d."""
 
 from __future__ import annotations
 
@@ -11,9 +11,24 @@ from fastcnn.arguments import flag, pair, seed_or_none, whole
 from fastcnn.initial import uniform
 from fastcnn.layers.base import Layer
 from fastcnn.value import Value
-from fastcnn.windows import Pair, convolution
+from fastcnn.windows import Pair, convolution, transposed
 
-__all__ = ["Conv2d"]
+__all__ = ["Conv2d", "ConvTranspose2d"]
+
+
+def _check_groups(layer: Conv2d | ConvTranspose2d, where: str) -> None:
+    for name in ("in_channels", "out_channels"):
+        if getattr(layer, name) % layer.groups:
+            raise ValueError(f"[{where}] groups must divide {name}. Got groups={layer.groups}, {name}={getattr(layer, name)}.")
+    if layer.padding_mode != "zeros":
+        raise NotImplementedError(f"[{where}] padding_mode must be 'zeros'. Got padding_mode={layer.padding_mode!r}.")
+
+
+def _repr(layer: Conv2d | ConvTranspose2d, shown: tuple[tuple[str, Any], ...]) -> str:
+    """shown: what is named where it is not the usual."""
+    text: list[Any] = [layer.in_channels, layer.out_channels, f"kernel_size={layer.kernel_size}", f"stride={layer.stride}"]
+    text += [f"{name}={getattr(layer, name)}" for name, usual in shown if getattr(layer, name) != usual]
+    return ", ".join(map(str, text)) + ("" if layer.bias else ", bias=False")
 
 
 class Conv2d(Layer):
@@ -53,11 +68,7 @@ class Conv2d(Layer):
 
     def _check(self, where: str) -> None:
         convolution(where, self.kernel_size, self.stride, self.padding, self.dilation)
-        for name in ("in_channels", "out_channels"):
-            if getattr(self, name) % self.groups:
-                raise ValueError(f"[{where}] groups must divide {name}. Got groups={self.groups}, {name}={getattr(self, name)}.")
-        if self.padding_mode != "zeros":
-            raise NotImplementedError(f"[{where}] padding_mode must be 'zeros'. Got padding_mode={self.padding_mode!r}.")
+        _check_groups(self, where)
 
     def _draw(self, bias: bool, generator: np.random.Generator) -> None:
         inputs, (height, width) = self.in_channels // self.groups, self.kernel_size
@@ -69,7 +80,59 @@ class Conv2d(Layer):
         return functional.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
-        text: list[Any] = [self.in_channels, self.out_channels, f"kernel_size={self.kernel_size}", f"stride={self.stride}"]
-        shown = (("padding", (0, 0)), ("dilation", (1, 1)), ("groups", 1))
-        text += [f"{name}={getattr(self, name)}" for name, usual in shown if getattr(self, name) != usual]
-        return ", ".join(map(str, text)) + ("" if self.bias else ", bias=False")
+        return _repr(self, (("padding", (0, 0)), ("dilation", (1, 1)), ("groups", 1)))
+
+
+class ConvTranspose2d(Layer):
+    """Transposed convolution: (N, in_channels, H, W) -> (N, out_channels, OH, OW). Each pixel stamps the kernel, stamps a stride apart.
+
+    weight: (in_channels, out_channels / groups, KH, KW), bias: (out_channels,). padding: rows and columns that are cut off the output on
+    each side; output_padding: added to it behind. seed: of the initial values (torch's distribution); None draws fresh ones.
+    """
+
+    arguments = (
+        "in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding", "groups", "bias", "dilation", "padding_mode",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair = 0,
+        output_padding: Pair = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Pair = 1,
+        padding_mode: str = "zeros",
+        *,
+        seed: int | None = None,
+    ) -> None:
+        where = "ConvTranspose2d"
+        self.in_channels = whole(where, "in_channels", in_channels, 1)
+        self.out_channels = whole(where, "out_channels", out_channels, 1)
+        self.kernel_size = pair(where, "kernel_size", kernel_size, 1)
+        self.stride = pair(where, "stride", stride, 1)
+        self.padding = pair(where, "padding", padding)
+        self.dilation = pair(where, "dilation", dilation, 1)
+        self.output_padding = pair(where, "output_padding", output_padding)
+        self.groups = whole(where, "groups", groups, 1)
+        self.padding_mode = padding_mode
+        transposed(where, self.stride, self.padding, self.output_padding, self.dilation)
+        _check_groups(self, where)
+        self._draw(flag(where, "bias", bias), np.random.default_rng(seed_or_none(where, seed)))
+
+    def _draw(self, bias: bool, generator: np.random.Generator) -> None:
+        outputs, (height, width) = self.out_channels // self.groups, self.kernel_size
+        fan_in = outputs * height * width  # torch's rule: of the second axis, here too
+        self.weight = uniform("weight", (self.in_channels, outputs, height, width), fan_in, generator)
+        self.bias = uniform("bias", (self.out_channels,), fan_in, generator) if bias else None
+
+    def forward(self, x: Value) -> Value:
+        steps = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
+        return functional.conv_transpose2d(x, self.weight, self.bias, *steps)
+
+    def extra_repr(self) -> str:
+        shown = (("padding", (0, 0)), ("dilation", (1, 1)), ("output_padding", (0, 0)), ("groups", 1))
+        return _repr(self, shown)

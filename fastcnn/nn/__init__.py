@@ -3,17 +3,21 @@
 from fastcnn._core import Parameter
 from fastcnn.containers import ModuleList, Sequential
 from fastcnn.layers import (
+    CELU,
     ELU,
     GELU,
+    SELU,
     AdaptiveAvgPool2d,
     AdaptiveMaxPool2d,
     AvgPool2d,
     BatchNorm2d,
     Conv2d,
+    ConvTranspose2d,
     Dropout,
     Flatten,
     Hardsigmoid,
     Hardswish,
+    Hardtanh,
     Identity,
     LeakyReLU,
     Linear,
@@ -27,6 +31,7 @@ from fastcnn.layers import (
     Sigmoid,
     SiLU,
     Softmax,
+    Softplus,
     Tanh,
 )
 from fastcnn.loss import CrossEntropyLoss, MSELoss
@@ -34,18 +39,22 @@ from fastcnn.module import Module
 from fastcnn.nn import functional
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
+    "SELU",
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool2d",
     "AvgPool2d",
     "BatchNorm2d",
     "Conv2d",
+    "ConvTranspose2d",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
     "Hardsigmoid",
     "Hardswish",
+    "Hardtanh",
     "Identity",
     "LeakyReLU",
     "Linear",
@@ -64,6 +73,7 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softplus",
     "Tanh",
     "functional",
 ]

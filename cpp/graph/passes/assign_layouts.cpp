@@ -78,8 +78,10 @@ void assign_rings(Graph& graph) {
   }
   // Where an op could work in place, its input gets the output's ring: equal types are what makes it possible.
   for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+    const TensorType& output = graph.type(node->outputs[0]);
     for (std::size_t i : node->op->in_place)
-      if (i < node->inputs.size() && node->inputs[i] != kNoValue) widen(node->inputs[i], graph.type(node->outputs[0]).layout.ring);
+      if (i < node->inputs.size() && node->inputs[i] != kNoValue && graph.type(node->inputs[i]).shape == output.shape)
+        widen(node->inputs[i], output.layout.ring);
   }
 }
 

@@ -1,0 +1,162 @@
+// conv_transpose2d: y(N, O, OH, OW) = act(sum over i, k of x(N, I, H, W) weight(I, O / groups, KH, KW), each pixel of x stamped with the
+// kernel at distances of the stride, + bias(O)). It is the gradient for its input of the convolution that leads from y to x, and is
+// computed by that convolution's algorithms (ConvProblem, backward), with bias and activation in their epilogue:
+//
+//   OH = (H - 1) stride - top - bottom + dilation (KH - 1) + 1 + output_padding
+//
+// Inputs: x, weight, bias?. Once an algorithm is chosen (attribute "algorithm"), weight is replaced by what conv2d_prepare makes of weight
+// and bias, and "kernel" remembers the weight's shape.
+#include <algorithm>
+
+#include "kernels/kernels.h"
+#include "ops/activation_kind.h"
+#include "ops/conv2d_algorithms.h"
+#include "ops/ops.h"
+
+namespace fastcnn {
+
+namespace {
+
+constexpr const char* kOp = "conv_transpose2d";
+
+// Each remainder of a position by the stride is a pass of its own: the square of this bounds how many a file can ask for.
+constexpr Index kMostStride = 256;
+
+// One axis of the output, and of the convolution that leads back from it. Where output_padding is a whole stride or more, that
+// convolution would make more than `size` outputs: its padding is shortened, and where that does not suffice, the last rows of y, which
+// no pixel of x reaches, are cut off.
+struct OutputAxis {
+  Index size;            // of y
+  Index padding_behind;  // of the convolution back
+  Index cut;             // from y before it
+};
+
+OutputAxis output_axis(Index inputs, Index kernel, Index stride, Index dilation, Index before, Index behind, Index output_padding) {
+  require(output_padding < std::max(stride, dilation), kOp, "output_padding must be smaller than stride or dilation",
+          "output_padding=", output_padding, ", stride=", stride, ", dilation=", dilation);
+  require(stride <= kMostStride, kOp, join("stride must be at most ", kMostStride), "stride=", stride);
+  require(kernel - 1 <= Shape::kMostElements / dilation, kOp, "the kernel must reach over at most 2^40 pixels", "kernel ", kernel,
+          ", dilation=", dilation);
+  const Index span = dilation * (kernel - 1) + 1;
+  const Index size = (inputs - 1) * stride + span + output_padding - before - behind;
+  require(size >= 1, kOp, "the output must have at least one pixel", "size ", size);
+  const Index excess = output_padding / stride * stride;
+  return {size, std::max<Index>(0, behind - excess), std::max<Index>(0, excess - behind)};
+}
+
+struct Transposed {
+  OutputAxis rows, columns;
+  Conv2dGeometry g;  // of the convolution from y (g.C, g.H, g.W) to x (g.O, g.OH, g.OW)
+};
+
+Transposed transposed(const Attributes& attributes, const Shape& x, const Shape& weight) {
+  require(x.rank() == 4, kOp, "input must be (N, C, H, W)", x);
+  require(weight.rank() == 4, kOp, "weight must be (in_channels, out_channels / groups, height, width)", weight);
+  const auto& stride = attributes.integers("stride", 2, 1, kOp);
+  const auto& dilation = attributes.integers("dilation", 2, 1, kOp);
+  const auto& padding = attributes.integers("padding", 4, 0, kOp);
+  const auto& extra = attributes.integers("output_padding", 2, 0, kOp);
+  const Index groups = attributes.integer("groups");
+  require(groups >= 1, kOp, "groups must be at least 1", "groups=", groups);
+  require(x[1] >= 1 && x[2] >= 1 && x[3] >= 1, kOp, "input sizes must be at least 1", x);
+  require(weight.elements() >= 1, kOp, "weight sizes must be at least 1", weight);
+  require(weight[0] == x[1], kOp, "weight must have in_channels rows", "weight ", weight, ", in_channels=", x[1]);
+  require(x[1] % groups == 0, kOp, "groups must divide in_channels", "groups=", groups, ", in_channels=", x[1]);
+
+  Transposed t{};
+  t.rows = output_axis(x[2], weight[2], stride[0], dilation[0], padding[0], padding[2], extra[0]);
+  t.columns = output_axis(x[3], weight[3], stride[1], dilation[1], padding[1], padding[3], extra[1]);
+  Conv2dGeometry& g = t.g;
+  g.N = x[0], g.O = x[1], g.OH = x[2], g.OW = x[3];
+  g.C = weight[1] * groups, g.H = t.rows.size, g.W = t.columns.size;
+  g.KH = weight[2], g.KW = weight[3];
+  g.stride_h = stride[0], g.stride_w = stride[1];
+  g.dilation_h = dilation[0], g.dilation_w = dilation[1];
+  g.top = padding[0], g.left = padding[1], g.bottom = padding[2], g.right = padding[3];
+  g.groups = groups;
+  return t;
+}
+
+Shape weight_shape(const NodeView& node) {
+  const Shape& weight = node.input(1).shape;
+  return weight.rank() == 1 && node.attributes.has("kernel") ? Shape(node.attributes.integers("kernel")) : weight;
+}
+
+Conv2dGeometry geometry_of(const NodeView& node) { return transposed(node.attributes, node.input(0).shape, weight_shape(node)).g; }
+
+std::vector<TensorType> infer(const NodeView& node) {
+  const Conv2dGeometry g = geometry_of(node);
+  if (node.has_input(2))
+    require(node.input(2).shape == Shape{g.C}, kOp, "bias must be (out_channels,)", "bias ", node.input(2).shape, ", out_channels=", g.C);
+  fused_activation(node.attributes);
+  return {{.shape = {g.N, g.C, g.H, g.W}}};
+}
+
+LayoutWish layout(const NodeView& node) {
+  LayoutWish wish = want_image(node);
+  wish.inputs[1] = Want::plain;
+  return wish;
+}
+
+int ring(const NodeView& node, std::size_t input) { return input == 0 ? backward_problem(geometry_of(node), 1).ring() : 0; }
+
+void choose(ChoiceScope& scope) {
+  const TensorType &x = scope.graph.type(scope.inputs[0]), &weight = scope.graph.type(scope.inputs[1]);
+  const Conv2dGeometry g = transposed(scope.attributes, x.shape, weight.shape).g;
+  scope.attributes.set("algorithm", std::string(cheapest_conv2d_algorithm(backward_problem(g, scope.lanes)).name));
+  scope.attributes.set("kernel", weight.shape.sizes());
+
+  // Prepared weights are the same for images of any size: asked for with the smallest that has all passes, they are shared.
+  const Index span_h = g.dilation_h * (g.KH - 1) + 1, span_w = g.dilation_w * (g.KW - 1) + 1;
+  const Index height = std::max(std::min(g.H, g.stride_h), span_h - g.top - g.bottom);
+  const Index width = std::max(std::min(g.W, g.stride_w), span_w - g.left - g.right);
+  Attributes attributes = scope.attributes;
+  attributes.set("input", std::vector<Index>{1, g.C, height, width});
+  attributes.set("lanes", Index{scope.lanes});
+  attributes.set("backward", true);
+  scope.inputs[1] = scope.graph.add_one("conv2d_prepare", {scope.inputs[1], scope.inputs[2]}, attributes);
+  scope.inputs[2] = kNoValue;
+}
+
+Step bind(const BindScope& scope) {
+  const Conv2dGeometry g = transposed(scope.attributes, scope.inputs[0].type.shape, Shape(scope.attributes.integers("kernel"))).g;
+  return find_conv2d_algorithm(scope.attributes.text("algorithm")).bind(backward_problem(g, scope.kernels.lanes), scope);
+}
+
+// dx is the convolution of dy, dweight that of a convolution from dy to x: the roles are changed.
+void backward(GradientScope& scope) {
+  if (fused_activation(scope.attributes).kind != ActivationKind::identity)
+    throw Error(ErrorKind::unsupported, kOp, "a convolution with a fused activation has no gradient");
+  const ValueId x = scope.inputs[0], weight = scope.inputs[1], dy = scope.output_gradients[0];
+  const Transposed t = transposed(scope.attributes, scope.graph.type(x).shape, scope.graph.type(weight).shape);
+  ValueId reached = dy;
+  const auto cut = [&](Index axis, Index size, Index rows) {
+    if (rows > 0) reached = scope.graph.add_one("slice", {reached}, {{"axis", axis}, {"start", Index{0}}, {"stop", size - rows}});
+  };
+  cut(2, t.g.H, t.rows.cut);
+  cut(3, t.g.W, t.columns.cut);
+  Attributes attributes{{"stride", scope.attributes.integers("stride")},
+                        {"dilation", scope.attributes.integers("dilation")},
+                        {"groups", t.g.groups},
+                        {"padding", std::vector<Index>{t.g.top, t.g.left, t.rows.padding_behind, t.columns.padding_behind}}};
+  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("conv2d", {reached, weight}, attributes);
+  if (scope.wanted[1]) {
+    attributes.set("input", scope.graph.type(reached).shape.sizes());
+    attributes.set("kernel", scope.graph.type(weight).shape.sizes());
+    scope.input_gradients[1] = scope.graph.add_one("conv2d_backward_weight", {x, reached}, attributes);
+  }
+  if (scope.wanted[2]) scope.input_gradients[2] = scope.graph.add_one("channel_sum", {dy});
+}
+
+}  // namespace
+
+const Op k_conv_transpose2d = {.name = kOp,
+                               .inputs = "x weight bias?",
+                               .infer = infer,
+                               .layout = layout,
+                               .bind = bind,
+                               .backward = backward,
+                               .ring = ring,
+                               .choose = choose};
+
+}  // namespace fastcnn

@@ -1,0 +1,126 @@
+"""Arithmetic element by element, with the names of torch: functions of one value, and of two with NumPy's broadcasting.
+
+An operand may be a symbolic value, a parameter, an array or a number; one of them must be a symbolic value.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastcnn.arguments import number
+from fastcnn.value import Value, activation, add_binary, add_node, operand_of
+
+__all__ = [
+    "abs", "ceil", "clamp", "cos", "eq", "erf", "exp", "floor", "ge", "gt", "le", "log", "lt", "maximum", "minimum", "pow", "reciprocal",
+    "round", "sign", "sin", "sqrt", "where",
+]  # fmt: skip
+
+
+def exp(x: Value) -> Value:
+    return activation("exp", x)
+
+
+def log(x: Value) -> Value:
+    """The natural logarithm; NaN of negative numbers."""
+    return activation("log", x)
+
+
+def sqrt(x: Value) -> Value:
+    return activation("sqrt", x)
+
+
+def reciprocal(x: Value) -> Value:
+    """1 / x"""
+    return activation("reciprocal", x)
+
+
+def abs(x: Value) -> Value:
+    return activation("abs", x)
+
+
+def sign(x: Value) -> Value:
+    """-1, 0 or 1. Its gradient, as that of floor, ceil and round, is zero."""
+    return activation("sign", x)
+
+
+def floor(x: Value) -> Value:
+    return activation("floor", x)
+
+
+def ceil(x: Value) -> Value:
+    return activation("ceil", x)
+
+
+def round(x: Value) -> Value:
+    """The nearest integer, halves to the even one."""
+    return activation("round", x)
+
+
+def erf(x: Value) -> Value:
+    """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
+    return activation("erf", x)
+
+
+def sin(x: Value) -> Value:
+    return activation("sin", x)
+
+
+def cos(x: Value) -> Value:
+    return activation("cos", x)
+
+
+def clamp(x: Value, min: Any = None, max: Any = None) -> Value:
+    """min(max(x, min), max). A bound that is None is none; bounds may be numbers, or arrays and values that broadcast."""
+    if min is None and max is None:
+        raise ValueError("[clamp] min or max must be given. Got None for both.")
+    if all(bound is None or isinstance(bound, (int, float)) for bound in (min, max)):
+        low = -float("inf") if min is None else number("clamp", "min", min)
+        high = float("inf") if max is None else number("clamp", "max", max)
+        return activation("clipped", x, low, high)
+    low_done = x if min is None else maximum(x, min)
+    return low_done if max is None else minimum(low_done, max)
+
+
+def pow(x: Any, exponent: Any) -> Value:
+    """x to the power of `exponent`: NaN where x is negative and the exponent no integer."""
+    return x.pow(exponent) if isinstance(x, Value) else add_binary("power", x, exponent)
+
+
+def minimum(x: Any, other: Any) -> Value:
+    """The smaller of the two, NaN where either is; of equal ones each gets half of the gradient."""
+    return add_binary("minimum", x, other)
+
+
+def maximum(x: Any, other: Any) -> Value:
+    """The larger of the two, NaN where either is; of equal ones each gets half of the gradient."""
+    return add_binary("maximum", x, other)
+
+
+def eq(x: Any, other: Any) -> Value:
+    """1 where x == other, else 0. Comparisons have no gradient."""
+    return add_binary("compare", x, other, {"kind": "equal"})
+
+
+def lt(x: Any, other: Any) -> Value:
+    """1 where x < other, else 0"""
+    return add_binary("compare", x, other, {"kind": "less"})
+
+
+def le(x: Any, other: Any) -> Value:
+    """1 where x <= other, else 0"""
+    return add_binary("compare", x, other, {"kind": "less_equal"})
+
+
+def gt(x: Any, other: Any) -> Value:
+    """1 where x > other, else 0"""
+    return add_binary("compare", x, other, {"kind": "greater"})
+
+
+def ge(x: Any, other: Any) -> Value:
+    """1 where x >= other, else 0"""
+    return add_binary("compare", x, other, {"kind": "greater_equal"})
+
+
+def where(condition: Value, x: Any, other: Any) -> Value:
+    """x where the condition (of gt, lt, ...) is not zero, else `other`"""
+    return add_node("where", [condition, operand_of("where", x), operand_of("where", other)], {})
