@@ -141,7 +141,7 @@ from fastcnn.module import Module
 from fastcnn.value import Value
 
 if TYPE_CHECKING:
-    from fastcnn import nn, zoo
+    from fastcnn import nn, onnx, zoo
     from fastcnn.history import History
     from fastcnn.io import load, load_state
     from fastcnn.memory import MemoryReport
@@ -252,6 +252,7 @@ __all__ = [
     "minimum",
     "mish",
     "nn",
+    "onnx",
     "optim",
     "pad",
     "permute",
@@ -292,6 +293,7 @@ _LATER = {
     "load_state": "io",
     "nn": "nn",
     "zoo": "zoo",
+    "onnx": "onnx",
 }
 
 

@@ -5,7 +5,6 @@ any other network; its forward() goes through the nodes once for each input shap
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,13 @@ from fastcnn._core import Parameter
 from fastcnn.arrays import AnyArray, ArrayLike
 from fastcnn.compiled import Fixed
 from fastcnn.module import Module
-from fastcnn.onnx.call import Call, Operand, Scope
+from fastcnn.onnx.call import Operand, Scope
+from fastcnn.onnx.functions import inlined
 from fastcnn.onnx.model import GraphProto, ModelProto, NodeProto, ValueInfo
-from fastcnn.onnx.registry import folder_of, handler_of
-from fastcnn.onnx.structure import check_supported, opset_of, ordered, roles, title
+from fastcnn.onnx.structure import check_supported, opset_of, ordered, roles
 from fastcnn.onnx.symbolic import bounded
 from fastcnn.onnx.tensors import DTYPES, Tensors, is_float
+from fastcnn.onnx.walk import folds, perform
 from fastcnn.onnx.wire import fail
 from fastcnn.trace import current_trace
 from fastcnn.value import Value
@@ -41,12 +41,13 @@ class OnnxModel(Module):
         self, model: ModelProto, tensors: Tensors, outputs: Sequence[str] | None = None, constants: Mapping[str, ArrayLike] | None = None
     ) -> None:
         graph, self._opset = model.graph, opset_of(model)
+        graph.nodes = inlined(model)
         if graph.sparse:
             raise NotImplementedError(f"[load] initializers must not be sparse. Got {graph.sparse} that are.")
         self.outputs = _wanted(graph, outputs)
         self._nodes = ordered(graph, self.outputs)
         check_supported(self._nodes, self._opset)
-        bound = {name: np.asarray(array) for name, array in (constants or {}).items()}
+        bound = {name: _bound(name, array) for name, array in (constants or {}).items()}
         self._inputs = _free_inputs(graph, self._nodes, self.outputs, bound)
         self.inputs = tuple(info.name for info in self._inputs)
         self._parameters: dict[str, Parameter] = {}
@@ -77,10 +78,10 @@ class OnnxModel(Module):
         scope = Scope(None, self._lifted, self._static)
         for node in self._nodes:
             known = all(name in self._static for name in node.inputs if name)
-            if not (known and _folds(node, [self._static.get(name) for name in node.inputs])):
+            if not (known and folds(node, [self._static.get(name) for name in node.inputs])):
                 left.append(node)
                 continue
-            _perform(scope, node, self._opset, self._static)
+            perform(scope, node, self._opset, self._static)
         return left
 
     # ---- what belongs to it, for Registry
@@ -110,7 +111,7 @@ class OnnxModel(Module):
         scope.booleans.update(value.id for info, value in zip(self._inputs, inputs, strict=True) if info.dtype == _BOOL)
         known: dict[str, Operand] = {**self._static, **dict(zip(names, inputs, strict=True))}
         for node in self._nodes:
-            _perform(scope, node, self._opset, known)
+            perform(scope, node, self._opset, known)
         results = tuple(_result(scope, known[name]) for name in self.outputs)
         return results[0] if len(results) == 1 else results
 
@@ -125,6 +126,13 @@ def _wanted(graph: GraphProto, outputs: Sequence[str] | None) -> tuple[str, ...]
     if not wanted or not all(wanted):
         raise fail("a model must have an output with a name", wanted)
     return wanted
+
+
+def _bound(name: str, value: ArrayLike) -> AnyArray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"[load] a constant must hold numbers. Got '{name}' of {array.dtype}.")
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
 def _free_inputs(graph: GraphProto, nodes: list[NodeProto], outputs: tuple[str, ...], bound: Mapping[str, AnyArray]) -> list[ValueInfo]:
@@ -171,41 +179,6 @@ def _check_shapes(infos: list[ValueInfo], values: Sequence[Value]) -> None:
         if not fits:
             text = ", ".join("?" if dim is None else str(dim) for dim in declared)
             raise ValueError(f"[load] input '{info.name}' must have the shape ({text}). Got {value.shape}.")
-
-
-def _folds(node: NodeProto, inputs: list[Operand | None]) -> bool:
-    """Whether NumPy computes the node: all is known, nothing is a weight. Of Shape and Size, only the shape has to be known."""
-    if folder_of(node.op_type) is None:
-        return False
-    return node.op_type in ("Shape", "Size") or not any(isinstance(operand, (Value, Parameter)) for operand in inputs)
-
-
-def _perform(scope: Scope, node: NodeProto, opset: int, known: dict[str, Operand]) -> None:
-    """Adds the outputs of a node to what is known. Errors say which node."""
-    inputs = [known[name] if name else None for name in node.inputs]
-    folds = _folds(node, inputs)
-    handler = folder_of(node.op_type) if folds else handler_of(node.op_type, opset)
-    call = Call(scope, node, opset, inputs, folds)
-    try:
-        if handler is None:
-            call.unsupported("inputs must be constants or depend on shapes alone", "a value of the run")
-        with scope.trace.at(title(node)) if scope.trace else nullcontext(), np.errstate(all="ignore"):
-            results = handler(call)
-        outputs = results if isinstance(results, tuple) else (results,)
-        for i, name in enumerate(node.outputs):
-            if name:
-                known[name] = _counted(call, outputs[i] if i < len(outputs) else None, i)
-    except (ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError) as error:
-        kind = type(error) if isinstance(error, (NotImplementedError, TypeError)) else ValueError
-        text = str(error).partition(" In layer '")[0].rstrip(".")
-        text = text if text.startswith("[") else f"[{node.op_type}] {text}"
-        raise kind(f"{text}. In node '{title(node)}'.") from error
-
-
-def _counted(call: Call, output: Operand | None, index: int) -> Operand:
-    if output is None:
-        call.unsupported(f"output {index} must not be asked for", f"'{call.node.outputs[index]}'")
-    return call.scope.made(np.asarray(output), call.inputs) if isinstance(output, (np.ndarray, np.generic)) else output
 
 
 def _result(scope: Scope, operand: Operand) -> Value | Fixed:

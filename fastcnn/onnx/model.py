@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from fastcnn.onnx.wire import BYTES, Field, Source, Span, fail
 
-__all__ = ["AttributeProto", "GraphProto", "ModelProto", "NodeProto", "TensorProto", "ValueInfo", "read_model"]
+__all__ = ["AttributeProto", "FunctionProto", "GraphProto", "ModelProto", "NodeProto", "TensorProto", "ValueInfo", "read_model"]
 
 Dim = int | str | None  # a size, the name of one that is bound later, or unknown
 
@@ -31,6 +31,7 @@ class AttributeProto:
     name: str = ""
     kind: str = ""  # of KINDS, "" for what is not read
     value: Any = None
+    refers: str = ""  # in the body of a function: to this attribute of the node that calls it
 
 
 @dataclass
@@ -60,9 +61,23 @@ class GraphProto:
 
 
 @dataclass
+class FunctionProto:
+    """An operator that the file defines by other nodes."""
+
+    name: str = ""
+    domain: str = ""
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    defaults: dict[str, AttributeProto] = field(default_factory=dict)
+    nodes: list[NodeProto] = field(default_factory=list)
+    opsets: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
 class ModelProto:
     source: Source
     opsets: dict[str, int] = field(default_factory=dict)  # by domain
+    functions: list[FunctionProto] = field(default_factory=list)
     graph: GraphProto = field(default_factory=GraphProto)
 
 
@@ -89,6 +104,8 @@ def read_model(source: Source) -> ModelProto:
         elif part.number == 8:
             domain, version = message(source, part, read_opset)
             model.opsets[domain] = version
+        elif part.number == 25:
+            model.functions.append(message(source, part, read_function))
     if graphs != 1:
         raise fail("a model must have one graph", graphs)
     return model
@@ -102,6 +119,28 @@ def read_opset(source: Source, span: Span) -> tuple[str, int]:
         elif part.number == 2:
             version = source.integer(part)
     return "" if domain == "ai.onnx" else domain, version
+
+
+def read_function(source: Source, span: Span) -> FunctionProto:
+    function = FunctionProto()
+    for part in source.fields(span):
+        if part.number == 1:
+            function.name = source.text(part)
+        elif part.number == 4:
+            function.inputs.append(source.text(part))
+        elif part.number == 5:
+            function.outputs.append(source.text(part))
+        elif part.number == 7:
+            function.nodes.append(message(source, part, read_node))
+        elif part.number == 9:
+            domain, version = message(source, part, read_opset)
+            function.opsets[domain] = version
+        elif part.number == 10:
+            function.domain = source.text(part)
+        elif part.number == 11:
+            attribute = message(source, part, read_attribute)
+            function.defaults[attribute.name] = attribute
+    return function
 
 
 def read_graph(source: Source, span: Span) -> GraphProto:
@@ -143,11 +182,13 @@ def read_node(source: Source, span: Span) -> NodeProto:
 
 
 def read_attribute(source: Source, span: Span) -> AttributeProto:
-    name, kind, found = "", 0, dict[str, Any]()
+    name, refers, kind, found = "", "", 0, dict[str, Any]()
     for part in source.fields(span):
         number = part.number
         if number == 1:
             name = source.text(part)
+        elif number == 21:
+            refers = source.text(part)
         elif number == 20:
             kind = source.integer(part)
         elif number == 2:
@@ -168,7 +209,7 @@ def read_attribute(source: Source, span: Span) -> AttributeProto:
         kind = KINDS.index(next(iter(found)))
     word = KINDS[kind] if 0 <= kind < len(KINDS) else ""
     empty: dict[str, Any] = {"float": 0.0, "int": 0, "text": b"", "floats": [], "ints": [], "texts": []}
-    return AttributeProto(name, word, found.get(word, empty.get(word)))
+    return AttributeProto(name, word, found.get(word, empty.get(word)), refers)
 
 
 def read_tensor(source: Source, span: Span) -> TensorProto:

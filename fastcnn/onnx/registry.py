@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from fastcnn.onnx.call import Call, Results
 
-__all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "fold", "folder_of", "handler_of", "mover", "operator"]
+__all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "Handler", "fold", "folder_of", "handler_of", "mover", "operator"]
 
 OLDEST_OPSET, NEWEST_OPSET = 7, 28
 

@@ -17,6 +17,7 @@ from fastcnn.value import Value, add_node
 
 __all__ = [
     "MOST_CONSTANT",
+    "MOST_PLACES",
     "activation",
     "affine",
     "binary",
@@ -30,7 +31,8 @@ __all__ = [
     "transpose",
 ]
 
-MOST_CONSTANT = 1 << 24  # elements of one array that folding makes, or of a list of places
+MOST_CONSTANT = 1 << 24  # elements of one array that folding makes
+MOST_PLACES = 1 << 20  # of a list of places along an axis: these become integers of Python
 X = TypeVar("X", Value, AnyArray)
 
 
@@ -66,7 +68,10 @@ def transpose(x: X, axes: Sequence[int]) -> X:
     """x with its axis axes[i] as axis i."""
     if list(axes) == list(range(x.ndim)):
         return x
-    return add_node("transpose", [x], {"axes": [int(axis) for axis in axes]}) if isinstance(x, Value) else x.transpose(axes)
+    if isinstance(x, Value):
+        return add_node("transpose", [x], {"axes": [int(axis) for axis in axes]})
+    found: AnyArray = np.transpose(x, axes)
+    return found
 
 
 def cut(x: X, axis: int, start: int, stop: int) -> X:
@@ -83,7 +88,7 @@ def take(x: X, axis: int, indices: AnyArray, value: float = 0.0) -> X:
     count = len(indices)
     if count and indices[0] >= 0 and np.array_equal(indices, np.arange(indices[0], indices[0] + count)):
         return cut(x, axis, int(indices[0]), int(indices[0]) + count)
-    bounded((count,))
+    bounded((count,), MOST_PLACES)
     if isinstance(x, Value):
         return add_node("take", [x], {"axis": axis, "indices": [int(index) for index in indices], "value": float(value)})
     bounded((*x.shape[:axis], count, *x.shape[axis + 1 :]))
@@ -114,14 +119,6 @@ def reduce(x: Value, kind: str, axes: Sequence[int], keepdims: bool = True) -> V
     return add_node("reduce", [x], {"kind": kind, "axes": [int(axis) for axis in axes], "keepdims": keepdims}) if axes else x
 
 
-def matmul(a: Value, b: Value) -> Value:
-    """As NumPy's @, vectors included."""
-    left = reshape(a, (1, *a.shape)) if a.ndim == 1 else a
-    right = reshape(b, (*b.shape, 1)) if b.ndim == 1 else b
-    product = add_node("matmul", [left, right], {})
-    shape = list(product.shape)
-    if b.ndim == 1:
-        shape.pop()
-    if a.ndim == 1:
-        shape.pop(-1 if b.ndim == 1 else -2)
-    return reshape(product, shape)
+def matmul(a: Value, b: Value | Parameter, transposed: dict[str, bool]) -> Value:
+    """a @ b of matrices, or of many."""
+    return add_node("matmul", [a, b], transposed)

@@ -168,7 +168,10 @@ class Source:
 
     def integers(self, field: Field) -> list[int]:
         """Of a repeated field: one number, or many that are packed."""
-        if field.kind not in (VARINT, BYTES):
+        if field.kind == VARINT:
+            self.count(1)
+            return [self.integer(field)]
+        if field.kind != BYTES:
             raise fail("integers must be varints", f"kind {field.kind} of field {field.number}")
         self.count(field.span.length)
         return [int(value) for value in self.varints(field.span)]

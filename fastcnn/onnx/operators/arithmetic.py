@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import activation, affine, binary
@@ -47,13 +49,16 @@ def mul(call: Call) -> Value:
 @operator("Div")
 def div(call: Call) -> Value:
     number = call.number_of(1)
-    if number and math.frexp(abs(number))[0] == 0.5 and 2.0**-100 < abs(number) < 2.0**100:  # a power of two: the same bits
+    if number and 2.0**-100 < abs(number) < 2.0**100:  # so that its inverse is no denormal
         return affine(call.value(0), 1 / number, 0.0)
     return _pair(call, "divide")
 
 
 @operator("Pow")
 def power(call: Call) -> Value:
+    exponent = call.input(1)
+    if isinstance(exponent, np.ndarray) and exponent.dtype.kind in "iu":  # the one operator whose inputs may be of two types
+        call.inputs[1] = exponent.astype(np.float32)
     number = call.number_of(1)
     if number is None:
         return _pair(call, "power")

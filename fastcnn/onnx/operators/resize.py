@@ -14,7 +14,7 @@ import numpy as np
 from fastcnn.arrays import AnyArray
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
-from fastcnn.onnx.symbolic import bounded, take
+from fastcnn.onnx.symbolic import MOST_PLACES, bounded, take
 from fastcnn.value import Value, add_node
 
 __all__: list[str] = []
@@ -196,7 +196,7 @@ def _taps(places: AnyArray, style: Style, scale: float) -> tuple[AnyArray, AnyAr
     start = math.floor(-reach / shrink) + 1
     count = 2 - 2 * start
     left = np.ceil(places).astype(np.int64) - 1  # a place on a pixel lies after the one before
-    bounded((len(places), count))
+    bounded((len(places), count), MOST_PLACES)
     distances = np.abs((start + np.arange(count) - (places - left)[:, None]) * shrink)
     weights = np.clip(1 - distances, 0, 1) if style.mode == "linear" else _cubic(distances, style.cubic_a)
     if style.antialias:

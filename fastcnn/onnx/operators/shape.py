@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from fastcnn.arrays import Shape
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import mover, operator
-from fastcnn.onnx.symbolic import expand, reshape, take, transpose
+from fastcnn.onnx.symbolic import expand, reshape, transpose
 from fastcnn.value import Value
 
 __all__: list[str] = []
@@ -96,14 +94,15 @@ def expanded(call: Call) -> Any:
 
 @mover("Tile")
 def tile(call: Call) -> Any:
-    x, repeats = call.data(0), call.whole_numbers(1)
-    if len(repeats) != call.rank(0) or any(not 0 <= count < 2**31 for count in repeats):
-        call.fail(f"repeats must be {call.rank(0)} numbers of at least 0", repeats[:9])
+    x, repeats, shape = call.data(0), call.whole_numbers(1), list(call.shape(0))
+    if len(repeats) != len(shape) or any(not 0 <= count < 2**31 for count in repeats):
+        call.fail(f"repeats must be {len(shape)} numbers of at least 0", repeats[:9])
     for axis, count in enumerate(repeats):
-        size = call.shape(0)[axis]
-        if size * count > 1 << 24:
-            call.fail("an axis must be repeated to at most 2^24", f"{size}, {count} times")
-        x = take(x, axis, np.tile(np.arange(size), count)) if count != 1 else x
+        if count != 1:  # a new axis before it is repeated, then the two are one
+            parts = reshape(x, [*shape[:axis], 1, *shape[axis:]])
+            parts = expand(parts, [*shape[:axis], count, *shape[axis:]])
+            shape[axis] *= count
+            x = reshape(parts, shape)
     return x
 
 
@@ -130,10 +129,11 @@ def depth_to_space(call: Call) -> Value:
 
 @operator("SpaceToDepth")
 def space_to_depth(call: Call) -> Value:
-    """(N, C, H, W) -> (N, b^2 C, H / b, W / b)"""
+    """(N, C, H, W) -> (N, b^2 C, H / b, W / b), with the modes of DepthToSpace."""
     x, block = _image(call)
     N, C, H, W = x.shape
     if H % block or W % block:
         call.fail("blocksize must divide height and width", f"{block}, {x.shape}")
-    parts = transpose(reshape(x, (N, C, H // block, block, W // block, block)), (0, 3, 5, 1, 2, 4))
+    order = (0, 3, 5, 1, 2, 4) if call.text("mode", "DCR", "DCR", "CRD") == "DCR" else (0, 1, 3, 5, 2, 4)
+    parts = transpose(reshape(x, (N, C, H // block, block, W // block, block)), order)
     return reshape(parts, (N, C * block**2, H // block, W // block))
