@@ -50,8 +50,11 @@ class Module(Registry):
         """
         trace = current_trace()
         if trace is not None:
-            with trace.inside(self):
+            trace.enter(self)
+            try:
                 return self.forward(*args, **kwargs)
+            finally:
+                trace.leave()
         if not args or kwargs:
             raise TypeError(f"[{type(self).__name__}] a network takes arrays. Got {len(args)}, and {len(kwargs)} keywords.")
         return self._plan(*map(np.shape, args))(*args)

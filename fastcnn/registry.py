@@ -121,6 +121,26 @@ class Registry:
         for name, child in self.named_children():
             yield from child._walk(_join(path, name))
 
+    def paths(self) -> tuple[dict[int, str], dict[int, str]]:
+        """The first path of each module, and of each parameter and buffer, by id: one quick walk, for every trace needs it."""
+        modules: dict[int, str] = {}
+        tensors: dict[int, str] = {}
+        waiting: list[tuple[str, Registry]] = [("", self)]
+        while waiting:
+            path, module = waiting.pop()
+            if id(module) in modules:
+                continue
+            modules[id(module)] = path
+            prefix = f"{path}." if path else ""
+            children = []
+            for name, value in module.__dict__.items():
+                if isinstance(value, Registry):
+                    children.append((prefix + name, value))
+                elif isinstance(value, (Parameter, np.ndarray)):
+                    tensors.setdefault(id(value), prefix + name)
+            waiting.extend(reversed(children))
+        return modules, tensors
+
     def _tensors(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
         """All that is saved, in torch's order: a module's parameters, buffers, children. A shared module comes once for each path."""
         for path, module in self._walk(""):

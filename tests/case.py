@@ -18,6 +18,7 @@ class Values:
 
     signed     uniform in [-scale, scale)
     positive   uniform in [scale / 2, 3 scale / 2)
+    wide       e^(uniform in [-scale, scale))
     far        uniform in [1000 - scale, 1000 + scale)
     spread     in (-scale, scale), all distinct and none within 0.08 / size of a multiple of scale / 8: away from ties and kinks, so that
                differences see one smooth piece (up to some thousand elements)
@@ -34,6 +35,8 @@ class Values:
             return rng.integers(0, int(self.scale), self.shape).astype(np.int32)
         if self.kind == "far":
             return (1000 + self.scale * rng.uniform(-1, 1, self.shape)).astype(np.float32)
+        if self.kind == "wide":
+            return np.exp(self.scale * rng.uniform(-1, 1, self.shape)).astype(np.float32)
         if self.kind == "spread":
             values = ((rng.permutation(size) + 0.37) / max(size, 1) * 2 - 1).reshape(self.shape)
         else:
@@ -63,23 +66,55 @@ class Case:
 
 
 # Inputs that are parameters of the network, not of the call.
-PARAMETERS = {"conv2d": (1, 2), "linear": (1, 2), "prelu": (1,), "batch_norm": (1, 2, 3, 4), "batch_norm_training": (1, 2)}
+PARAMETERS = {
+    "conv2d": (1, 2),
+    "conv_transpose2d": (1, 2),
+    "linear": (1, 2),
+    "prelu": (1,),
+    "batch_norm": (1, 2, 3, 4),
+    "batch_norm_training": (1, 2),
+}
 
-# kind, a, b
+# kind, a, b: those with bounded slopes, which stand in epilogues, too.
 ACTIVATIONS = (
     ("relu", 0.0, 0.0),
     ("clipped", 0.0, 6.0),
     ("clipped", -1.0, 1.0),
     ("leaky_relu", 0.01, 0.0),
     ("elu", 0.7, 0.0),
+    ("selu", 1.6732632423543772, 1.0507009873554805),
     ("sigmoid", 0.0, 0.0),
     ("tanh", 0.0, 0.0),
     ("silu", 0.0, 0.0),
     ("gelu", 0.0, 0.0),
-    ("hardsigmoid", 0.0, 0.0),
+    ("gelu_tanh", 0.0, 0.0),
+    ("hardsigmoid", 1 / 6, 0.5),
+    ("hardsigmoid", 0.2, 0.25),
     ("hardswish", 0.0, 0.0),
     ("mish", 0.0, 0.0),
+    ("softplus", 0.0, 0.0),
+    ("abs", 0.0, 0.0),
+    ("erf", 0.0, 0.0),
+    ("sin", 0.0, 0.0),
+    ("cos", 0.0, 0.0),
 )
+
+# Those without, or with steps: of numbers on both sides of zero, and of positive ones. Exponents are exact in float32.
+STEEP = (
+    ("exp", 0.0),
+    ("sign", 0.0),
+    ("floor", 0.0),
+    ("ceil", 0.0),
+    ("round", 0.0),
+    ("power", 1.0),
+    ("power", 2.0),
+    ("power", 3.0),
+    ("power", 8.0),
+)
+OF_POSITIVE = (
+    ("log", 0.0), ("sqrt", 0.0), ("reciprocal", 0.0), ("power", 0.0), ("power", 0.5), ("power", -0.5), ("power", -1.0), ("power", -3.0),
+    ("power", 0.75), ("power", 2.25), ("power", -1.5), ("power", 11.0),
+)  # fmt: skip
 
 EVERY_COUNT = range(1, 34)
 

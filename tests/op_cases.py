@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from case import ACTIVATIONS, EVERY_COUNT, Case, Values, pair, positive, signed, spread
+from case import EVERY_COUNT, Case, Values, pair, positive, signed, spread
 from op_cases_conv import conv2d_cases, linear_cases
+from op_cases_elementwise import COVERED as COVERED_ELEMENTWISE
+from op_cases_elementwise import TABLES as ELEMENTWISE
 
 # ---- pooling ---------------------------------------------------------------------------------------------------------------------------
 
@@ -75,55 +77,6 @@ def avg_pool_cases() -> Iterator[Case]:
             name = f"pad{padding}-ceil" if ceil_mode else f"pad{padding}"
             yield pool("avg_pool", f"{name}-uncounted", (1, 5, 7, 8), 3, 2, padding, ceil_mode=ceil_mode, count_include_pad=False)
             yield pool("avg_pool", f"{name}-divisor", (1, 17, 7, 8), 3, 2, padding, ceil_mode=ceil_mode, divisor=5)
-
-
-# ---- element by element ----------------------------------------------------------------------------------------------------------------
-
-
-def activation_cases() -> Iterator[Case]:
-    for kind, a, b in ACTIVATIONS:
-        attributes = {"kind": kind, "a": a, "b": b}
-        name = f"{kind}{a:g},{b:g}"
-        for shape in ((2, 5, 3, 7), (1, 33, 1, 1), (0, 3, 2, 2), (3, 37), (1,)):
-            yield Case("activation", f"{name}-{shape}", (spread(*shape, scale=8),), attributes)
-        yield Case("activation", f"{name}-far", (signed(400, scale=120),), attributes, ())  # where e^x leaves the range of float32
-
-
-def prelu_cases() -> Iterator[Case]:
-    for count in EVERY_COUNT:
-        yield Case("prelu", f"{count}-channels", (spread(2, count, 3, 2), signed(count)))
-    for shape in ((2, 5, 4, 3), (0, 4, 2, 2), (3, 18), (1, 1, 1, 1)):
-        yield Case("prelu", f"one-slope-{shape}", (spread(*shape), signed(1)))
-    yield Case("prelu", "plain", (spread(5, 19), signed(19)))
-
-
-def binary_cases(op: str) -> Iterator[Case]:
-    for count in EVERY_COUNT:
-        yield Case(op, f"{count}-channels", (signed(1, count, 3, 2), signed(1, count, 3, 2)))
-    shapes = (
-        ((2, 3, 4, 5), (1, 3, 1, 1)),
-        ((2, 3, 4, 5), (2, 1, 4, 5)),
-        ((2, 3, 4, 5), (5,)),
-        ((2, 1, 4, 1), (1, 17, 1, 3)),
-        ((4, 5), (4, 1)),
-        ((), (2, 3)),
-        ((7,), (7,)),
-        ((), ()),
-        ((1, 1, 1), (2, 3, 1, 5)),
-        ((0, 3, 2, 2), (0, 3, 2, 2)),
-        ((0, 3, 2, 2), (1, 3, 1, 1)),
-        ((2, 3, 1, 2, 3), (2, 3, 4, 2, 1)),
-    )
-    for a, b in shapes:
-        yield Case(op, f"{a}-{b}", (signed(*a), signed(*b)))
-        if a != b:
-            yield Case(op, f"{b}-{a}", (signed(*b), signed(*a)))
-
-
-def scale_shift_cases() -> Iterator[Case]:
-    for shape in ((2, 5, 3, 3), (1, 33, 1, 1), (0, 3, 2, 2), (4, 7), (31,), ()):
-        yield Case("scale_shift", f"{shape}", (signed(*shape),), {"scale": -1.5, "shift": 0.25})
-    yield Case("scale_shift", "integers", (signed(2, 3, 2, 2),), {"scale": 2, "shift": 1})
 
 
 # ---- normalization ---------------------------------------------------------------------------------------------------------------------
@@ -249,20 +202,6 @@ def reshape_cases() -> Iterator[Case]:
         yield Case("reshape", f"{x}-{shape}", (signed(*x),), {"shape": list(shape)})
 
 
-def reduce_to_cases() -> Iterator[Case]:
-    for x, shape in (
-        ((2, 3, 4, 5), (1, 3, 1, 1)),
-        ((2, 3, 4, 5), (5,)),
-        ((2, 3, 4, 5), ()),
-        ((2, 3, 4, 5), (2, 3, 4, 5)),
-        ((2, 3, 4, 5), (2, 1, 4, 1)),
-        ((0, 3), (1, 3)),
-        ((400,), (1,)),
-        ((3, 17), (17,)),
-    ):
-        yield Case("reduce_to", f"{x}-{shape}", (signed(*x),), {"shape": list(shape)}, ())  # itself part of gradients, it has none
-
-
 def concat_cases() -> Iterator[Case]:
     def concat(name: str, axis: int, *shapes: tuple[int, ...]) -> Case:
         return Case("concat", name, tuple(signed(*shape) for shape in shapes), {"axis": axis})
@@ -304,8 +243,6 @@ TABLES: dict[str, Callable[[], Iterable[Case]]] = {
     "reshape": reshape_cases,
     "max_pool": max_pool_cases,
     "avg_pool": avg_pool_cases,
-    "activation": activation_cases,
-    "prelu": prelu_cases,
     "batch_norm": batch_norm_cases,
     "batch_norm_training": batch_norm_training_cases,
     "fold_batch_norm": fold_batch_norm_cases,
@@ -314,12 +251,9 @@ TABLES: dict[str, Callable[[], Iterable[Case]]] = {
     "log_softmax": lambda: softmax_cases("log_softmax"),
     "cross_entropy": cross_entropy_cases,
     "mse": mse_cases,
-    "add": lambda: binary_cases("add"),
-    "multiply": lambda: binary_cases("multiply"),
-    "scale_shift": scale_shift_cases,
-    "reduce_to": reduce_to_cases,
     "concat": concat_cases,
     "slice": slice_cases,
+    **ELEMENTWISE,
 }
 
 CASES: dict[str, list[Case]] = {op: list(cases()) for op, cases in TABLES.items()}
@@ -335,8 +269,6 @@ COVERED_BY = {
     "column_sum": "linear",
     "max_pool_backward": "max_pool",
     "avg_pool_backward": "avg_pool",
-    "activation_backward": "activation",
-    "prelu_backward": "prelu",
     "batch_norm_backward": "batch_norm",
     "batch_norm_training_backward": "batch_norm_training",
     "local_response_norm_backward": "local_response_norm",
@@ -345,6 +277,7 @@ COVERED_BY = {
     "cross_entropy_backward": "cross_entropy",
     "mse_backward": "mse",
     "slice_backward": "slice",
+    **COVERED_ELEMENTWISE,
 }
 
 # Ops whose answer depends on more than their inputs have a file of tests of their own.

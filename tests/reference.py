@@ -10,13 +10,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-
-Array = np.ndarray
-
-
-def _float64(array: Array) -> Array:
-    return np.asarray(array, np.float64)
-
+from reference_elementwise import *  # noqa: F403  # the oracle is one module to its users
+from reference_elementwise import Array, activate
+from reference_elementwise import float64 as _float64
 
 # ---- convolution and linear ------------------------------------------------------------------------------------------------------------
 
@@ -162,54 +158,7 @@ def avg_pool(
     return y
 
 
-# ---- element by element ----------------------------------------------------------------------------------------------------------------
-
-
-def activation(x: Array, *, kind: str, a: float = 0.0, b: float = 0.0) -> Array:
-    return activate(_float64(x), kind, a, b)
-
-
-def activate(x: Array, kind: str, a: float, b: float) -> Array:
-    if kind == "clipped":
-        return np.minimum(np.maximum(x, a), b)
-    if kind == "leaky_relu":
-        return np.where(x >= 0, x, a * x)
-    if kind == "elu":
-        return np.where(x > 0, x, a * np.expm1(np.minimum(x, 0)))
-    return {
-        "identity": lambda: x,
-        "relu": lambda: np.maximum(x, 0),
-        "sigmoid": lambda: _sigmoid(x),
-        "tanh": lambda: np.tanh(x),
-        "silu": lambda: x * _sigmoid(x),
-        "gelu": lambda: x * 0.5 * (1 + np.vectorize(math.erf, otypes=[np.float64])(x / math.sqrt(2))),
-        "hardsigmoid": lambda: np.clip(x / 6 + 0.5, 0, 1),
-        "hardswish": lambda: x * np.clip(x / 6 + 0.5, 0, 1),
-        "mish": lambda: x * np.tanh(np.logaddexp(0, x)),
-    }[kind]()
-
-
-def _sigmoid(x: Array) -> Array:
-    return np.exp(-np.logaddexp(0, -x))
-
-
-def prelu(x: Array, weight: Array) -> Array:
-    """x (N, C, ...), weight (1,) or (C,)."""
-    x, weight = _float64(x), _float64(weight)
-    slope = weight.reshape(1, -1, *[1] * (x.ndim - 2))
-    return np.where(x > 0, x, slope * x)
-
-
-def add(a: Array, b: Array) -> Array:
-    return _float64(a) + _float64(b)
-
-
-def multiply(a: Array, b: Array) -> Array:
-    return _float64(a) * _float64(b)
-
-
-def scale_shift(x: Array, *, scale: float, shift: float) -> Array:
-    return _float64(x) * scale + shift
+# ---- dropout -------------------------------------------------------------------------------------------------------------------------
 
 
 def dropout(x: Array, *, p: float, stream: int, seed: int, iteration: int) -> Array:

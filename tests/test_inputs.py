@@ -189,17 +189,34 @@ SPECIAL = {
     "hardsigmoid": (np.nan, 1, 0),
     "hardswish": (np.nan, np.inf, np.nan),
     "mish": (np.nan, np.inf, np.nan),
+    "selu": (np.nan, np.inf, -1),
+    "gelu_tanh": (np.nan, np.inf, np.nan),
+    "softplus": (np.nan, np.inf, 0),
+    "exp": (np.nan, np.inf, 0),
+    "log": (np.nan, np.inf, np.nan),
+    "sqrt": (np.nan, np.inf, np.nan),
+    "reciprocal": (np.nan, 0, 0),
+    "power": (np.nan, np.inf, np.inf),
+    "abs": (np.nan, np.inf, np.inf),
+    "sign": (np.nan, 1, -1),
+    "floor": (np.nan, np.inf, -np.inf),
+    "ceil": (np.nan, np.inf, -np.inf),
+    "round": (np.nan, np.inf, -np.inf),
+    "erf": (np.nan, 1, -1),
+    "sin": (np.nan, np.nan, np.nan),
+    "cos": (np.nan, np.nan, np.nan),
 }
 
 
 @pytest.mark.parametrize("kind", SPECIAL)
 def test_activation_of_nan_and_infinity(isa: str, kind: str) -> None:
     """-inf: functions of the form x f(x) give NaN or their limit 0, as implementations differ, but nothing else."""
-    a, b = {"clipped": (0.0, 6.0), "leaky_relu": (0.1, 0.0), "elu": (0.5, 0.0)}.get(kind, (0.0, 0.0))
+    parameters = {"clipped": (0.0, 6.0), "leaky_relu": (0.1, 0.0), "elu": (0.5, 0.0), "selu": (0.5, 2.0), "power": (2.5, 0.0)}
+    a, b = (parameters | {"hardsigmoid": (0.25, 0.5)}).get(kind, (0.0, 0.0))
     x = np.array([np.nan, np.inf, -np.inf] * 11, np.float32)
     y = run("activation", [x], {"kind": kind, "a": a, "b": b}, isa)[0].reshape(11, 3)
     for got, wanted in zip(y.T, SPECIAL[kind], strict=True):
-        limit = np.isnan(wanted) and kind in ("silu", "gelu", "hardswish", "mish") and np.all(got == 0)
+        limit = np.isnan(wanted) and kind in ("silu", "gelu", "gelu_tanh", "hardswish", "mish") and np.all(got == 0)
         assert limit or np.allclose(got, wanted, rtol=1e-6, equal_nan=True)
 
 

@@ -201,3 +201,102 @@ def test_what_parameters_alone_make_is_made_once() -> None:
     weight = net.add("activation", [net.add("scale_shift", [net.parameter(5, 3, 3, 3)], scale=2.0, shift=0.5)], **RELU)
     y = net.add("conv2d", [0, weight, None], **SAME_3X3)
     assert [op for op in net.ops(y) if op != "reorder"] == ["conv2d"]
+
+
+# ---- concat_views
+
+
+def branches(net: Net, x: int, *filters: int) -> int:
+    return net.add("concat", [net.conv(x, channels) for channels in filters], axis=1)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_parts_are_written_where_the_whole_lies(isa: str, batch: int) -> None:
+    net = Net((batch, 3, 6, 7))
+    assert "concat" not in net.ops(net.conv(branches(net, 0, 32, 16, 48), 5), isa=isa)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_whole_can_be_a_part(isa: str, batch: int) -> None:
+    net = Net((batch, 3, 6, 7))
+    inner = branches(net, 0, 16, 32)
+    y = net.add("concat", [net.conv(0, 16, kernel=1, **POINTWISE), inner, net.conv(inner, 16)], axis=1)
+    assert "concat" not in net.ops(net.conv(y, 5), isa=isa)
+
+
+def test_parts_that_end_within_a_block_are_copied(isa: str) -> None:
+    net = Net((2, 3, 6, 7))
+    assert "concat" in net.ops(net.conv(branches(net, 0, 16, 5, 16), 5), isa=isa)
+
+
+def test_a_last_part_may_end_within_a_block(isa: str) -> None:
+    net = Net((2, 3, 6, 7))
+    assert net.ops(net.conv(branches(net, 0, 16, 5), 5), isa=isa)
+
+
+def test_a_part_serves_one_whole_and_others_copy_it(isa: str) -> None:
+    """As in a dense block, where each layer reads all features before it."""
+    net = Net((2, 16, 6, 7))
+    features = [net.conv(0, 16)]
+    for _ in range(3):
+        together = net.add("concat", features, axis=1) if len(features) > 1 else features[0]
+        features.append(net.conv(net.add("activation", [net.norm(together)], **RELU), 16))
+    ops = net.ops(net.conv(net.add("concat", features, axis=1), 5), isa=isa)
+    assert count(ops, "concat") == 2  # of the three, the last has all its parts in place
+
+
+def test_a_value_that_comes_twice_is_copied_once(isa: str) -> None:
+    net = Net((2, 3, 6, 7))
+    a = net.conv(0, 16)
+    assert count(net.ops(net.conv(net.add("concat", [a, a, net.conv(a, 16)], axis=1), 5), isa=isa), "concat") == 1
+
+
+def test_inputs_and_outputs_are_images_only_inside(isa: str) -> None:
+    """The image made of the input, and the one that an output is made from, can be parts."""
+    net = Net((2, 16, 6, 7))
+    a = net.conv(0, 16)
+    assert "concat" not in net.ops(net.conv(net.add("concat", [0, a], axis=1), 5), a, isa=isa)
+
+
+def test_what_follows_a_whole_may_take_its_place(isa: str) -> None:
+    """Pooling, element-wise work in place and a part's second reader: rings and batch strides of parts are theirs, too."""
+    net = Net((2, 3, 9, 8))
+    a, b = net.conv(0, 16), net.conv(0, 32)
+    pooled = net.add("max_pool", [a], kernel=[3, 3], stride=[1, 1], padding=[1] * 4, dilation=[1, 1], ceil_mode=False)
+    whole = net.add("concat", [a, b, pooled], axis=1)
+    y = net.add("activation", [net.norm(net.conv(net.add("activation", [whole], **RELU), 7))], **RELU)
+    assert "concat" not in net.ops(y, net.conv(b, 3), isa=isa)
+
+
+def test_parts_save_their_copy() -> None:
+    net = Net((1, 3, 16, 16))
+    whole = net.conv(branches(net, 0, 64, 64), 16)
+    net.graph.outputs([whole])
+    image = 18 * 18 * 128 * 4  # with its ring
+    assert _core.Program(net.graph).memory["lower_bound"] <= image + 18 * 18 * 16 * 4 + 16 * 16 * 16 * 4
+
+
+# ---- fuse_prologues
+
+
+@pytest.mark.parametrize("kind", ["relu", "silu", "identity"])
+@pytest.mark.parametrize("shape", [(1, 3, 6, 7), (2, 17, 1, 1), (1, 40, 13, 5), (3, 16, 9, 30)])
+def test_norm_goes_into_the_pointwise_convolution_behind_it(isa: str, shape: tuple[int, ...], kind: str) -> None:
+    net = Net(shape)
+    n = net.add("activation", [net.norm(0)], kind=kind, a=0.0, b=0.0)
+    ops = net.ops(net.conv(net.conv(n, 34, kernel=1, **POINTWISE), 5), isa=isa)  # a 3x3 behind it: the output has a ring
+    assert [op for op in ops if op != "reorder"] == ["conv2d", "conv2d"]
+
+
+def test_prologue_and_epilogue_meet(isa: str) -> None:
+    net = Net((2, 33, 8, 7))
+    n = net.add("activation", [net.norm(0)], **RELU)
+    y = net.add("activation", [net.add("add", [net.norm(net.conv(n, 33, kernel=1, **POINTWISE)), 0])], **RELU)
+    assert [op for op in net.ops(y, isa=isa) if op != "reorder"] == ["conv2d"]
+
+
+def test_norm_before_other_convolutions_stays_in_front(isa: str) -> None:
+    for options in ({"kernel": 3}, {"kernel": 1, **POINTWISE, "stride": [2, 2]}, {"kernel": 1}):
+        net = Net((1, 18, 8, 7))
+        y = net.conv(net.add("activation", [net.norm(0)], **RELU), 5, **options)
+        assert "batch_norm" in net.ops(y, isa=isa)

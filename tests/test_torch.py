@@ -31,13 +31,29 @@ def activation(x: Tensor, kind: str, a: float, b: float) -> Tensor:
         "clipped": lambda x: F.hardtanh(x, a, b),
         "leaky_relu": lambda x: F.leaky_relu(x, a),
         "elu": lambda x: F.elu(x, a),
+        "selu": lambda x: b * F.elu(x, a),
         "sigmoid": torch.sigmoid,
         "tanh": torch.tanh,
         "silu": F.silu,
         "gelu": F.gelu,
-        "hardsigmoid": F.hardsigmoid,
+        "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+        "hardsigmoid": lambda x: F.hardsigmoid(x) if a == 1 / 6 else F.hardtanh(a * x + b, 0, 1),
         "hardswish": F.hardswish,
         "mish": F.mish,
+        "softplus": lambda x: F.softplus(x, threshold=1000),
+        "exp": torch.exp,
+        "log": torch.log,
+        "sqrt": torch.sqrt,
+        "reciprocal": torch.reciprocal,
+        "power": lambda x: torch.pow(x, a),
+        "abs": torch.abs,
+        "sign": torch.sign,
+        "floor": torch.floor,
+        "ceil": torch.ceil,
+        "round": torch.round,
+        "erf": torch.erf,
+        "sin": torch.sin,
+        "cos": torch.cos,
     }[kind](x)
 
 
@@ -178,12 +194,22 @@ def test_adaptive_max_pool_of_equal_values(isa: str) -> None:
 
 
 # Slopes where a function has a kink: PyTorch's choice.
-KINKS = {"relu": (0.0,), "clipped": (0.0, 6.0), "leaky_relu": (0.0,), "elu": (0.0,), "hardsigmoid": (-3.0, 3.0), "hardswish": (-3.0, 3.0)}
+KINKS = {
+    "relu": (0.0,),
+    "clipped": (0.0, 6.0),
+    "leaky_relu": (0.0,),
+    "elu": (0.0,),
+    "selu": (0.0,),
+    "abs": (0.0,),
+    "hardsigmoid": (-3.0, 3.0),
+    "hardswish": (-3.0, 3.0),
+}
 
 
 @pytest.mark.parametrize("kind", KINKS)
 def test_slope_at_kinks(isa: str, kind: str) -> None:
-    a, b = {"clipped": (0.0, 6.0), "leaky_relu": (0.25, 0.0), "elu": (0.5, 0.0)}.get(kind, (0.0, 0.0))
+    parameters = {"clipped": (0.0, 6.0), "leaky_relu": (0.25, 0.0), "elu": (0.5, 0.0), "selu": (1.5, 1.25), "hardsigmoid": (1 / 6, 0.5)}
+    a, b = parameters.get(kind, (0.0, 0.0))
     x = np.array([*KINKS[kind], *(-k for k in KINKS[kind])] * 9, np.float32)
     attributes = {"kind": kind, "a": a, "b": b}
     got = Compiled("activation", [x], attributes, isa, [0], np.ones_like(x))()[0]

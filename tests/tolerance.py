@@ -85,8 +85,8 @@ def forward_bounds(case: Case, arrays: Sequence[Array | None], outputs: Sequence
         attributes = case.attributes
         if "activation" in attributes:
             linear = getattr(reference, case.op)(*arrays, **attributes | {"activation": "identity"})
-            own = activation_error(attributes["activation"], attributes["activation_a"], linear, outputs[0])
-            bound = bound * max(1.5, abs(attributes["activation_a"])) + own  # no function is steeper: hardswish is, 3/2 at 3
+            kind, a, b = (attributes[name] for name in ("activation", "activation_a", "activation_b"))
+            bound = bound * steepest(kind, a, b) + activation_error(kind, a, b, linear, outputs[0])
         return [bound]
     return FORWARD[case.op](case, arrays, outputs)
 
@@ -115,18 +115,24 @@ def window_sizes(case: Case) -> list[int]:
     return case.attributes["kernel"]
 
 
-def activation_error(kind: str, a: float, x: Array, y: Array) -> Array:
-    """Of the function itself, on an exact x. The magnitudes are those of the terms that its formula adds."""
+def steepest(kind: str, a: float, b: float) -> float:
+    """A bound of the slope of the functions that stand in epilogues: hardswish reaches 3/2 at 3."""
+    return max(1.5, abs(a), abs(a * b) if kind == "selu" else 0)
+
+
+def activation_error(kind: str, a: float, b: float, x: Array, y: Array) -> Array:
+    """Of the function itself, on an exact x. The magnitudes are those of the terms that its formula adds: if nothing is said, of y."""
     magnitude: dict[str, Any] = {
-        "identity": 0, "relu": 0, "clipped": 0, "leaky_relu": abs(y) / 4, "elu": abs(a), "sigmoid": abs(y), "tanh": 1, "silu": abs(y),
-        "gelu": abs(x), "hardsigmoid": 1, "hardswish": abs(x), "mish": abs(x),
+        "identity": 0, "relu": 0, "clipped": 0, "leaky_relu": abs(y) / 4, "elu": abs(a), "selu": abs(a * b) + abs(b * x), "tanh": 1,
+        "gelu": abs(x), "gelu_tanh": abs(x), "hardsigmoid": abs(a * x) + abs(b), "hardswish": abs(x), "mish": abs(x),
+        "abs": 0, "sign": 0, "floor": 0, "ceil": 0, "round": 0,
     }  # fmt: skip
-    return np.broadcast_to(tolerance("activation", 0, magnitude[kind]), np.shape(y))
+    return np.broadcast_to(tolerance("activation", 0, magnitude.get(kind, abs(y))), np.shape(y))
 
 
 def _activation(case: Case, arrays: Sequence[Array], outputs: Sequence[Array]) -> list[Array]:
-    x = arrays[0].astype(np.float64)
-    return [activation_error(case.attributes["kind"], case.attributes["a"], x, outputs[0])]
+    kind, a, b = (case.attributes[name] for name in ("kind", "a", "b"))
+    return [activation_error(kind, a, b, arrays[0].astype(np.float64), outputs[0])]
 
 
 def _batch_norm_training(case: Case, arrays: Sequence[Array | None], outputs: Sequence[Array]) -> list[Array]:
@@ -225,8 +231,13 @@ def gradient_magnitude(case: Case, arrays: Sequence[Array | None], outputs: Sequ
 
 
 def _activation_gradient(case: Case, arrays: Sequence[Array], outputs: Sequence[Array], dy: Array, operand: int) -> Array:
+    kind, a, b = (case.attributes[name] for name in ("kind", "a", "b"))
+    x, y = abs(arrays[0].astype(np.float64)), abs(outputs[0])
+    steep = {"exp": lambda: y, "log": lambda: 1 / x, "sqrt": lambda: 0.5 / y, "reciprocal": lambda: y**2, "power": lambda: abs(a) * y / x}
+    if kind in steep:
+        return tolerance(case.op, 4, dy * steep[kind]())
     # slopes are sums of terms up to 1 + |x|, as in sigmoid + x sigmoid (1 - sigmoid); three exponentials at most
-    return tolerance(case.op, 4, dy * (1 + abs(arrays[0])) * max(1.0, abs(case.attributes["a"])))
+    return tolerance(case.op, 4, dy * (1 + x) * steepest(kind, a, b))
 
 
 def _prelu_gradient(case: Case, arrays: Sequence[Array], outputs: Sequence[Array], dy: Array, operand: int) -> Array:

@@ -5,20 +5,11 @@
 
 namespace fastcnn {
 
-// Element-wise functions. `a` and `b` are the parameters of those that have some.
+// Element-wise functions: activations.inc says what each is.
 enum class ActivationKind : int32_t {
-  identity,
-  relu,        // max(x, 0)
-  clipped,     // min(max(x, a), b): ReLU6 is a = 0, b = 6
-  leaky_relu,  // x >= 0 ? x : a x
-  elu,         // x > 0 ? x : a (e^x - 1)
-  sigmoid,
-  tanh,
-  silu,         // x sigmoid(x)
-  gelu,         // x Phi(x), exact (erf)
-  hardsigmoid,  // clip(x / 6 + 1/2, 0, 1)
-  hardswish,    // x hardsigmoid(x)
-  mish,         // x tanh(log(1 + e^x))
+#define FASTCNN_ACTIVATION(name) name,
+#include "kernels/activations.inc"
+#undef FASTCNN_ACTIVATION
 };
 
 struct Activation {

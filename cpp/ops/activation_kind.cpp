@@ -7,18 +7,9 @@ namespace fastcnn {
 namespace {
 
 constexpr std::pair<const char*, ActivationKind> kNames[] = {
-    {"identity", ActivationKind::identity},
-    {"relu", ActivationKind::relu},
-    {"clipped", ActivationKind::clipped},
-    {"leaky_relu", ActivationKind::leaky_relu},
-    {"elu", ActivationKind::elu},
-    {"sigmoid", ActivationKind::sigmoid},
-    {"tanh", ActivationKind::tanh},
-    {"silu", ActivationKind::silu},
-    {"gelu", ActivationKind::gelu},
-    {"hardsigmoid", ActivationKind::hardsigmoid},
-    {"hardswish", ActivationKind::hardswish},
-    {"mish", ActivationKind::mish},
+#define FASTCNN_ACTIVATION(name) {#name, ActivationKind::name},
+#include "kernels/activations.inc"
+#undef FASTCNN_ACTIVATION
 };
 
 float finite(double value, const char* name) {

@@ -27,6 +27,13 @@ float checked_eps(std::string_view op, const Attributes& attributes) {
   return static_cast<float>(eps);
 }
 
+Prologue prologue_of(const Attributes& attributes) {
+  return {checked_eps("batch_norm", Attributes{{"eps", attributes.number("norm_eps")}}),
+          fused_activation(Attributes{{"activation", attributes.text("norm_activation")},
+                                      {"activation_a", attributes.number("norm_activation_a")},
+                                      {"activation_b", attributes.number("norm_activation_b")}})};
+}
+
 LayoutWish layout_batch_norm(const NodeView& node, std::size_t images_in) {
   LayoutWish wish = want_plain(node);
   std::fill_n(wish.inputs.begin(), images_in, Want::image);
@@ -59,8 +66,8 @@ Step bind(const BindScope& scope) {
   step.run = [=, kernel = scope.kernels.batch_norm](const RunContext& run, Index begin, Index end) {
     for (Index unit = begin; unit < end;) {
       const Index image = unit / H, row = unit % H, rows = std::min(H - row, end - unit), block = image % xs.blocks;
-      kernel({.x = x.data(run) + xs.origin + image * xs.block + row * xs.row,
-              .y = y.data(run) + ys.origin + image * ys.block + row * ys.row,
+      kernel({.x = x.data(run) + xs.origin + xs.image(image) + row * xs.row,
+              .y = y.data(run) + ys.origin + ys.image(image) + row * ys.row,
               .weight = channel_data(weight, run, block * xs.pixel),
               .bias = channel_data(bias, run, block * xs.pixel),
               .mean = channel_data(mean, run, block * xs.pixel),

@@ -17,6 +17,7 @@ struct ConvProblem {
   bool backward;
   bool plain_input;  // the input is no image yet
   int lanes;
+  bool normed = false;  // a batch normalization of the input comes first, as a prologue
 
   Index in_blocks() const { return ceil_div(in_channels, lanes); }
   Index out_blocks() const { return ceil_div(out_channels, lanes); }

@@ -71,7 +71,8 @@ Program::Ahead Program::ahead_of(int block) const {
   Ahead ahead;
   ahead.space = locations_[static_cast<std::size_t>(block)].space;
   ahead.bytes = made.life.bytes;
-  ahead.key = join(kernels_.isa, ";", graph_[made.first_value].type.layout.block, ",", graph_[made.first_value].type.layout.ring, ";");
+  const Layout layout = graph_[made.first_value].type.layout;
+  ahead.key = join(kernels_.isa, ";", layout.block, ",", layout.ring, ",", layout.of, ";");
   std::vector<std::size_t> added;
   add_to(ahead, added, made.first_node);
   const Node& last = graph_.nodes[made.first_node];
@@ -84,7 +85,7 @@ Program::Ahead Program::ahead_of(int block) const {
 void Program::add_to(Ahead& ahead, std::vector<std::size_t>& added, std::size_t index) const {
   if (std::find(added.begin(), added.end(), index) != added.end()) return;
   const Node& node = graph_.nodes[index];
-  std::string text = join(node.op->name, ";") + text_of(node.attributes);
+  std::string text = node.op->name + (";" + text_of(node.attributes));
   for (ValueId id : node.inputs) {
     if (id == kNoValue) {
       text += "-";

@@ -17,7 +17,7 @@ void clear_rings(const Operand& image, const RunContext& run, Index begin, Index
   const Index ring = image.type.layout.ring, H = image.type.H(), side = ring * s.pixel;
   const auto clear = [](float* from, Index count) { std::memset(from, 0, static_cast<std::size_t>(count) * sizeof(float)); };
   for (Index i = begin; i < end; ++i) {
-    float* corner = image.data(run) + i * s.block;
+    float* corner = image.data(run) + s.image(i);
     // Above and the left of row 0; then the right of each row with the left of the next; then the right of the last row and below.
     clear(corner, ring * s.row + side);
     for (Index h = 0; h + 1 < H; ++h) clear(corner + (ring + h + 1) * s.row - side, 2 * side);

@@ -17,8 +17,11 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   updates_last(graph_);
   fold_batch_norms(graph_);
   fuse_epilogues(graph_);
+  fuse_prologues(graph_);
   choose_algorithms(graph_, kernels.lanes);
   assign_layouts(graph_, kernels.lanes);
+  concat_views(graph_);
+  assign_rings(graph_);
   find_ahead(purpose);
   storage_ = assign_storage(graph_, is_ahead_);
   place();
@@ -59,7 +62,9 @@ void Program::place() {
 
 Operand Program::operand(ValueId value) const {
   if (value == kNoValue) return {};
-  return {graph_.type(value), locations_[static_cast<std::size_t>(storage_.block_of[static_cast<std::size_t>(value)])], true};
+  Location where = locations_[static_cast<std::size_t>(storage_.block_of[static_cast<std::size_t>(value)])];
+  where.offset += storage_.offset_of[static_cast<std::size_t>(value)];
+  return {graph_.type(value), where, true};
 }
 
 Program::BoundStep Program::bind_node(std::size_t index) const {
@@ -69,13 +74,30 @@ Program::BoundStep Program::bind_node(std::size_t index) const {
   BoundStep bound{index, {}, {}};
   for (ValueId id : node.outputs) {
     scope.outputs.push_back(operand(id));
-    const bool in_place = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) {
-      return input != kNoValue && storage_.block_of[static_cast<std::size_t>(input)] == storage_.block_of[static_cast<std::size_t>(id)];
+    const Location where = scope.outputs.back().where;
+    const bool in_place = std::any_of(node.op->in_place.begin(), node.op->in_place.end(), [&](std::size_t i) {
+      return i < scope.inputs.size() && scope.inputs[i].given && scope.inputs[i].where == where;
     });
     if (graph_.type(id).layout.ring > 0 && !in_place) bound.rings.push_back(scope.outputs.back());
   }
   bound.step = node.op->bind(scope);
   return bound;
+}
+
+// A concatenation whose parts already lie where they belong.
+bool Program::made_of_parts(std::size_t index) const {
+  const Node& node = graph_.nodes[index];
+  if (node.op->name != std::string_view("concat")) return false;
+  const Operand whole = operand(node.outputs[0]);
+  Index channels = 0;
+  for (ValueId id : node.inputs) {
+    const TensorType& part = graph_.type(id);
+    if (graph_[id].part_of != node.outputs[0] || graph_[id].first_block * part.layout.block != channels) return false;
+    const Index offset = graph_[id].first_block * whole.type.strides().block * bytes_of(DType::f32);
+    if (operand(id).where != Location{whole.where.space, whole.where.offset + offset}) return false;
+    channels += part.C();
+  }
+  return true;
 }
 
 void Program::bind() {
@@ -84,6 +106,7 @@ void Program::bind() {
     if (node.op->alias || is_ahead_[i]) continue;
     require(!node.op->update || graph_[node.inputs[0]].parameter, node.op->name, "what is updated must be a parameter or buffer",
             "'" + graph_[node.inputs[0]].name + "'");
+    if (made_of_parts(i)) continue;
     BoundStep bound = bind_node(i);
     scratch_ = std::max(scratch_, round_up(bound.step.scratch_bytes, kArenaAlignment));
     flops_ += bound.step.flops;

@@ -103,6 +103,7 @@ class Program {
   Ahead ahead_of(int block) const;
   void add_to(Ahead& ahead, std::vector<std::size_t>& added, std::size_t node) const;
   BoundStep bind_node(std::size_t node) const;
+  bool made_of_parts(std::size_t node) const;
   Operand operand(ValueId value) const;
   void refresh_forms(RunState& state, int threads);
   std::shared_ptr<const PreparedForm> make_form(const Ahead& ahead, RunState& state, int threads) const;

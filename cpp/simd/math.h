@@ -1,10 +1,28 @@
 // Elementary functions of a Vec. Each is within about 2 ulp (3e-7 relative) of the true value over the whole range of float; infinities and
-// NaN are treated as in C. e^x: Cody & Waite reduction to [-ln2 / 2, ln2 / 2], then the minimax polynomial of Cephes' expf (S. Moshier).
+// NaN are treated as in C. Denormals count as zeros, as they do in a run. What needs more digits on the way stands in simd/wide.h.
+//
+// e^x: Cody & Waite reduction to [-ln2 / 2, ln2 / 2], then the minimax polynomial of Cephes' expf (S. Moshier).
 #pragma once
 
 #include "simd/vec.h"
 
 namespace fastcnn::FASTCNN_ISA {
+
+FASTCNN_INLINE IntVec sign_of(Vec x) { return bits_of(x) & (int32_t)0x80000000; }
+
+// The nearest integer, halves to the even one: floats from 2^23 on are integers, so adding 2^23 rounds away what lies behind the point.
+FASTCNN_INLINE Vec round(Vec x) {
+  const float first_integer = 8388608.0f;
+  const Vec size = abs(x), rounded = (size + first_integer) - first_integer;
+  return select(size < broadcast(first_integer), from_bits(bits_of(rounded) | sign_of(x)), x);
+}
+
+FASTCNN_INLINE Vec floor(Vec x) {
+  const Vec nearest = round(x);
+  return select(nearest > x, nearest - 1.0f, nearest);
+}
+
+FASTCNN_INLINE Vec ceil(Vec x) { return -floor(-x); }
 
 // 2^n for -126 <= n <= 127, by its bits.
 FASTCNN_INLINE Vec power_of_two(IntVec n) { return from_bits((n + 127) << 23); }
@@ -35,6 +53,50 @@ FASTCNN_INLINE Vec exp(Vec x) {
   const IntVec half = parts.n >> 1;  // two factors: 2^n itself may lie outside what one float holds
   const Vec y = (parts.tail + 1.0f) * power_of_two(half) * power_of_two(parts.n - half);
   return select(x > highest, broadcast(__builtin_inff()), select(x < lowest, zero(), y));
+}
+
+// 2 artanh(s) = 2 s (1 + s^2 / 3 + s^4 / 5 + ...), |s| <= 1/3: log((1 + s) / (1 - s)). The first term left out is below 9^-8 / 17.
+FASTCNN_INLINE Vec twice_artanh(Vec s) {
+  const Vec z = s * s;
+  Vec p = broadcast(1.0f / 15);
+  p = fma(p, z, broadcast(1.0f / 13));
+  p = fma(p, z, broadcast(1.0f / 11));
+  p = fma(p, z, broadcast(1.0f / 9));
+  p = fma(p, z, broadcast(1.0f / 7));
+  p = fma(p, z, broadcast(1.0f / 5));
+  p = fma(p, z, broadcast(1.0f / 3));
+  return fma(p * z, s + s, s + s);
+}
+
+// x = 2^n m, m between sqrt(1/2) and sqrt(2), for positive normal numbers.
+struct LogParts {
+  IntVec n;
+  Vec m;
+};
+
+FASTCNN_INLINE LogParts log_parts(Vec x) {
+  const int32_t root_half = 0x3f3504f3;  // the bits of sqrt(1/2): subtracted, the exponent field counts from there
+  const IntVec n = (bits_of(x) - root_half) >> 23;
+  return {n, from_bits(bits_of(x) - (n << 23))};
+}
+
+constexpr float kSmallestNormal = 0x1p-126f;
+
+// log x = n ln2 + log m, and log m = 2 artanh((m - 1) / (m + 1)).
+FASTCNN_INLINE Vec log(Vec x) {
+  const LogParts parts = log_parts(x);
+  const Vec whole = to_float(parts.n);
+  const Vec y =
+      fma(whole, broadcast(0.693359375f), fma(whole, broadcast(-2.12194440e-4f), twice_artanh((parts.m - 1.0f) / (parts.m + 1.0f))));
+  const Vec positive = select(x < broadcast(__builtin_inff()), y, x);  // infinity and NaN stay
+  const Vec not_positive = select(x < zero(), broadcast(__builtin_nanf("")), broadcast(-__builtin_inff()));
+  return select(abs(x) < broadcast(kSmallestNormal), broadcast(-__builtin_inff()), select(x <= zero(), not_positive, positive));
+}
+
+// log(1 + e^x) = max(x, 0) + log(1 + u) with u = e^-|x|, and log(1 + u) = 2 artanh(u / (2 + u)).
+FASTCNN_INLINE Vec softplus(Vec x) {
+  const Vec u = exp(-abs(x));
+  return max(zero(), x) + twice_artanh(u / (u + 2.0f));
 }
 
 // e^x - 1 for x <= 0, without the cancellation near 0.

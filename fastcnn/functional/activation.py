@@ -82,7 +82,7 @@ def tanh(x: Value) -> Value:
 
 def hardsigmoid(x: Value, inplace: bool = False) -> Value:
     """min(max(x + 3, 0), 6) / 6"""
-    return _activation(x, "hardsigmoid")
+    return _activation(x, "hardsigmoid", 1 / 6, 0.5)
 
 
 def hardswish(x: Value, inplace: bool = False) -> Value:

@@ -12,6 +12,21 @@ constexpr double kTwoOverRootPi = 1.12837916709551257390;
 
 double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
+constexpr double kRootTwoOverPi = 0.79788456080286535588;
+
+// The oracle of sin and cos stops where the kernel does.
+double in_range(double x) { return std::isinf(x) ? std::nan("") : std::fmin(std::fmax(x, -0x1p30), 0x1p30); }
+
+// What float makes of it: numbers too large for it are infinite.
+double saturated(double y) { return std::abs(y) > std::numeric_limits<float>::max() ? std::copysign(INFINITY, y) : y; }
+
+double gelu_tanh_gate(double x) { return logistic(2 * kRootTwoOverPi * (x + 0.044715 * x * x * x)); }
+
+double gelu_tanh_slope(double x) {
+  const double gate = gelu_tanh_gate(x), rest = logistic(-2 * kRootTwoOverPi * (x + 0.044715 * x * x * x));
+  return gate + (gate * rest > 0 ? x * gate * rest * 2 * kRootTwoOverPi * (1 + 0.134145 * x * x) : 0);
+}
+
 // d activation / dx. At a kink, PyTorch's choice: relu, clipped and hardsigmoid are flat there, leaky_relu has the slope a at 0, hardswish
 // those outside of -3 .. 3, elu the slope a at 0.
 double slope(double x, Activation f) {
@@ -21,31 +36,54 @@ double slope(double x, Activation f) {
     case ActivationKind::clipped: return x > f.a && x < f.b;
     case ActivationKind::leaky_relu: return x > 0 ? 1 : f.a;
     case ActivationKind::elu: return x > 0 ? 1 : f.a * std::exp(x);
+    case ActivationKind::selu: return f.b * (x > 0 ? 1 : f.a * std::exp(x));
     case ActivationKind::sigmoid: return logistic(x) * logistic(-x);
     case ActivationKind::tanh: return 1 - std::tanh(x) * std::tanh(x);
     case ActivationKind::silu: return logistic(x) * (1 + x * logistic(-x));
     case ActivationKind::gelu: return 0.5 * (1 + std::erf(x * kRootHalf)) + x * std::exp(-x * x / 2) * kTwoOverRootPi * kRootHalf / 2;
-    case ActivationKind::hardsigmoid: return x > -3 && x < 3 ? 1.0 / 6 : 0;
+    case ActivationKind::gelu_tanh: return gelu_tanh_slope(x);
+    case ActivationKind::hardsigmoid: return f.a * x + f.b > 0 && f.a * x + f.b < 1 ? f.a : 0;
     case ActivationKind::hardswish: return x <= -3 ? 0 : x >= 3 ? 1 : x / 3 + 0.5;
     case ActivationKind::mish: {
       const double t = std::tanh(std::log1p(std::exp(x)));
       return t + x * (1 - t * t) * logistic(x);
     }
+    case ActivationKind::softplus: return logistic(x);
+    case ActivationKind::exp: return std::exp(x);
+    case ActivationKind::log: return 1 / x;
+    case ActivationKind::sqrt: return 0.5 / std::sqrt(x);
+    case ActivationKind::reciprocal: return -1 / (x * x);
+    case ActivationKind::power: return f.a == 0 ? 0 : f.a * std::pow(x, f.a - 1.0);
+    case ActivationKind::abs: return (x > 0) - (x < 0);
+    case ActivationKind::erf: return kTwoOverRootPi * std::exp(-x * x);
+    case ActivationKind::sin: return std::cos(in_range(x));
+    case ActivationKind::cos: return -std::sin(in_range(x));
+    default: return 0;  // sign, floor, ceil, round
   }
-  return 0;
 }
 
-const Activation kAll[] = {{ActivationKind::identity, 0, 0},       {ActivationKind::relu, 0, 0},      {ActivationKind::clipped, 0, 6},
-                           {ActivationKind::leaky_relu, 0.01f, 0}, {ActivationKind::elu, 1.5f, 0},    {ActivationKind::sigmoid, 0, 0},
-                           {ActivationKind::tanh, 0, 0},           {ActivationKind::silu, 0, 0},      {ActivationKind::gelu, 0, 0},
-                           {ActivationKind::hardsigmoid, 0, 0},    {ActivationKind::hardswish, 0, 0}, {ActivationKind::mish, 0, 0}};
+using K = ActivationKind;
+const Activation kAll[] = {{K::identity, 0, 0},  {K::relu, 0, 0},      {K::clipped, 0, 6},    {K::leaky_relu, 0.01f, 0},
+                           {K::elu, 1.5f, 0},    {K::selu, 1.5f, 2},   {K::sigmoid, 0, 0},    {K::tanh, 0, 0},
+                           {K::silu, 0, 0},      {K::gelu, 0, 0},      {K::gelu_tanh, 0, 0},  {K::hardsigmoid, 0.25f, 0.5f},
+                           {K::hardswish, 0, 0}, {K::mish, 0, 0},      {K::softplus, 0, 0},   {K::exp, 0, 0},
+                           {K::log, 0, 0},       {K::sqrt, 0, 0},      {K::reciprocal, 0, 0}, {K::abs, 0, 0},
+                           {K::sign, 0, 0},      {K::floor, 0, 0},     {K::ceil, 0, 0},       {K::round, 0, 0},
+                           {K::erf, 0, 0},       {K::sin, 0, 0},       {K::cos, 0, 0},        {K::power, 0, 0},
+                           {K::power, 1, 0},     {K::power, 2, 0},     {K::power, 3, 0},      {K::power, -1, 0},
+                           {K::power, -2, 0},    {K::power, 8, 0},     {K::power, 9, 0},      {K::power, 0.5f, 0},
+                           {K::power, -0.5f, 0}, {K::power, 0.75f, 0}, {K::power, 1.5f, 0},   {K::power, -2.25f, 0},
+                           {K::power, 21, 0},    {K::power, 1e6f, 0}};
 
 // Moderate numbers, then all that can go wrong: kinks, the ends of exp, infinities, NaN.
 Buffer interesting(std::int64_t count, Random& random) {
   Buffer x(count, random);
-  const float special[] = {0.0f, 3.0f, -3.0f, 6.0f, 88.0f, -88.0f, 104.0f, -104.0f, 1e-6f, 1e30f, -1e30f, INFINITY, -INFINITY, NAN};
+  const float special[] = {0.0f,   -0.0f,    3.0f,       -3.0f,        6.0f,         1.0f,     -1.0f,     0.5f,  -0.5f,
+                           1.5f,   2.5f,     -2.5f,      88.0f,        -88.0f,       104.0f,   -104.0f,   1e-6f, 1e30f,
+                           -1e30f, 16777216, 8388607.5f, 1 + 0x1p-23f, 1 - 0x1p-24f, INFINITY, -INFINITY, NAN};
+  constexpr int kSpecial = sizeof special / sizeof special[0];
   for (std::int64_t i = 0; i < count; ++i) x.data()[i] *= 12;
-  for (std::int64_t i = 0; i < 14 && i + 40 < count; ++i) x.data()[i + 40] = special[i];
+  for (std::int64_t i = 0; i < kSpecial && i + 40 < count; ++i) x.data()[i + 40] = special[i];
   return x;
 }
 
@@ -72,8 +110,9 @@ void check_activate_backward(const Kernels& kernels, Activation f, std::int64_t 
   for (std::int64_t i = 0; i < count; ++i) {
     if (!std::isfinite(x[i])) continue;  // a slope at infinity is nobody's business
     // Slopes with x (1 - t^2) or x s (1 - s) multiply the rounding of t or s by x, until that term is gone beyond 4.
-    const double roundings = 16 + 8 * std::fmin(std::abs(x[i]), 4);
-    check_close(what, i, dx[i], dy[i] * slope(x[i], f), roundings * kEps * std::abs(dy[i]) * (1 + std::abs(f.a)));
+    const double roundings = 16 + 8 * std::fmin(std::abs(x[i]), 4), want = saturated(slope(x[i], f));
+    const double magnitude = std::fmax(1 + std::abs(f.a), std::abs(want));
+    check_close(what, i, dx[i], saturated(dy[i] * want), roundings * kEps * std::abs(dy[i]) * magnitude);
   }
   dx.check_guards(what);
 }
@@ -103,20 +142,36 @@ void check_arithmetic(const Kernels& kernels, const char* name,
 }  // namespace
 
 double activation(double x, Activation f) {
-  if (std::isnan(x)) return x;
+  if (std::isnan(x) && !(f.kind == ActivationKind::power && f.a == 0)) return x;
   switch (f.kind) {
     case ActivationKind::identity: return x;
     case ActivationKind::relu: return x > 0 ? x : 0;
     case ActivationKind::clipped: return std::fmin(std::fmax(x, f.a), f.b);
     case ActivationKind::leaky_relu: return x >= 0 ? x : f.a * x;
     case ActivationKind::elu: return x > 0 ? x : f.a * std::expm1(x);
+    case ActivationKind::selu: return f.b * (x > 0 ? x : f.a * std::expm1(x));
     case ActivationKind::sigmoid: return logistic(x);
     case ActivationKind::tanh: return std::tanh(x);
     case ActivationKind::silu: return std::isinf(x) ? (x > 0 ? x : std::nan("")) : x * logistic(x);
     case ActivationKind::gelu: return std::isinf(x) ? (x > 0 ? x : std::nan("")) : x * 0.5 * (1 + std::erf(x * kRootHalf));
-    case ActivationKind::hardsigmoid: return std::fmin(std::fmax(x / 6 + 0.5, 0), 1);
+    case ActivationKind::gelu_tanh: return std::isinf(x) ? (x > 0 ? x : std::nan("")) : x * gelu_tanh_gate(x);
+    case ActivationKind::hardsigmoid: return std::fmin(std::fmax(f.a * x + f.b, 0), 1);
     case ActivationKind::hardswish: return std::isinf(x) && x < 0 ? std::nan("") : x * std::fmin(std::fmax(x / 6 + 0.5, 0), 1);
     case ActivationKind::mish: return std::isinf(x) ? (x > 0 ? x : std::nan("")) : x * std::tanh(std::log1p(std::exp(x)));
+    case ActivationKind::softplus: return x > 500 ? x : std::log1p(std::exp(x));
+    case ActivationKind::exp: return saturated(std::exp(x));
+    case ActivationKind::log: return std::log(x);
+    case ActivationKind::sqrt: return std::sqrt(x);
+    case ActivationKind::reciprocal: return 1 / x;
+    case ActivationKind::power: return saturated(std::pow(x, f.a));
+    case ActivationKind::abs: return std::abs(x);
+    case ActivationKind::sign: return (x > 0) - (x < 0);
+    case ActivationKind::floor: return std::floor(x);
+    case ActivationKind::ceil: return std::ceil(x);
+    case ActivationKind::round: return std::nearbyint(x);
+    case ActivationKind::erf: return std::erf(x);
+    case ActivationKind::sin: return std::sin(in_range(x));
+    case ActivationKind::cos: return std::cos(in_range(x));
   }
   return x;
 }

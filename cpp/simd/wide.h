@@ -1,0 +1,116 @@
+// Functions whose way leads through more digits than a float has: sin, cos and powers. WideVec holds kLanes doubles, in as many registers
+// as the ISA needs for them; only + - * / work on it.
+#pragma once
+
+#include "simd/math.h"
+
+namespace fastcnn::FASTCNN_ISA {
+
+using WideVec = double __attribute__((vector_size(2 * sizeof(Vec))));
+
+FASTCNN_INLINE WideVec widen(Vec v) { return __builtin_convertvector(v, WideVec); }
+FASTCNN_INLINE WideVec widen(IntVec v) { return __builtin_convertvector(v, WideVec); }
+FASTCNN_INLINE Vec narrow(WideVec v) { return __builtin_convertvector(v, Vec); }
+
+// ---- sin, cos
+
+// x = n pi/2 + r with |r| <= pi/4. pi/2 in two pieces (Cody & Waite), the first of 33 bits: its product with n is exact up to 2^20, so r
+// has all its digits for |x| < 1.6e6, and an error below 2^-53 |x| beyond. Larger x than 2^30 count as 2^30.
+struct Quadrant {
+  IntVec n;
+  Vec r;
+};
+
+FASTCNN_INLINE Quadrant quadrant(Vec x) {
+  const float most = 1073741824.0f;
+  const WideVec wide = widen(min(broadcast(most), max(broadcast(-most), select(x == x, x, zero()))));
+  const double rounder = 6755399441055744.0;  // 1.5 2^52: adding it leaves no room for digits behind the point
+  const WideVec n = (wide * 0.63661977236758134308 + rounder) - rounder;
+  const WideVec r = (wide - n * 1.57079632673412561417) - n * 6.07710050650619224932e-11;
+  return {__builtin_convertvector(n, IntVec), select(x == x, narrow(r), x)};
+}
+
+// Cephes' sinf and cosf between -pi/4 and pi/4.
+FASTCNN_INLINE Vec sin_of_eighth(Vec r) {
+  const Vec z = r * r;
+  Vec p = broadcast(-1.9515295891e-4f);
+  p = fma(p, z, broadcast(8.3321608736e-3f));
+  p = fma(p, z, broadcast(-1.6666654611e-1f));
+  return fma(p * z, r, r);
+}
+FASTCNN_INLINE Vec cos_of_eighth(Vec r) {
+  const Vec z = r * r;
+  Vec p = broadcast(2.443315711809948e-5f);
+  p = fma(p, z, broadcast(-1.388731625493765e-3f));
+  p = fma(p, z, broadcast(4.166664568298827e-2f));
+  return fma(p * z, z, fma(broadcast(-0.5f), z, broadcast(1.0f)));
+}
+
+// sin(r + n pi/2): sine and cosine in turns, with the sign of the half circle.
+FASTCNN_INLINE Vec sin_of(Quadrant q) {
+  const Vec y = select((q.n & 1) == 0, sin_of_eighth(q.r), cos_of_eighth(q.r));
+  return from_bits(bits_of(y) ^ ((q.n & 2) << 30));
+}
+FASTCNN_INLINE Vec finite_or_nan(Vec x, Vec y) { return select(abs(x) < broadcast(__builtin_inff()), y, broadcast(__builtin_nanf(""))); }
+FASTCNN_INLINE Vec sin(Vec x) { return finite_or_nan(x, sin_of(quadrant(x))); }
+FASTCNN_INLINE Vec cos(Vec x) {
+  const Quadrant q = quadrant(x);
+  return finite_or_nan(x, sin_of({q.n + 1, q.r}));
+}
+
+// ---- powers
+
+// log2 of positive normal numbers, to some 2^-36: as log in simd/math.h, the series one term shorter because m is nearer to 1.
+FASTCNN_INLINE WideVec wide_log2(Vec x) {
+  const LogParts parts = log_parts(x);
+  const WideVec m = widen(parts.m), s = (m - 1.0) / (m + 1.0), z = s * s;
+  const WideVec series = ((((((z / 13 + 1.0 / 11) * z + 1.0 / 9) * z + 1.0 / 7) * z + 1.0 / 5) * z + 1.0 / 3) * z + 1.0);
+  return widen(parts.n) + s * series * 2.88539008177792681472;  // 2 / ln2
+}
+
+// size^exponent = 2^t with t = exponent log2(size), for normal numbers: t = n + r, and 2^r from e^(r ln2). t reaches 150 where the result
+// leaves the floats, so float's 24 bits would leave 16 behind the point; here r keeps all of its own.
+FASTCNN_INLINE Vec power_of_normal(Vec size, Vec exponent) {
+  const WideVec t = wide_log2(size) * widen(exponent);
+  const Vec near = narrow(t), bounded = min(broadcast(129.0f), max(broadcast(-150.0f), select(near == near, near, zero())));
+  const IntVec n = round_to_int(bounded), half = n >> 1;
+  const Vec r = narrow((t - widen(n)) * 0.69314718055994530942);
+  const Vec y = exp(r) * power_of_two(half) * power_of_two(n - half);
+  return select(near >= broadcast(129.0f), broadcast(__builtin_inff()), select(near <= broadcast(-150.0f), zero(), y));
+}
+
+// x^y with all of C's special cases (pow): x^0 = 1^y = 1, NaN for a negative x to no integer.
+FASTCNN_INLINE Vec power(Vec x, Vec y) {
+  const float infinity = __builtin_inff();
+  const Vec size = abs(x), one = broadcast(1.0f);
+  Vec p = power_of_normal(size, y);
+  const Vec grows = select(y > zero(), broadcast(infinity), zero()), falls = select(y > zero(), zero(), broadcast(infinity));
+  p = select(size < broadcast(kSmallestNormal), falls, select(size == broadcast(infinity), grows, p));
+  p = select(size == one, one, p);  // to infinity, too
+  p = select((x == x) & (y == y), p, x + y);
+  // Floats from 2^24 on are even.
+  const IntVec whole = floor(y) == y, odd = whole & (abs(y) < broadcast(16777216.0f)) &
+                                            ((round_to_int(min(broadcast(16777216.0f), max(broadcast(-16777216.0f), y))) & 1) != 0);
+  p = select((x < zero()) & (size < broadcast(infinity)) & ~whole, broadcast(__builtin_nanf("")), p);
+  p = from_bits(bits_of(p) | (sign_of(x) & odd));
+  return select((y == zero()) | (x == one), one, p);
+}
+
+// x^n by multiplication: exact where the products are.
+FASTCNN_INLINE Vec power_of_integer(Vec x, int n) {
+  Vec square = x, y = broadcast(1.0f);
+  for (int rest = n < 0 ? -n : n; rest; rest >>= 1, square *= square)
+    if (rest & 1) y *= square;
+  return n < 0 ? 1.0f / y : y;
+}
+
+// x^exponent for one exponent: roots, and integers up to 8 (7 roundings at most), without a logarithm.
+FASTCNN_INLINE Vec power_of_one(Vec x, float exponent) {
+  if (exponent == 2.0f) return x * x;
+  if (exponent == 0.5f) return select(x == broadcast(-__builtin_inff()), -x, sqrt(x + 0.0f));
+  const bool small = exponent >= -8.0f && exponent <= 8.0f;
+  if (small && exponent == (float)(int)exponent) return power_of_integer(x, (int)exponent);
+  return power(x, broadcast(exponent));
+}
+
+}  // namespace fastcnn::FASTCNN_ISA
