@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from fastcnn import _core
 from fastcnn.arrays import AnyArray, ArrayLike, Shape
@@ -38,7 +41,8 @@ def traced(net: Module, shapes: Sequence[Shape], training: bool = False) -> tupl
     return trace, outputs
 
 
-class Fixed(NamedTuple):
+@dataclass
+class Fixed:
     """An output that depends on the shapes of the inputs alone."""
 
     array: AnyArray
@@ -52,28 +56,30 @@ class Compiled:
     outputs returns (and takes as `out`) a tuple of arrays.
     """
 
-    __slots__ = ("_fixed", "_program", "_run", "_shapes", "_single", "_threads")
+    __slots__ = ("_count", "_fixed", "_program", "_run", "_shapes", "_threads")
 
-    def __init__(self, program: _core.Program, shapes: Sequence[Shape], single: bool, fixed: Mapping[int, AnyArray], threads: int) -> None:
-        """single: returns an array, not a tuple. fixed: outputs that are no program's, by their place."""
+    def __init__(
+        self, program: _core.Program, shapes: Sequence[Shape], count: int | None, fixed: Mapping[int, AnyArray], threads: int
+    ) -> None:
+        """count: of outputs, None for one that is no tuple. fixed: outputs that are no program's, by their place."""
         self._shapes = tuple(shapes)
         self._program = program
         self._run = program.run
-        self._single = single
+        self._count = count
         self._fixed = fixed
         self._threads = threads
 
     def __call__(self, *inputs: ArrayLike, out: Any = None) -> Any:
-        if self._single and not self._fixed:
+        if self._count is None and not self._fixed:
             return self._run(inputs, None if out is None else [out], self._threads)[0]
         results = self._run(inputs, None if out is None else list(out), self._threads)
         for place, array in self._fixed.items():  # ascending
             results.insert(place, array.copy())
-        return results[0] if self._single else tuple(results)
+        return results[0] if self._count is None else tuple(results[: self._count])
 
     def with_threads(self, threads: int) -> Compiled:
         """The same program, run with another number of threads."""
-        return Compiled(self._program, self._shapes, self._single, self._fixed, threads)
+        return Compiled(self._program, self._shapes, self._count, self._fixed, threads)
 
     @property
     def shape(self) -> Shape | tuple[Shape, ...]:
@@ -122,6 +128,10 @@ class Plans:
     def _compile(self, net: Module, shapes: tuple[Shape, ...]) -> Compiled:
         trace, result = traced(net, shapes)
         outputs = result if isinstance(result, tuple) else (result,)
-        trace.graph.outputs([output.id for output in outputs if isinstance(output, Value)])
+        values = [output for output in outputs if isinstance(output, Value)]
+        if not values:  # a program has an output, though nobody sees this one
+            values = [trace.value(_core.Parameter(np.zeros((), np.float32)))]
+        trace.graph.outputs([value.id for value in values])
         fixed = {place: output.array for place, output in enumerate(outputs) if isinstance(output, Fixed)}
-        return Compiled(_core.Program(trace.graph, arenas=self.arenas), shapes, not isinstance(result, tuple), fixed, 0)
+        count = len(outputs) if isinstance(result, tuple) else None
+        return Compiled(_core.Program(trace.graph, arenas=self.arenas), shapes, count, fixed, 0)

@@ -205,6 +205,31 @@ def reuse_of_the_arena(n: Builder, x: Value) -> list[Value]:
     return [y]
 
 
+def resized_images(n: Builder, x: Value) -> list[Value]:
+    """Rows and columns taken, padded and weighed between convolutions: images with rings, channels that end inside a block."""
+    y = n.act(n.conv(x, 19, 5))
+    for axis, size in ((2, 9), (3, 10)):
+        y = n.op("take", y, axis=axis, indices=[i // 2 for i in range(2 * size)], value=0.0)
+    y = n.conv(y, 6)
+    linear = {"taps": 2, "indices": [0, 1, 1, 2, 7, 2, 9, 9], "weights": [0.25, 0.75, 0.5, 0.5, 0.3, 0.0, -0.4, 0.6]}
+    for axis in (2, 3):
+        y = n.op("resample", y, axis=axis, **linear)
+        y = n.op("take", y, axis=axis, indices=[-1, 3, 2, 0, 1, -1, -1], value=0.5)
+    return [n.conv(y, 3), n.conv(n.op("take", y, axis=0, indices=[1, 0], value=0.0), 17, 1)]
+
+
+def plain_in_between(n: Builder, x: Value) -> list[Value]:
+    """Reductions, transposes and products of what convolutions made, and back: channel attention, tokens, a norm over channels."""
+    y = n.act(n.conv(x, 18))
+    mean = n.op("reduce", y, kind="mean", axes=[1], keepdims=True)
+    y = n.op("multiply", y, n.op("expand", mean, shape=[2, 18, 9, 10]))
+    tokens = n.op("transpose", n.op("reshape", y, shape=[2, 18, 90]), axes=[0, 2, 1])
+    weight = n.parameter(n.rng.uniform(-1, 1, (18, 7)) / 9)
+    n.lengths += 18
+    mixed = n.op("reshape", n.op("transpose", n.op("matmul", tokens, weight), axes=[0, 2, 1]), shape=[2, 7, 9, 10])
+    return [n.conv(mixed, 5), n.op("reduce", y, kind="l2", axes=[2, 3], keepdims=False)]
+
+
 NETWORKS: dict[str, Callable[[Builder, Value], list[Value]]] = {
     network.__name__: network
     for network in (
@@ -221,6 +246,8 @@ NETWORKS: dict[str, Callable[[Builder, Value], list[Value]]] = {
         outputs_of_all_kinds,
         undefined_lanes,
         reuse_of_the_arena,
+        resized_images,
+        plain_in_between,
     )
 } | {f"inner_channels-{count}": inner_channels(count) for count in range(1, 34)}
 

@@ -13,6 +13,7 @@ from case import EVERY_COUNT, Case, Values, pair, positive, signed, spread
 from op_cases_conv import conv2d_cases, linear_cases
 from op_cases_elementwise import COVERED as COVERED_ELEMENTWISE
 from op_cases_elementwise import TABLES as ELEMENTWISE
+from op_cases_tensor import TENSOR_COVERED_BY, TENSOR_TABLES, TENSOR_TESTED_ALONE
 
 # ---- pooling ---------------------------------------------------------------------------------------------------------------------------
 
@@ -254,6 +255,7 @@ TABLES: dict[str, Callable[[], Iterable[Case]]] = {
     "concat": concat_cases,
     "slice": slice_cases,
     **ELEMENTWISE,
+    **TENSOR_TABLES,
 }
 
 CASES: dict[str, list[Case]] = {op: list(cases()) for op, cases in TABLES.items()}
@@ -278,7 +280,13 @@ COVERED_BY = {
     "mse_backward": "mse",
     "slice_backward": "slice",
     **COVERED_ELEMENTWISE,
+    **TENSOR_COVERED_BY,
 }
 
 # Ops whose answer depends on more than their inputs have a file of tests of their own.
-TESTED_ALONE = {"dropout": "test_dropout.py", "dropout_backward": "test_dropout.py", "batch_norm_update": "test_batch_norm_update.py"}
+TESTED_ALONE = {
+    "dropout": "test_dropout.py",
+    "dropout_backward": "test_dropout.py",
+    "batch_norm_update": "test_batch_norm_update.py",
+    **TENSOR_TESTED_ALONE,
+}

@@ -13,6 +13,7 @@ import numpy as np
 from reference_elementwise import *  # noqa: F403  # the oracle is one module to its users
 from reference_elementwise import Array, activate
 from reference_elementwise import float64 as _float64
+from reference_tensor import *  # noqa: F403
 
 # ---- convolution and linear ------------------------------------------------------------------------------------------------------------
 

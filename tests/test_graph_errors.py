@@ -15,6 +15,9 @@ CONV = {"stride": [1, 1], "padding": [0] * 4, "dilation": [1, 1], "groups": 1}
 
 X, WEIGHT = (1, 4, 8, 8), (3, 4, 3, 3)
 SWOOSH = {"activation": "swoosh", "activation_a": 0, "activation_b": 0}
+REDUCE = {"kind": "mean", "axes": [1], "keepdims": False}
+TAKE = {"axis": 1, "indices": [0, 1], "value": 0.0}
+RESAMPLE = {"axis": 1, "taps": 2, "indices": [0, 1, 1, 2], "weights": [0.5, 0.5, 0.5, 0.5]}
 
 # op, shapes of the inputs, attributes, the text of the error
 BROKEN: list[tuple[str, list[tuple[int, ...] | None], dict[str, Any], str]] = [
@@ -54,6 +57,44 @@ BROKEN: list[tuple[str, list[tuple[int, ...] | None], dict[str, Any], str]] = [
     ("dropout", [(2, 3)], {"p": 1.5, "stream": 0}, r"\[dropout\] .*1\.5"),
     ("dropout", [(2, 3)], {"p": float("nan"), "stream": 0}, r"\[dropout\] .*nan"),
     ("reduce_to", [(2, 3)], {"shape": [2, 2]}, r"\[reduce_to\] "),
+    ("transpose", [(2, 3)], {"axes": [0, 0]}, r"\[transpose\] axes must name each of the 2 axes once\. Got axis 0\."),
+    ("transpose", [(2, 3)], {"axes": [1]}, r"\[transpose\] axes must name each of the 2 axes once\. Got 1 of them\."),
+    ("transpose", [(2, 3)], {"axes": [0, 2]}, r"\[transpose\] axes must name each of the 2 axes once\. Got axis 2\."),
+    ("expand", [(2, 3)], {"shape": [2, 4]}, r"\[expand\] shapes must be equal or broadcast\. Got \(2, 3\) and \(2, 4\)\."),
+    ("expand", [(2, 3)], {"shape": [1, 3]}, r"\[expand\] the shape must be one that the input broadcasts to\. Got input \(2, 3\)"),
+    ("reduce", [(2, 3)], REDUCE | {"kind": "median"}, r"\[reduce\] kind must be sum, .* or log_sum_exp\. Got median\."),
+    ("reduce", [(2, 3)], REDUCE | {"axes": [2]}, r"\[reduce\] axes must be between -2 and 1\. Got axis 2\."),
+    ("reduce", [(2, 3)], REDUCE | {"axes": [1, -1]}, r"\[reduce\] axes must name an axis once\. Got axis -1\."),
+    ("reduce", [(2, 0)], REDUCE, r"\[reduce\] the mean of nothing is not defined\. Got \(2, 0\)\."),
+    ("reduce_backward", [(2,), (2, 3), (2,)], REDUCE, r"\[reduce_backward\] sums and means have no need of it\. Got mean\."),
+    ("reduce_backward", [(3,), (2, 3), (2,)], REDUCE | {"kind": "max"}, r"must have the shape of the output\. Got gradient \(3,\), output"),
+    ("reduce_backward", [(2,), (2, 3), (3,)], REDUCE | {"kind": "max"}, r"\[reduce_backward\] y must have the shape .* Got \(3,\)\."),
+    ("take", [(2, 3)], TAKE | {"indices": [3]}, r"\[take\] indices must be between -1 and 2\. Got index 3\."),
+    ("take", [(2, 3)], TAKE | {"indices": [-2]}, r"\[take\] indices must be between -1 and 2\. Got index -2\."),
+    ("take", [(2, 3)], TAKE | {"axis": 2}, r"\[take\] axis must be between -2 and 1\. Got axis=2\."),
+    ("take", [(2, 3)], TAKE | {"value": float("nan")}, r"\[take\] value must be a number\. Got nan\."),
+    ("take_backward", [(2, 3)], TAKE | {"size": 4}, r"\[take_backward\] the gradient must have an entry for each index\. Got .* 2 ind"),
+    ("take_backward", [(2, 2)], TAKE | {"size": -4}, r"\[take_backward\] indices must be between -1 and -5\. Got index 0\."),
+    ("take_backward", [(2, 2)], TAKE | {"size": 2**50}, r"\[shape\] a value has at most 2\^40 elements\. Got "),
+    ("resample", [(2, 3)], RESAMPLE | {"taps": 0}, r"\[resample\] taps must be at least 1\. Got taps=0\."),
+    ("resample", [(2, 3)], RESAMPLE | {"taps": 3}, r"\[resample\] there must be `taps` indices for each output\. Got 4 indices, taps=3\."),
+    ("resample", [(2, 3)], RESAMPLE | {"weights": [1.0]}, r"\[resample\] there must be a weight for each index\. Got 1 weights, 4 ind"),
+    ("resample", [(2, 3)], RESAMPLE | {"indices": [0, 1, 2, 3]}, r"\[resample\] indices must be between 0 and 2\. Got index 3\."),
+    ("resample", [(2, 3)], RESAMPLE | {"indices": [0, 1, 2, -1]}, r"\[resample\] indices must be between 0 and 2\. Got index -1\."),
+    ("resample", [(2, 3)], RESAMPLE | {"weights": [1e39, 0.5, 0.5, 0.5]}, r"\[resample\] weights must be finite\. Got 1e\+39\."),
+    ("resample_backward", [(2, 3)], RESAMPLE | {"size": 4}, r"\[resample_backward\] the gradient must have an entry .* 2 outputs\."),
+    ("matmul", [(3,), (3, 2)], {}, r"\[matmul\] both inputs must have at least 2 axes\. Got \(3,\) and \(3, 2\)\."),
+    ("matmul", [(2, 3), (2, 3)], {}, r"\[matmul\] the columns of a must be as many as the rows of b\. Got \(2, 3\) and \(2, 3\)\."),
+    ("matmul", [(2, 4, 3), (5, 3, 2)], {}, r"\[matmul\] shapes must be equal or broadcast\. Got \(2,\) and \(5,\)\."),
+    ("matmul", [(3, 2), (2, 3)], {"transpose_a": True, "transpose_b": True}, r"\[matmul\] at most one input may be transposed\."),
+    ("normalize", [(2, 3)], {"axes": 3, "eps": 0.1}, r"\[normalize\] axes must be between 1 and 2\. Got axes=3\."),
+    ("normalize", [(2, 3)], {"axes": 0, "eps": 0.1}, r"\[normalize\] axes must be between 1 and 2\. Got axes=0\."),
+    ("normalize", [(2, 3)], {"axes": 1, "eps": -1.0}, r"\[normalize\] eps must be at least 0\. Got eps=-1\."),
+    ("normalize_backward", [(2, 3), (2, 3), (3,)], {"axes": 1, "eps": 0.1}, r"\[normalize_backward\] inv_std must have one number"),
+    ("arg_max", [(2, 0)], {"axis": 1, "keepdims": True, "last": False}, r"\[arg_max\] the axis must have at least one entry\."),
+    ("arg_max", [(2, 3)], {"axis": -3, "keepdims": True, "last": False}, r"\[arg_max\] axis must be between -2 and 1\. Got axis=-3\."),
+    ("top_k", [(2, 3)], {"axis": 1, "k": 4, "largest": True}, r"\[top_k\] k must be between 0 and 3\. Got k=4\."),
+    ("top_k", [(2, 3)], {"axis": 1, "k": -1, "largest": True}, r"\[top_k\] k must be between 0 and 3\. Got k=-1\."),
 ]  # fmt: skip
 
 

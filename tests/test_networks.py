@@ -52,8 +52,8 @@ def test_runs_leave_nothing_behind(name: str, isa: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_images_of_a_batch_do_not_meet(name: str, isa: str) -> None:
     """An image's answer has the same bits whatever stands beside it in the batch."""
-    if name in ("classifier", "outputs_of_all_kinds"):
-        pytest.skip("its reshape fixes the batch")
+    if name in ("classifier", "outputs_of_all_kinds", "resized_images", "plain_in_between"):
+        pytest.skip("a shape or an index in it fixes the batch")
     x = an_input(1)
     alone = compiled(name, isa, batch=1)
     for n, result in enumerate(zip(*compiled(name, isa).run([x], threads=1), strict=True)):

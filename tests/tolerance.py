@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import reference
+import tolerance_tensor
 from case import Case
 
 Array = np.ndarray
@@ -43,11 +44,12 @@ ROUNDINGS = {
     "add": 1,
     "scale_shift": 2,
     "reduce_to": 0,
+    **tolerance_tensor.ROUNDINGS,
 }
-EXACT = {"reorder", "reshape", "max_pool", "concat", "slice"}  # they move values and make none
+EXACT = {"reorder", "reshape", "max_pool", "concat", "slice"} | tolerance_tensor.EXACT  # they move values and make none
 MULTILINEAR = {
     "conv2d", "linear", "reorder", "reshape", "avg_pool", "batch_norm", "add", "multiply", "scale_shift", "reduce_to", "concat", "slice",
-}  # fmt: skip
+} | tolerance_tensor.MULTILINEAR  # fmt: skip
 
 
 def tolerance(op: str, lengths: float, magnitude: Array) -> Array:
@@ -59,6 +61,8 @@ def on_absolute_values(case: Case, arrays: Sequence[Array | None]) -> Callable[.
     attributes = {name: abs(value) if name in ("scale", "shift") else value for name, value in case.attributes.items()}
     if "activation" in attributes:
         attributes["activation"] = "identity"
+    if "weights" in attributes:
+        attributes["weights"] = [abs(weight) for weight in attributes["weights"]]
 
     def magnitude(*inputs: Array | None) -> Array:
         inputs = tuple(None if x is None else np.asarray(x, np.float64) for x in inputs)
@@ -93,6 +97,8 @@ def forward_bounds(case: Case, arrays: Sequence[Array | None], outputs: Sequence
 
 def forward_length(case: Case, arrays: Sequence[Array | None], y: Array) -> int:
     """Terms of one output's sum."""
+    if case.op in tolerance_tensor.MULTILINEAR:
+        return tolerance_tensor.forward_length(case, arrays)
     if case.op == "conv2d":
         return math.prod(arrays[1].shape[1:])
     if case.op == "linear":
@@ -195,6 +201,7 @@ FORWARD: dict[str, Callable[..., list[Array]]] = {
     "log_softmax": lambda case, arrays, outputs: [tolerance(case.op, 1, arrays[0].shape[case.attributes["axis"]] + abs(outputs[0]))],
     "cross_entropy": _cross_entropy,
     "mse": lambda case, arrays, outputs: [tolerance(case.op, arrays[0].size, np.mean((abs(arrays[0]) + abs(arrays[1])) ** 2.0))],
+    **tolerance_tensor.FORWARD,
 }
 
 
@@ -203,6 +210,8 @@ FORWARD: dict[str, Callable[..., list[Array]]] = {
 
 def gradient_length(case: Case, arrays: Sequence[Array | None], y: Array, operand: int) -> float:
     """Terms of one element of the gradient's sum, for the multilinear ops."""
+    if case.op in tolerance_tensor.MULTILINEAR:
+        return tolerance_tensor.gradient_length(case, arrays, y, operand)
     array = arrays[operand]
     if case.op == "conv2d":
         outputs, _, KH, KW = arrays[1].shape
@@ -318,4 +327,5 @@ GRADIENT: dict[str, Callable[..., Array]] = {
     "cross_entropy": _cross_entropy_gradient,
     "mse": _mse_gradient,
     "max_pool": _max_pool_gradient,
+    **tolerance_tensor.GRADIENT,
 }

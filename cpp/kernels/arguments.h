@@ -91,6 +91,17 @@ struct MultiplyRows {
   int64_t a_row, a_column, b_stride, c_stride;
 };
 
+// Entries of an axis, each `count` floats side by side: y[i] = the sum of weights[j] x[indices[j]] for starts[i] <= j < starts[i + 1].
+struct WeightedSums {
+  const float* x;  // entry 0
+  float* y;
+  const int64_t* starts;  // outputs + 1
+  const int64_t* indices;
+  const float* weights;
+  int64_t outputs, count;
+  int64_t x_stride, y_stride;  // from an entry to the next
+};
+
 // The taps that one output of a pooling sees along one axis: first, first + step, ... below last. All are pixels.
 struct PoolWindow {
   int64_t first, last;

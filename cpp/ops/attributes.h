@@ -1,4 +1,5 @@
-// Attributes of a node: names to integers, numbers, flags, texts or lists of integers. Checked once, when an op infers its shapes.
+// Attributes of a node: names to integers, numbers, flags, texts or lists of integers or numbers. Checked once, when an op infers its
+// shapes.
 #pragma once
 
 #include <map>
@@ -10,7 +11,7 @@
 
 namespace fastcnn {
 
-using Attribute = std::variant<bool, Index, double, std::string, std::vector<Index>>;
+using Attribute = std::variant<bool, Index, double, std::string, std::vector<Index>, std::vector<double>>;
 
 class Attributes {
  public:
@@ -30,6 +31,15 @@ class Attributes {
     const auto found = items_.find(name);
     if (found != items_.end() && std::holds_alternative<Index>(found->second)) return static_cast<double>(std::get<Index>(found->second));
     return get<double>(name, "a number");
+  }
+
+  std::vector<double> numbers(const std::string& name) const {  // a list of integers is one of numbers too
+    const auto found = items_.find(name);
+    if (found != items_.end() && std::holds_alternative<std::vector<Index>>(found->second)) {
+      const std::vector<Index>& list = std::get<std::vector<Index>>(found->second);
+      return {list.begin(), list.end()};
+    }
+    return get<std::vector<double>>(name, "a list of numbers");
   }
 
   // The list `name`, which must have `count` entries, each at least `least`.

@@ -10,12 +10,6 @@ namespace fastcnn {
 
 namespace {
 
-Shape with_size(const Shape& shape, int axis, Index size) {
-  std::vector<Index> sizes = shape.sizes();
-  sizes[static_cast<std::size_t>(axis)] = size;
-  return Shape(sizes);
-}
-
 // Images are cut along their channels only between blocks, whatever the ISA's block is.
 constexpr Index kAnyBlock = 16;
 

@@ -1,26 +1,14 @@
 // linear: y(N, O) = act(x(N, I) weight(O, I)^T + bias(O)), and its gradients. Weights are read as they are stored, never packed.
 //
 // linear(x, weight, bias?) -> y; linear_backward_data(dy, weight) -> dx; linear_backward_weight(dy, x) -> dweight; column_sum(dy) -> dbias.
-#include <algorithm>
-
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/ops.h"
+#include "ops/product_grid.h"
 
 namespace fastcnn {
 
 namespace {
-
-// Work units of a product: rows x columns in chunks of a fixed size.
-struct Grid {
-  Index rows, columns, rows_a_unit, columns_a_unit;
-  Index across() const { return ceil_div(columns, columns_a_unit); }
-  Index units() const { return ceil_div(rows, rows_a_unit) * across(); }
-  Index first_row(Index unit) const { return unit / across() * rows_a_unit; }
-  Index first_column(Index unit) const { return unit % across() * columns_a_unit; }
-  Index rows_of(Index unit) const { return std::min(rows_a_unit, rows - first_row(unit)); }
-  Index columns_of(Index unit) const { return std::min(columns_a_unit, columns - first_column(unit)); }
-};
 
 std::vector<TensorType> infer(const NodeView& node) {
   const Shape &x = node.input(0).shape, &weight = node.input(1).shape;
@@ -36,8 +24,7 @@ Step bind(const BindScope& scope) {
   const Operand x = scope.inputs[0], weight = scope.inputs[1], bias = scope.inputs.size() > 2 ? scope.inputs[2] : Operand{};
   const Operand y = scope.outputs[0];
   const Index N = x.type.shape[0], I = x.type.shape[1], O = weight.type.shape[0];
-  // 32 KB of weights stay in L1 while up to 16 rows of x pass by; outputs in fours, as the kernel takes them.
-  const Grid grid{N, O, 16, std::clamp(round_up((32 << 10) / (I * 4), 4), Index{4}, Index{256})};
+  const ProductGrid grid = grid_of_dot_products(N, O, I);
   LinearRows common{};
   common.inputs = I, common.x_stride = I, common.weights_stride = I, common.y_stride = O;
   common.activation = fused_activation(scope.attributes);
@@ -71,7 +58,7 @@ void backward(GradientScope& scope) {
 
 // c(m, n) = sum over k of a(m, k) b(k, n), where a is read with any strides.
 Step bind_product(const BindScope& scope, const Operand& a, const Operand& b, const Operand& c, MultiplyRows common) {
-  const Grid grid{common.m, common.n, 48, 256};  // 48 rows are 8 kernel tiles of 6, 256 columns one KB of b's row
+  const ProductGrid grid = grid_of_products(common.m, common.n);
   Step step;
   step.units = grid.units();
   step.flops = 2.0 * static_cast<double>(common.m * common.n * common.k);

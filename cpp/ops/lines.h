@@ -38,4 +38,11 @@ inline int axis_of(const Attributes& attributes, const Shape& shape, std::string
   return static_cast<int>(axis < 0 ? axis + shape.rank() : axis);
 }
 
+// `shape` with another size along `axis`.
+inline Shape with_size(const Shape& shape, int axis, Index size) {
+  std::vector<Index> sizes = shape.sizes();
+  sizes[static_cast<std::size_t>(axis)] = size;
+  return Shape(sizes);
+}
+
 }  // namespace fastcnn

@@ -45,12 +45,15 @@ py::array to_ints(const py::array& array, const std::string& name) {
 
 py::array new_array(const TensorType& type) {
   const std::vector<Index> sizes = type.shape.sizes();
-  return Floats(std::vector<py::ssize_t>(sizes.begin(), sizes.end()));
+  const std::vector<py::ssize_t> shape(sizes.begin(), sizes.end());
+  return type.dtype == DType::i32 ? py::array(Ints(shape)) : py::array(Floats(shape));
 }
 
 void check_output(const py::array& array, const TensorType& type) {
-  if (!Floats::check_(array) || !is_aligned(array) || !array.writeable())
-    throw Error(ErrorKind::type, "run", "out must be a writable C-contiguous float32 array", std::string(py::str(array.dtype())));
+  const bool fits = type.dtype == DType::i32 ? Ints::check_(array) : Floats::check_(array);
+  if (!fits || !is_aligned(array) || !array.writeable())
+    throw Error(ErrorKind::type, "run", join("out must be a writable C-contiguous ", name_of(type.dtype), " array"),
+                std::string(py::str(array.dtype())));
   require(shape_of(array) == type.shape, "run", join("out must have the shape ", type.shape), shape_of(array));
 }
 

@@ -35,20 +35,29 @@ std::shared_ptr<Parameter> make_parameter(const py::object& values) {
   return parameter;
 }
 
+// Integers, unless there is a float among them.
+Attribute list_of(const std::string& name, const py::sequence& entries) {
+  std::vector<Index> integers;
+  std::vector<double> numbers;
+  for (const py::handle entry : entries) {
+    const bool integer = PyIndex_Check(entry.ptr());
+    if (!integer && !PyFloat_Check(entry.ptr()))
+      throw Error(ErrorKind::type, "graph", join("attribute '", name, "' must hold integers or numbers"));
+    if (integer) integers.push_back(entry.cast<Index>());
+    numbers.push_back(entry.cast<double>());
+  }
+  if (integers.size() == numbers.size()) return integers;
+  return numbers;
+}
+
 Attribute attribute_of(const std::string& name, const py::handle& value) {
   if (py::isinstance<py::bool_>(value)) return value.cast<bool>();
   if (PyFloat_Check(value.ptr())) return value.cast<double>();
   if (py::isinstance<py::str>(value)) return value.cast<std::string>();
   if (PyIndex_Check(value.ptr())) return value.cast<Index>();
-  if (py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value)) {
-    std::vector<Index> list;
-    for (const py::handle entry : value) {
-      if (!PyIndex_Check(entry.ptr())) throw Error(ErrorKind::type, "graph", join("attribute '", name, "' must hold integers"));
-      list.push_back(entry.cast<Index>());
-    }
-    return list;
-  }
-  throw Error(ErrorKind::type, "graph", join("attribute '", name, "' must be a bool, number, string or list of integers"),
+  if (py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value))
+    return list_of(name, py::reinterpret_borrow<py::sequence>(value));
+  throw Error(ErrorKind::type, "graph", join("attribute '", name, "' must be a bool, number, string or list of numbers"),
               std::string(py::str(py::type::of(value))));
 }
 

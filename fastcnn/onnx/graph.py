@@ -198,6 +198,7 @@ def _perform(scope: Scope, node: NodeProto, opset: int, known: dict[str, Operand
     except (ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError) as error:
         kind = type(error) if isinstance(error, (NotImplementedError, TypeError)) else ValueError
         text = str(error).partition(" In layer '")[0].rstrip(".")
+        text = text if ". Got " in text else f"inputs must be ones that it is defined for. Got {text}"  # in NumPy's words
         text = text if text.startswith("[") else f"[{node.op_type}] {text}"
         raise kind(f"{text}. In node '{title(node)}'.") from error
 

@@ -66,7 +66,10 @@ def transpose(x: X, axes: Sequence[int]) -> X:
     """x with its axis axes[i] as axis i."""
     if list(axes) == list(range(x.ndim)):
         return x
-    return add_node("transpose", [x], {"axes": [int(axis) for axis in axes]}) if isinstance(x, Value) else x.transpose(axes)
+    if isinstance(x, Value):
+        return add_node("transpose", [x], {"axes": [int(axis) for axis in axes]})
+    found: AnyArray = np.transpose(x, axes)
+    return found
 
 
 def cut(x: X, axis: int, start: int, stop: int) -> X:
@@ -114,14 +117,6 @@ def reduce(x: Value, kind: str, axes: Sequence[int], keepdims: bool = True) -> V
     return add_node("reduce", [x], {"kind": kind, "axes": [int(axis) for axis in axes], "keepdims": keepdims}) if axes else x
 
 
-def matmul(a: Value, b: Value) -> Value:
-    """As NumPy's @, vectors included."""
-    left = reshape(a, (1, *a.shape)) if a.ndim == 1 else a
-    right = reshape(b, (*b.shape, 1)) if b.ndim == 1 else b
-    product = add_node("matmul", [left, right], {})
-    shape = list(product.shape)
-    if b.ndim == 1:
-        shape.pop()
-    if a.ndim == 1:
-        shape.pop(-1 if b.ndim == 1 else -2)
-    return reshape(product, shape)
+def matmul(a: Value, b: Value | Parameter, transposed: dict[str, bool]) -> Value:
+    """a @ b of matrices, or of many."""
+    return add_node("matmul", [a, b], transposed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import activation, affine, binary
@@ -54,6 +56,9 @@ def div(call: Call) -> Value:
 
 @operator("Pow")
 def power(call: Call) -> Value:
+    exponent = call.input(1)
+    if isinstance(exponent, np.ndarray) and exponent.dtype.kind in "iu":  # the one operator whose inputs may be of two types
+        call.inputs[1] = exponent.astype(np.float32)
     number = call.number_of(1)
     if number is None:
         return _pair(call, "power")

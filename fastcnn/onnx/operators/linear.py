@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastcnn._core import Parameter
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
-from fastcnn.onnx.symbolic import affine, binary, matmul, transpose
+from fastcnn.onnx.symbolic import affine, binary, matmul, reshape, transpose
 from fastcnn.value import Value, add_node
 
 __all__: list[str] = []
@@ -19,12 +18,11 @@ def gemm(call: Call) -> Value:
     if call.rank(0) != 2 or call.rank(1) != 2:
         call.fail("A and B must be matrices", (call.shape(0), call.shape(1)))
     alpha, beta = call.number("alpha", 1.0), call.number("beta", 1.0)
-    a = transpose(call.value(0), (1, 0)) if call.flag("transA") else call.value(0)
-    columns = call.shape(1)[0] if call.flag("transB") else call.shape(1)[1]
     bias = call.optional(2) if beta else None
-    if bias is not None and alpha == beta == 1 and bias.shape == (columns,):
-        return add_node("linear", [a, _weight(call), bias], {})
-    y = affine(add_node("linear", [a, _weight(call), None], {}), alpha, 0.0)
+    columns = call.shape(1)[0] if call.flag("transB") else call.shape(1)[1]
+    if bias is not None and bias.shape == (columns,) and alpha == beta == 1 and call.flag("transB") and not call.flag("transA"):
+        return add_node("linear", [call.value(0), call.operand(1), bias], {})
+    y = affine(_product(call), alpha, 0.0)
     if bias is None:
         return y
     if np.broadcast_shapes(bias.shape, y.shape) != y.shape:
@@ -32,13 +30,29 @@ def gemm(call: Call) -> Value:
     return binary("add", y, bias if beta == 1 else affine(call.symbolic(bias), beta, 0.0))
 
 
-def _weight(call: Call) -> Value | Parameter:
-    """B' as the core's linear takes it: (N, K)."""
-    return call.operand(1) if call.flag("transB") else transpose(call.value(1), (1, 0))
+def _product(call: Call) -> Value:
+    """A' B'; the core transposes one of them at most."""
+    a, b = call.value(0), call.operand(1)
+    first, second = call.flag("transA"), call.flag("transB")
+    if first and second:
+        return matmul(transpose(a, (1, 0)), b, {"transpose_b": True})
+    return matmul(a, b, {"transpose_a": first, "transpose_b": second})
 
 
 @operator("MatMul")
 def mat_mul(call: Call) -> Value:
-    if not call.rank(0) or not call.rank(1):
-        call.fail("the inputs must have an axis", (call.shape(0), call.shape(1)))
-    return matmul(call.value(0), call.value(1))
+    """As NumPy's @, vectors included."""
+    a, b = call.value(0), call.value(1)
+    if not a.ndim or not b.ndim:
+        call.fail("the inputs must have an axis", (a.shape, b.shape))
+    product = matmul(
+        reshape(a, (1, *a.shape)) if a.ndim == 1 else a,
+        reshape(b, (*b.shape, 1)) if b.ndim == 1 else b,
+        {},
+    )
+    shape = list(product.shape)
+    if b.ndim == 1:
+        shape.pop()
+    if a.ndim == 1:
+        shape.pop(-1 if b.ndim == 1 else -2)
+    return reshape(product, shape)

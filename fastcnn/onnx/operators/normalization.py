@@ -10,7 +10,7 @@ from fastcnn import functional
 from fastcnn._core import Parameter
 from fastcnn.onnx.call import Call, Results
 from fastcnn.onnx.registry import operator
-from fastcnn.onnx.symbolic import activation, affine, binary, reduce, reshape, take
+from fastcnn.onnx.symbolic import affine, binary, reduce, reshape, take
 from fastcnn.value import Value, add_node, add_nodes
 
 __all__: list[str] = []
@@ -80,18 +80,15 @@ def layer_normalization(call: Call) -> Results:
     """Over the axes from `axis` on; scale and bias broadcast to x."""
     x = call.value(0)
     axis, eps = call.axis(-1, x.ndim), call.number("epsilon", 1e-5)
-    y = add_node("normalize", [x], {"axes": x.ndim - axis, "eps": eps})
-    y = binary("multiply", y, call.operand(1))
+    normal, inverse = add_nodes("normalize", [x], {"axes": x.ndim - axis, "eps": eps})
+    y = binary("multiply", normal, call.operand(1))
     y = binary("add", y, call.operand(2)) if call.has(2) else y
     if y.shape != x.shape:
         call.fail(f"scale and bias must broadcast to {x.shape}", [call.shape(i) for i in range(1, len(call))])
     if not (call.wants(1) or call.wants(2)):
         return y
-    axes = list(range(axis, x.ndim))
-    mean = reduce(x, "mean", axes)
-    centred = binary("subtract", x, mean)
-    variance = reduce(binary("multiply", centred, centred), "mean", axes)
-    return y, mean, activation(activation(affine(variance, 1.0, eps), "sqrt"), "reciprocal")
+    mean = reduce(x, "mean", range(axis, x.ndim))
+    return y, mean, reshape(inverse, mean.shape)
 
 
 @operator("LRN")

@@ -130,10 +130,11 @@ def depth_to_space(call: Call) -> Value:
 
 @operator("SpaceToDepth")
 def space_to_depth(call: Call) -> Value:
-    """(N, C, H, W) -> (N, b^2 C, H / b, W / b)"""
+    """(N, C, H, W) -> (N, b^2 C, H / b, W / b), with the modes of DepthToSpace."""
     x, block = _image(call)
     N, C, H, W = x.shape
     if H % block or W % block:
         call.fail("blocksize must divide height and width", f"{block}, {x.shape}")
-    parts = transpose(reshape(x, (N, C, H // block, block, W // block, block)), (0, 3, 5, 1, 2, 4))
+    order = (0, 3, 5, 1, 2, 4) if call.text("mode", "DCR", "DCR", "CRD") == "DCR" else (0, 1, 3, 5, 2, 4)
+    parts = transpose(reshape(x, (N, C, H // block, block, W // block, block)), order)
     return reshape(parts, (N, C * block**2, H // block, W // block))

@@ -1,0 +1,54 @@
+// arg_max: where along an axis the largest entry is, int32: the first of equal ones, or with `last` the last. A NaN is larger than
+// anything. It has no gradient. Attributes: axis, keepdims, last.
+#include <limits>
+
+#include "ops/lines.h"
+#include "ops/ops.h"
+
+namespace fastcnn {
+
+namespace {
+
+std::vector<TensorType> infer(const NodeView& node) {
+  const Shape& x = node.input(0).shape;
+  const int axis = axis_of(node.attributes, x, "arg_max");
+  node.attributes.flag("last");
+  require(x[axis] >= 1 && x[axis] <= std::numeric_limits<std::int32_t>::max(), "arg_max", "the axis must have at least one entry", x);
+  std::vector<Index> sizes = x.sizes();
+  if (node.attributes.flag("keepdims"))
+    sizes[static_cast<std::size_t>(axis)] = 1;
+  else
+    sizes.erase(sizes.begin() + axis);
+  return {{.shape = Shape(sizes), .dtype = DType::i32}};
+}
+
+// Whether `a`, which comes later, takes the place of `b`.
+bool replaces(float a, float b, bool last) {
+  if (b != b) return last && a != a;
+  return a > b || a != a || (last && a == b);
+}
+
+Step bind(const BindScope& scope) {
+  const Operand x = scope.inputs[0], y = scope.outputs[0];
+  const Lines lines(x.type.shape, axis_of(scope.attributes, x.type.shape, "arg_max"));
+  const bool last = scope.attributes.flag("last");
+  Step step;
+  step.units = lines.count();
+  step.flops = static_cast<double>(x.type.shape.elements());
+  step.run = [=](const RunContext& run, Index begin, Index end) {
+    for (Index line = begin; line < end; ++line) {
+      const float* from = x.data(run) + lines.first(line);
+      Index most = 0;
+      for (Index i = 1; i < lines.size; ++i)
+        if (replaces(from[i * lines.inner], from[most * lines.inner], last)) most = i;
+      y.data<std::int32_t>(run)[line] = static_cast<std::int32_t>(most);
+    }
+  };
+  return step;
+}
+
+}  // namespace
+
+const Op k_arg_max = {.name = "arg_max", .inputs = "x", .infer = infer, .layout = want_plain, .bind = bind};
+
+}  // namespace fastcnn

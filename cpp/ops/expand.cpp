@@ -1,0 +1,32 @@
+// expand: x repeated to a shape that it broadcasts to, by NumPy's rules. Its gradient is reduce_to.
+#include "ops/broadcast.h"
+#include "ops/ops.h"
+#include "ops/strided_copy.h"
+
+namespace fastcnn {
+
+namespace {
+
+std::vector<TensorType> infer(const NodeView& node) {
+  const Shape& from = node.input(0).shape;
+  const Shape to(node.attributes.integers("shape"));
+  require(broadcast_shapes(from, to, "expand") == to, "expand", "the shape must be one that the input broadcasts to", "input ", from,
+          ", shape ", to);
+  return {{.shape = to}};
+}
+
+Step bind(const BindScope& scope) {
+  const Operand x = scope.inputs[0], y = scope.outputs[0];
+  return bind_strided_copy(x, y, broadcast_strides(x.type.shape, y.type.shape));
+}
+
+void backward(GradientScope& scope) {
+  const Attributes attributes{{"shape", scope.graph.type(scope.inputs[0]).shape.sizes()}};
+  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("reduce_to", {scope.output_gradients[0]}, attributes);
+}
+
+}  // namespace
+
+const Op k_expand = {.name = "expand", .inputs = "x", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward};
+
+}  // namespace fastcnn

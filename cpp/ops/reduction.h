@@ -1,0 +1,127 @@
+// Reduction: a plain value split into the axes that are reduced and those that are kept, for ops that make one number of many.
+//
+//   x (2, 3, 4), axis 1 reduced      kept: (2, 4), from one to the next 12 and 1 elements      reduced: (3,), 4 elements apart
+//
+// Axes of size 1 are left out, and neighbours that are walked as one are one. Sums are made in double, in an order of the shape alone.
+#pragma once
+
+#include <algorithm>
+
+#include "ops/broadcast.h"
+#include "ops/op.h"
+
+namespace fastcnn {
+
+// Some axes of a value, walked in row-major order.
+struct Walk {
+  std::vector<Index> sizes, strides;
+
+  void add(Index size, Index stride);  // an axis within those before it
+  Index count() const;
+  Index offset(Index i) const;  // of element i, in row-major order
+};
+
+// The last axis of a walk as runs of `length` elements, `stride` apart.
+struct Runs {
+  Shape outer;
+  std::vector<Index> strides;
+  Index length = 1, stride = 1;
+
+  explicit Runs(const Walk& walk);
+  Index count() const { return length ? outer.elements() : 0; }
+  Index first(Index run) const { return offset_of(run, outer, strides); }
+
+  // body(offset) for every element, in order.
+  template <class Body>
+  void for_each(Body&& body) const {
+    for (Index run = 0; run < count(); ++run) {
+      const Index start = first(run);
+      for (Index i = 0; i < length; ++i) body(start + i * stride);
+    }
+  }
+};
+
+struct Reduction {
+  Walk kept, reduced;
+
+  Reduction(const Shape& x, const std::vector<bool>& is_reduced);
+  bool keeps_neighbours() const { return !kept.strides.empty() && kept.strides.back() == 1; }
+};
+
+// Binds y[o] = finish(the join of all terms of x that o stands for). A Term has
+//   start              a double, the value of nothing
+//   add(total, x)      a double, with one more element
+//   join(a, b)         a double, of two totals
+// In plain loops the compiler makes vectors of: 8 totals side by side where the axis that runs is reduced, else 64 outputs at once.
+template <class Term, class Finish>
+Step bind_reduction(const Operand& x, const Operand& y, const Reduction& reduction, Term term, Finish finish);
+
+namespace reducing {
+
+template <class Term>
+double total_of_run(const float* x, Index length, Index stride, Term term) {
+  double totals[8];
+  std::fill_n(totals, 8, term.start);
+  Index i = 0;
+  if (stride == 1) {
+    for (; i + 8 <= length; i += 8)
+      for (Index lane = 0; lane < 8; ++lane) totals[lane] = term.add(totals[lane], x[i + lane]);
+  }
+  for (; i < length; ++i) totals[i % 8] = term.add(totals[i % 8], x[i * stride]);
+  double total = term.start;
+  for (double lane : totals) total = term.join(total, lane);
+  return total;
+}
+
+// A unit is one output.
+template <class Term, class Finish>
+Step single_outputs(const Operand& x, const Operand& y, const Reduction& reduction, Term term, Finish finish) {
+  const Runs runs(reduction.reduced);
+  Step step;
+  step.units = y.type.shape.elements();
+  step.run = [=](const RunContext& run, Index begin, Index end) {
+    for (Index unit = begin; unit < end; ++unit) {
+      const float* from = x.data(run) + reduction.kept.offset(unit);
+      double total = term.start;
+      for (Index r = 0; r < runs.count(); ++r) total = term.join(total, total_of_run(from + runs.first(r), runs.length, runs.stride, term));
+      y.data(run)[unit] = static_cast<float>(finish(total));
+    }
+  };
+  return step;
+}
+
+// A unit is up to 64 outputs whose elements are neighbours: 4 lines of the cache from every row.
+template <class Term, class Finish>
+Step neighbouring_outputs(const Operand& x, const Operand& y, const Reduction& reduction, Term term, Finish finish) {
+  constexpr Index kWidth = 64;
+  const Runs rows(reduction.kept), runs(reduction.reduced);
+  const Index parts = ceil_div(rows.length, kWidth);
+  Step step;
+  step.units = rows.count() * parts;
+  step.run = [=](const RunContext& run, Index begin, Index end) {
+    for (Index unit = begin; unit < end; ++unit) {
+      const Index start = unit % parts * kWidth, width = std::min(kWidth, rows.length - start);
+      const float* from = x.data(run) + rows.first(unit / parts) + start;
+      float* to = y.data(run) + unit / parts * rows.length + start;
+      double totals[kWidth];
+      std::fill_n(totals, kWidth, term.start);
+      runs.for_each([&](Index offset) {
+        for (Index i = 0; i < width; ++i) totals[i] = term.add(totals[i], from[offset + i]);
+      });
+      for (Index i = 0; i < width; ++i) to[i] = static_cast<float>(finish(totals[i]));
+    }
+  };
+  return step;
+}
+
+}  // namespace reducing
+
+template <class Term, class Finish>
+Step bind_reduction(const Operand& x, const Operand& y, const Reduction& reduction, Term term, Finish finish) {
+  Step step = reduction.keeps_neighbours() ? reducing::neighbouring_outputs(x, y, reduction, term, finish)
+                                           : reducing::single_outputs(x, y, reduction, term, finish);
+  step.flops = static_cast<double>(x.type.shape.elements());
+  return step;
+}
+
+}  // namespace fastcnn

@@ -1,0 +1,81 @@
+// resample: weighted sums along one axis: y[i] = the sum of weights[i taps + t] x[indices[i taps + t]] over t < taps. Linear, cubic and
+// antialiased resizing, one axis after the other. resample_backward(dy) -> dx: the transposed matrix, in the order of the outputs.
+//
+// Attributes of both: axis, taps, indices, weights. Of the backward also size, that of the axis in x. A weight of 0 reads nothing.
+#include <cmath>
+
+#include "ops/axis_pieces.h"
+#include "ops/ops.h"
+#include "ops/sparse_rows.h"
+
+namespace fastcnn {
+
+namespace {
+
+// The number of outputs; every rule of the attributes is checked, for an axis of `size` entries.
+Index checked_outputs(std::string_view op, const Attributes& attributes, Index size) {
+  const Index taps = attributes.integer("taps");
+  const std::vector<Index>& indices = attributes.integers("indices");
+  const std::vector<double> weights = attributes.numbers("weights");
+  const Index entries = static_cast<Index>(indices.size());
+  require(taps >= 1, op, "taps must be at least 1", "taps=", taps);
+  require(entries % taps == 0, op, "there must be `taps` indices for each output", entries, " indices, taps=", taps);
+  require(weights.size() == indices.size(), op, "there must be a weight for each index", weights.size(), " weights, ", entries, " indices");
+  for (Index index : indices) require(index >= 0 && index < size, op, join("indices must be between 0 and ", size - 1), "index ", index);
+  for (double weight : weights) require(std::isfinite(static_cast<float>(weight)), op, "weights must be finite", weight);
+  return entries / taps;
+}
+
+SparseRows rows_of(const Attributes& attributes) {
+  const std::vector<Index>& indices = attributes.integers("indices");
+  const std::vector<double> weights = attributes.numbers("weights");
+  const auto taps = static_cast<std::size_t>(attributes.integer("taps"));
+  SparseRows rows;
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    if (weights[i] != 0) rows.add(indices[i], static_cast<float>(weights[i]));
+    if (i % taps + 1 == taps) rows.end_row();
+  }
+  return rows;
+}
+
+std::vector<TensorType> infer(const NodeView& node) {
+  const Shape& x = node.input(0).shape;
+  const int axis = axis_of(node.attributes, x, "resample");
+  return {{.shape = with_size(x, axis, checked_outputs("resample", node.attributes, x[axis]))}};
+}
+
+LayoutWish layout(const NodeView& node) { return want_pieces(node, axis_of(node.attributes, node.input(0).shape, "resample")); }
+
+Step bind(const BindScope& scope) {
+  return bind_sparse_rows(scope, axis_of(scope.attributes, scope.inputs[0].type.shape, "resample"), rows_of(scope.attributes));
+}
+
+void backward(GradientScope& scope) {
+  const Shape& x = scope.graph.type(scope.inputs[0]).shape;
+  Attributes attributes = scope.attributes;
+  attributes.set("size", x[axis_of(attributes, x, "resample")]);
+  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("resample_backward", {scope.output_gradients[0]}, attributes);
+}
+
+std::vector<TensorType> infer_backward(const NodeView& node) {
+  const char* op = "resample_backward";
+  const Shape& dy = node.input(0).shape;
+  const int axis = axis_of(node.attributes, dy, op);
+  const Index size = node.attributes.integer("size"), outputs = checked_outputs(op, node.attributes, size);
+  require(size >= 0 && dy[axis] == outputs, op, "the gradient must have an entry for each output", "gradient ", dy, ", ", outputs,
+          " outputs");
+  return {{.shape = with_size(dy, axis, size)}};
+}
+
+Step bind_backward(const BindScope& scope) {
+  const int axis = axis_of(scope.attributes, scope.outputs[0].type.shape, "resample_backward");
+  return bind_sparse_rows(scope, axis, rows_of(scope.attributes).transposed(scope.attributes.integer("size")));
+}
+
+}  // namespace
+
+const Op k_resample = {.name = "resample", .inputs = "x", .infer = infer, .layout = layout, .bind = bind, .backward = backward};
+const Op k_resample_backward = {
+    .name = "resample_backward", .inputs = "dy", .infer = infer_backward, .layout = layout, .bind = bind_backward};
+
+}  // namespace fastcnn

@@ -1,0 +1,97 @@
+// take: entries of one axis by constant indices: y[i] = x[indices[i]] along `axis`, and `value` where the index is -1. Nearest upsampling,
+// padding of any mode, slices with steps. take_backward(dy) -> dx: each entry of x gathers from all that took it, in their order.
+//
+// Attributes of both: axis, indices, value. Of the backward also size, that of the axis in x.
+#include <cmath>
+#include <cstring>
+
+#include "ops/axis_pieces.h"
+#include "ops/ops.h"
+#include "ops/sparse_rows.h"
+
+namespace fastcnn {
+
+namespace {
+
+const std::vector<Index>& checked_indices(std::string_view op, const Attributes& attributes, Index size) {
+  const std::vector<Index>& indices = attributes.integers("indices");
+  for (Index index : indices) require(index >= -1 && index < size, op, join("indices must be between -1 and ", size - 1), "index ", index);
+  return indices;
+}
+
+std::vector<TensorType> infer(const NodeView& node) {
+  const Shape& x = node.input(0).shape;
+  const int axis = axis_of(node.attributes, x, "take");
+  const std::vector<Index>& indices = checked_indices("take", node.attributes, x[axis]);
+  require(!std::isnan(node.attributes.number("value")), "take", "value must be a number", "nan");
+  return {{.shape = with_size(x, axis, static_cast<Index>(indices.size()))}};
+}
+
+LayoutWish layout(const NodeView& node) { return want_pieces(node, axis_of(node.attributes, node.input(0).shape, "take")); }
+
+// y[i] = x[indices[i]] for the pieces of one line.
+void take_pieces(float* y, Index y_stride, const float* x, Index x_stride, Index piece, const Index* indices, Index count, float value) {
+  if (piece == 1) {
+    for (Index i = 0; i < count; ++i) y[i * y_stride] = indices[i] < 0 ? value : x[indices[i] * x_stride];
+    return;
+  }
+  for (Index i = 0; i < count; ++i) {
+    if (indices[i] < 0)
+      std::fill_n(y + i * y_stride, piece, value);
+    else
+      std::memcpy(y + i * y_stride, x + indices[i] * x_stride, static_cast<std::size_t>(piece) * sizeof(float));
+  }
+}
+
+Step bind(const BindScope& scope) {
+  const Operand x = scope.inputs[0], y = scope.outputs[0];
+  const int axis = axis_of(scope.attributes, x.type.shape, "take");
+  const AxisPieces xs(x.type, axis), ys(y.type, axis);
+  const PieceUnits units(ys, y.type.shape[axis]);
+  const float value = static_cast<float>(scope.attributes.number("value"));
+  Step step;
+  step.units = units.units;
+  step.run = [=, indices = scope.attributes.integers("indices")](const RunContext& run, Index begin, Index end) {
+    for (Index unit = begin; unit < end; ++unit) {
+      const Index line = units.line(unit), first = units.first(unit);
+      float* to = y.data(run) + ys.line(line) + first * ys.stride();
+      take_pieces(to, ys.stride(), x.data(run) + xs.line(line), xs.stride(), ys.piece(), indices.data() + first, units.count(unit), value);
+    }
+  };
+  return step;
+}
+
+void backward(GradientScope& scope) {
+  const Shape& x = scope.graph.type(scope.inputs[0]).shape;
+  Attributes attributes = scope.attributes;
+  attributes.set("size", x[axis_of(attributes, x, "take")]);
+  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("take_backward", {scope.output_gradients[0]}, attributes);
+}
+
+std::vector<TensorType> infer_backward(const NodeView& node) {
+  const char* op = "take_backward";
+  const Shape& dy = node.input(0).shape;
+  const int axis = axis_of(node.attributes, dy, op);
+  const Index size = node.attributes.integer("size");
+  const std::vector<Index>& indices = checked_indices(op, node.attributes, size);
+  require(size >= 0 && dy[axis] == static_cast<Index>(indices.size()), op, "the gradient must have an entry for each index", "gradient ",
+          dy, ", ", indices.size(), " indices");
+  return {{.shape = with_size(dy, axis, size)}};
+}
+
+Step bind_backward(const BindScope& scope) {
+  const int axis = axis_of(scope.attributes, scope.outputs[0].type.shape, "take_backward");
+  SparseRows taken;
+  for (Index index : scope.attributes.integers("indices")) {
+    if (index >= 0) taken.add(index, 1.0f);
+    taken.end_row();
+  }
+  return bind_sparse_rows(scope, axis, taken.transposed(scope.attributes.integer("size")));
+}
+
+}  // namespace
+
+const Op k_take = {.name = "take", .inputs = "x", .infer = infer, .layout = layout, .bind = bind, .backward = backward};
+const Op k_take_backward = {.name = "take_backward", .inputs = "dy", .infer = infer_backward, .layout = layout, .bind = bind_backward};
+
+}  // namespace fastcnn

@@ -1,0 +1,68 @@
+// top_k: the k largest (or smallest) entries along an axis, in order, and where they are, int32. Of equal ones the first comes first; a NaN
+// is larger than anything. It has no gradient. Attributes: axis, k, largest.
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "ops/lines.h"
+#include "ops/ops.h"
+
+namespace fastcnn {
+
+namespace {
+
+std::vector<TensorType> infer(const NodeView& node) {
+  const Shape& x = node.input(0).shape;
+  const int axis = axis_of(node.attributes, x, "top_k");
+  const Index k = node.attributes.integer("k");
+  node.attributes.flag("largest");
+  require(x[axis] <= std::numeric_limits<std::int32_t>::max(), "top_k", "the axis must have fewer than 2^31 entries", x);
+  require(k >= 0 && k <= x[axis], "top_k", join("k must be between 0 and ", x[axis]), "k=", k);
+  const Shape y = with_size(x, axis, k);
+  return {{.shape = y}, {.shape = y, .dtype = DType::i32}};
+}
+
+// A strict order of all places of a line, equal values and NaN included.
+struct Before {
+  const float* values;
+  Index stride;
+  bool largest;
+
+  bool operator()(std::int32_t i, std::int32_t j) const {
+    const float a = values[i * stride], b = values[j * stride];
+    if (a < b || a > b) return (a > b) == largest;
+    if ((a != a) != (b != b)) return (a != a) == largest;
+    return i < j;
+  }
+};
+
+Step bind(const BindScope& scope) {
+  const Operand x = scope.inputs[0], values = scope.outputs[0], places = scope.outputs[1];
+  const int axis = axis_of(scope.attributes, x.type.shape, "top_k");
+  const Lines from(x.type.shape, axis), to(values.type.shape, axis);
+  const bool largest = scope.attributes.flag("largest");
+  Step step;
+  step.units = to.size ? to.count() : 0;
+  step.flops = 4.0 * static_cast<double>(x.type.shape.elements());
+  step.scratch_bytes = from.size * bytes_of(DType::i32);
+  step.run = [=](const RunContext& run, Index begin, Index end) {
+    std::int32_t* order = reinterpret_cast<std::int32_t*>(run.scratch);
+    for (Index line = begin; line < end; ++line) {
+      const float* entries = x.data(run) + from.first(line);
+      std::iota(order, order + from.size, 0);
+      std::partial_sort(order, order + to.size, order + from.size, Before{entries, from.inner, largest});
+      for (Index i = 0; i < to.size; ++i) {
+        const Index at = to.first(line) + i * to.inner;
+        values.data(run)[at] = entries[order[i] * from.inner];
+        places.data<std::int32_t>(run)[at] = order[i];
+      }
+    }
+  };
+  return step;
+}
+
+}  // namespace
+
+const Op k_top_k = {.name = "top_k", .inputs = "x", .infer = infer, .layout = want_plain, .bind = bind};
+
+}  // namespace fastcnn
