@@ -53,15 +53,10 @@ class Module(Registry):
             trace.enter(self)
             try:
                 return self.forward(*args, **kwargs)
-<<<<<<< HEAD
             finally:
                 trace.leave()
-        if not args or kwargs:
-            raise TypeError(f"[{type(self).__name__}] a network takes arrays. Got {len(args)}, and {len(kwargs)} keywords.")
-=======
         if kwargs:
             raise TypeError(f"[{type(self).__name__}] a network takes arrays, without keywords. Got {', '.join(kwargs)}.")
->>>>>>> onnx
         return self._plan(*map(np.shape, args))(*args)
 
     def input_names(self, count: int) -> tuple[str, ...]:
