@@ -11,11 +11,11 @@ from fastcnn._core import Parameter
 from fastcnn.arrays import AnyArray, Shape
 from fastcnn.onnx_export.protobuf import Message
 
-__all__ = ["Dim", "Node", "OnnxGraph", "tensor_info"]
+__all__ = ["FLOAT", "INT32", "Dim", "Node", "OnnxGraph", "tensor_info"]
 
 Dim = int | str  # a size, or the name of one that is open
-FLOAT, INT32, INT64 = 1, 6, 7  # TensorProto.DataType
-_TYPES = {np.dtype(np.float32): FLOAT, np.dtype(np.int32): INT32, np.dtype(np.int64): INT64}
+FLOAT, INT32, INT64, BOOL = 1, 6, 7, 9  # TensorProto.DataType
+_TYPES = {np.dtype(np.float32): FLOAT, np.dtype(np.int64): INT64, np.dtype(np.bool_): BOOL}
 
 
 class Node(NamedTuple):
@@ -39,7 +39,9 @@ class OnnxNode(NamedTuple):
 class OnnxGraph:
     """Names are all different: those of parameters, which are taken from the start, and those that are made here."""
 
-    def __init__(self, taken: Iterable[str]) -> None:
+    def __init__(self, taken: Iterable[str], batch: int) -> None:
+        self.batch = batch  # its size in the trace
+        self.first_input = ""
         self.layer = ""  # what nodes are named after
         self._taken = set(taken)
         self._nodes: list[OnnxNode] = []
@@ -69,6 +71,9 @@ class OnnxGraph:
     def integers(self, *values: int) -> str:
         """A list of integers as an initializer."""
         return self._constant(np.array(values, np.int64))
+
+    def bools(self, values: AnyArray) -> str:
+        return self._constant(np.asarray(values, np.bool_))
 
     def _constant(self, array: AnyArray) -> str:
         key = (array.dtype, array.shape, array.tobytes())

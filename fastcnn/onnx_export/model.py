@@ -53,7 +53,7 @@ class _Export:
         (self._trace, self._results), (self._other, _) = (self._traced(net, batch) for batch in _BATCHES)
         self._nodes = self._trace.graph.nodes()
         self._check_operators()
-        self._graph = OnnxGraph(self._keys.values())
+        self._graph = OnnxGraph(self._keys.values(), _BATCHES[0])
         self._names: dict[int, str] = {}  # by value
 
     def _traced(self, net: Module, batch: int) -> tuple[Trace, list[Value]]:
@@ -77,6 +77,7 @@ class _Export:
         for i, shape in enumerate(self._shapes):
             self._names[i] = self._graph.fresh("x" if len(self._shapes) == 1 else f"x{i}")  # the first values of a trace are its inputs
             inputs.append(tensor_info(self._names[i], "float32", ["N", *shape[1:]]))
+        self._graph.first_input = self._names[0]
         for ours, other in zip(self._nodes, self._other.graph.nodes(), strict=True):
             self._add(ours, other)
         outputs = []
@@ -100,7 +101,9 @@ class _Export:
             [shape(value) for value in ours["outputs"]],
         )
         made = OPERATORS[ours["op"]](self._graph, node)
-        self._names[ours["outputs"][0]] = made
+        self._names |= zip(
+            ours["outputs"], [made] if isinstance(made, str) else made, strict=False
+        )  # statistics for gradients are left out
 
     def _operand(self, value: int | None) -> str:
         if value is None:
