@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from case import EVERY_COUNT, Case, Values, pair, positive, signed, spread
+from case import ACTIVATIONS, EVERY_COUNT, Case, Values, pair, positive, signed, spread
 from op_cases_conv import conv2d_cases, linear_cases
 from op_cases_elementwise import COVERED as COVERED_ELEMENTWISE
 from op_cases_elementwise import TABLES as ELEMENTWISE

@@ -38,6 +38,15 @@ def every_layer() -> fc.Sequential:
         "GELU": fc.GELU("none"),
         "Softmax": fc.Softmax(-1),
         "LogSoftmax": fc.LogSoftmax(0),
+        "LayerNorm": fc.LayerNorm((3, 2), 1e-3, bias=False),
+        "GroupNorm": fc.GroupNorm(2, 6, 1e-3),
+        "InstanceNorm2d": fc.InstanceNorm2d(6, 1e-3, 0.2, True),
+        "Upsample": fc.Upsample(None, (2, 1.5), "bilinear", True),
+        "PixelShuffle": fc.PixelShuffle(2),
+        "PixelUnshuffle": fc.PixelUnshuffle(3),
+        "ZeroPad2d": fc.ZeroPad2d((1, -1, 0, 2)),
+        "ReflectionPad2d": fc.ReflectionPad2d(1),
+        "ReplicationPad2d": fc.ReplicationPad2d((1, 2, 3, 0)),
     }
     rest = {name: getattr(fc, name)() for name in io.CLASSES if name not in made}
     return fc.Sequential({**made, **rest})

@@ -21,6 +21,8 @@ from fastcnn.layers.conv import Conv2d
 from fastcnn.layers.linear import Linear
 from fastcnn.layers.normalization import BatchNorm2d, LocalResponseNorm
 from fastcnn.layers.pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
+from fastcnn.layers.resizing import PixelShuffle, PixelUnshuffle, ReflectionPad2d, ReplicationPad2d, Upsample, ZeroPad2d
+from fastcnn.layers.row_norms import GroupNorm, InstanceNorm2d, LayerNorm
 from fastcnn.layers.shape import Dropout, Flatten, Identity
 
 __all__ = [
@@ -33,10 +35,13 @@ __all__ = [
     "Conv2d",
     "Dropout",
     "Flatten",
+    "GroupNorm",
     "Hardsigmoid",
     "Hardswish",
     "Identity",
+    "InstanceNorm2d",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
@@ -44,10 +49,16 @@ __all__ = [
     "MaxPool2d",
     "Mish",
     "PReLU",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "ReLU",
     "ReLU6",
+    "ReflectionPad2d",
+    "ReplicationPad2d",
     "SiLU",
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "Upsample",
+    "ZeroPad2d",
 ]

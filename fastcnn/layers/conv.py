@@ -11,7 +11,7 @@ from fastcnn.arguments import flag, pair, whole
 from fastcnn.initial import generator_of, uniform
 from fastcnn.layers.base import Layer
 from fastcnn.value import Value
-from fastcnn.windows import Pair, convolution
+from fastcnn.windows import Pair, convolution, padding_of
 
 __all__ = ["Conv2d"]
 
@@ -19,7 +19,8 @@ __all__ = ["Conv2d"]
 class Conv2d(Layer):
     """Convolution: (N, in_channels, H, W) -> (N, out_channels, OH, OW).
 
-    weight: (out_channels, in_channels / groups, KH, KW), bias: (out_channels,). padding: rows and columns of zeros, "same" or "valid".
+    weight: (out_channels, in_channels / groups, KH, KW), bias: (out_channels,). padding: rows and columns, "same" or "valid";
+    padding_mode: what they hold, "zeros" or, as in functional.pad, "reflect", "replicate" or "circular".
     seed: of the initial values (torch's distribution); None draws fresh ones.
     """
 
@@ -56,8 +57,9 @@ class Conv2d(Layer):
         for name in ("in_channels", "out_channels"):
             if getattr(self, name) % self.groups:
                 raise ValueError(f"[{where}] groups must divide {name}. Got groups={self.groups}, {name}={getattr(self, name)}.")
-        if self.padding_mode != "zeros":
-            raise NotImplementedError(f"[{where}] padding_mode must be 'zeros'. Got padding_mode={self.padding_mode!r}.")
+        if self.padding_mode not in ("zeros", "reflect", "replicate", "circular"):
+            rule = "padding_mode must be 'zeros', 'reflect', 'replicate' or 'circular'"
+            raise ValueError(f"[{where}] {rule}. Got padding_mode={self.padding_mode!r}.")
 
     def _draw(self, bias: bool, generator: np.random.Generator) -> None:
         inputs, (height, width) = self.in_channels // self.groups, self.kernel_size
@@ -66,10 +68,15 @@ class Conv2d(Layer):
         self.bias = uniform("bias", (self.out_channels,), fan_in, generator) if bias else None
 
     def forward(self, x: Value) -> Value:
-        return functional.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        padding: Pair | str = self.padding
+        if self.padding_mode != "zeros":
+            top, left, bottom, right = padding_of("Conv2d", padding, self.stride, self.dilation, self.kernel_size)
+            x, padding = functional.pad(x, (left, right, top, bottom), self.padding_mode), 0
+        return functional.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
         text: list[Any] = [self.in_channels, self.out_channels, f"kernel_size={self.kernel_size}", f"stride={self.stride}"]
         shown = (("padding", (0, 0)), ("dilation", (1, 1)), ("groups", 1))
         text += [f"{name}={getattr(self, name)}" for name, usual in shown if getattr(self, name) != usual]
-        return ", ".join(map(str, text)) + ("" if self.bias else ", bias=False")
+        text += [] if self.bias else ["bias=False"]
+        return ", ".join(map(str, text)) + ("" if self.padding_mode == "zeros" else f", padding_mode={self.padding_mode}")
