@@ -28,8 +28,14 @@ CLASSES: dict[str, type[Layer]] = {name: getattr(layers, name) for name in layer
 _DEEPEST = 50  # Sequentials in one another
 
 
-def save(net: Module, path: str | PathLike[str]) -> None:
-    _no_onnx("save", path)
+def save(net: Module, path: str | PathLike[str], input_shape: Sequence[Any] | None = None) -> None:
+    """See Module.save."""
+    if is_onnx(path) != (input_shape is not None):
+        raise ValueError(f"[save] input_shape is for ONNX files, which need it. Got {fspath(path)} with input_shape={input_shape}.")
+    if input_shape is not None:
+        from fastcnn import onnx_export
+
+        return onnx_export.write(net, path, input_shape)
     description = {"kind": "model", "version": 1, "class": type(net).__name__, "architecture": _architecture(net, "", {})}
     safetensors.write(path, net.state_dict(), {"fastcnn": json.dumps(description, default=int)})
 
@@ -40,7 +46,7 @@ def load(path: str | PathLike[str], *, outputs: Sequence[str] | None = None, con
     outputs, constants: of ONNX models. outputs: names of the values to return, in place of the graph's outputs. constants: integer inputs
     (shapes, axes) that are bound now. ValueError if the file is no model, NotImplementedError if it needs what is not supported.
     """
-    if fspath(path).lower().endswith(".onnx"):
+    if is_onnx(path):
         from fastcnn import onnx
 
         return onnx.load(path, outputs, constants)
@@ -55,13 +61,14 @@ def load(path: str | PathLike[str], *, outputs: Sequence[str] | None = None, con
 
 def load_state(path: str | PathLike[str]) -> dict[str, AnyArray]:
     """The arrays of any safetensors file by name, for load_state_dict."""
-    _no_onnx("load_state", path)
+    if is_onnx(path):
+        rule = "the file must be safetensors; load(path).state_dict() has the weights of others"
+        raise NotImplementedError(f"[load_state] {rule}. Got {fspath(path)}.")
     return safetensors.read(path)[0]
 
 
-def _no_onnx(where: str, path: str | PathLike[str]) -> None:
-    if fspath(path).lower().endswith(".onnx"):
-        raise NotImplementedError(f"[{where}] ONNX is not there yet, only safetensors. Got {fspath(path)}.")
+def is_onnx(path: str | PathLike[str]) -> bool:
+    return fspath(path).lower().endswith(".onnx")
 
 
 def _architecture(module: Any, path: str, known: dict[int, str]) -> Any:

@@ -7,14 +7,17 @@ which they were first set. Only a buffer (state that is saved but not trained) i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
 from fastcnn._core import Parameter
+from fastcnn.arguments import flag
 from fastcnn.arrays import AnyArray, ArrayLike, numeric
 
 __all__ = ["LoadedKeys", "Registry"]
+
+Self = TypeVar("Self", bound="Registry")
 
 
 class LoadedKeys(NamedTuple):
@@ -85,6 +88,13 @@ class Registry:
     def parameters(self) -> Iterator[Parameter]:
         for _, parameter in self.named_parameters():
             yield parameter
+
+    def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
+        """False freezes all parameters here and below, True thaws them: for trainers made from then on. Returns the module."""
+        wanted = flag("requires_grad_", "requires_grad", requires_grad)
+        for parameter in self.parameters():
+            parameter.requires_grad = wanted
+        return self
 
     def named_buffers(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
         for path, module in self.named_modules():
