@@ -108,6 +108,12 @@ def reduce_to_cases() -> Iterator[Case]:
         ((0, 3), (1, 3)),
         ((400,), (1,)),
         ((3, 17), (17,)),
+        ((5, 150), (150,)),
+        ((3, 2, 70, 2, 3), (1, 2, 70, 1, 3)),
+        ((3, 2, 4, 2, 3), (3, 1, 4, 1, 3)),
+        ((2, 1, 5, 1, 3), (1, 5, 1, 3)),
+        ((0, 3, 2), (3, 1)),
+        ((3, 0), (3, 0)),
     ):
         yield Case("reduce_to", f"{x}-{shape}", (signed(*x),), {"shape": list(shape)}, ())  # itself part of gradients, it has none
 

@@ -21,6 +21,7 @@ def every_layer() -> fc.Sequential:
     """One of each, with arguments that are not the defaults where there are any; the order makes no sense."""
     made = {
         "Conv2d": fc.Conv2d(1, 6, (3, 2), (2, 1), "valid", 2, bias=False),
+        "ConvTranspose2d": fc.ConvTranspose2d(6, 4, (3, 2), 2, 1, (1, 0), 2, False, (2, 1)),
         "Linear": fc.Linear(np.int64(5), 4, bias=False),
         "MaxPool2d": fc.MaxPool2d((3, 2), 1, (1, 0), 2, ceil_mode=True),
         "AvgPool2d": fc.AvgPool2d((3, 2), 1, 1, True, False, 3),
@@ -35,7 +36,10 @@ def every_layer() -> fc.Sequential:
         "LeakyReLU": fc.LeakyReLU(0.3),
         "PReLU": fc.PReLU(6, 0.1),
         "ELU": fc.ELU(0.7),
-        "GELU": fc.GELU("none"),
+        "CELU": fc.CELU(0.5, True),
+        "GELU": fc.GELU("tanh"),
+        "Softplus": fc.Softplus(2.0, 30.0),
+        "Hardtanh": fc.Hardtanh(-0.5, 2.0),
         "Softmax": fc.Softmax(-1),
         "LogSoftmax": fc.LogSoftmax(0),
         "LayerNorm": fc.LayerNorm((3, 2), 1e-3, bias=False),

@@ -26,7 +26,7 @@ def torch() -> Any:
     ("make", "fan_in"),
     [
         (lambda seed: fc.Conv2d(6, 400, (3, 5), groups=2, seed=seed), 45),
-        (lambda seed: fc.ConvTranspose2d(400, 6, (3, 5), groups=2, seed=seed), 45),
+        (lambda seed: fc.ConvTranspose2d(6, 400, (3, 5), groups=2, seed=seed), 3000),
         (lambda seed: fc.Linear(50, 300, seed=seed), 50),
     ],
     ids=["Conv2d", "ConvTranspose2d", "Linear"],
@@ -133,7 +133,7 @@ LAYERS: dict[str, Callable[[Any], Any]] = {
     "gelu tanh": lambda nn: nn.GELU(approximate="tanh"),
     "selu": lambda nn: nn.SELU(),
     "celu": lambda nn: nn.CELU(),
-    "celu alpha": lambda nn: nn.CELU(0.5, inplace=True),
+    "celu alpha": lambda nn: nn.CELU(0.5),
     "softplus": lambda nn: nn.Softplus(),
     "softplus beta": lambda nn: nn.Softplus(beta=2.5),
     "hardtanh": lambda nn: nn.Hardtanh(),

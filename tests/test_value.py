@@ -32,7 +32,7 @@ EXPRESSIONS = {
     "x / array": lambda x, y: x / np.array([1.0, 2, 4, 8]),
     "x - unsigned array": lambda x, y: x - np.arange(4, dtype=np.uint8),
     "array - x": lambda x, y: np.arange(4) - x,
-    "x / y": lambda x, y: x / (y * y + 1),
+    "x / y": lambda x, y: x / y,
     "y / x": lambda x, y: y / (x * x + 1),
     "2 / x": lambda x, y: 2 / (x * x + 1),
     "array / x": lambda x, y: np.arange(4) / (x * x + 1),

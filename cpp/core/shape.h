@@ -15,6 +15,9 @@ namespace fastcnn {
 
 using Index = std::int64_t;
 
+class Shape;
+std::ostream& operator<<(std::ostream& out, const Shape& shape);
+
 class Shape {
  public:
   static constexpr int kMaxRank = 8;
@@ -40,8 +43,8 @@ class Shape {
     Index product = 1, without_zeros = 1;
     for (int axis = 0; axis < rank_; ++axis) {
       const Index size = (*this)[axis];
-      require(size >= 0, "shape", "sizes must not be negative", str());
-      require(size <= kMostElements / without_zeros, "shape", "a value has at most 2^40 elements", str());
+      require(size >= 0, "shape", "sizes must not be negative", *this);
+      require(size <= kMostElements / without_zeros, "shape", "a value has at most 2^40 elements", *this);
       product *= size;
       without_zeros *= size > 0 ? size : 1;
     }

@@ -1,16 +1,44 @@
-// Functions whose way leads through more digits than a float has: sin, cos and powers. WideVec holds kLanes doubles, in as many registers
-// as the ISA needs for them; only + - * / work on it.
+// Functions whose way leads through more digits than a float has: sin, cos and powers. WideVec holds the lanes of a Vec as doubles, in two
+// registers.
 #pragma once
 
 #include "simd/math.h"
 
 namespace fastcnn::FASTCNN_ISA {
 
-using WideVec = double __attribute__((vector_size(2 * sizeof(Vec))));
+using HalfDoubles = double __attribute__((vector_size(sizeof(Vec))));
+using HalfFloats = float __attribute__((vector_size(sizeof(Vec) / 2)));
+using HalfInts = int32_t __attribute__((vector_size(sizeof(Vec) / 2)));
 
-FASTCNN_INLINE WideVec widen(Vec v) { return __builtin_convertvector(v, WideVec); }
-FASTCNN_INLINE WideVec widen(IntVec v) { return __builtin_convertvector(v, WideVec); }
-FASTCNN_INLINE Vec narrow(WideVec v) { return __builtin_convertvector(v, Vec); }
+struct WideVec {
+  HalfDoubles low, high;
+  FASTCNN_INLINE WideVec(HalfDoubles first, HalfDoubles second) : low(first), high(second) {}
+  FASTCNN_INLINE WideVec(double x) : low(HalfDoubles{} + x), high(HalfDoubles{} + x) {}
+};
+
+FASTCNN_INLINE WideVec operator+(WideVec a, WideVec b) { return {a.low + b.low, a.high + b.high}; }
+FASTCNN_INLINE WideVec operator-(WideVec a, WideVec b) { return {a.low - b.low, a.high - b.high}; }
+FASTCNN_INLINE WideVec operator*(WideVec a, WideVec b) { return {a.low * b.low, a.high * b.high}; }
+FASTCNN_INLINE WideVec operator/(WideVec a, WideVec b) { return {a.low / b.low, a.high / b.high}; }
+
+// From Vec or IntVec, and back: half by half, for compilers have no conversion between vectors of other than register size.
+template <class Half, class All>
+FASTCNN_INLINE WideVec widen_halves(All v) {
+  Half halves[2];
+  memcpy(halves, &v, sizeof v);
+  return {__builtin_convertvector(halves[0], HalfDoubles), __builtin_convertvector(halves[1], HalfDoubles)};
+}
+template <class Half, class All>
+FASTCNN_INLINE All narrow_halves(WideVec v) {
+  const Half halves[2] = {__builtin_convertvector(v.low, Half), __builtin_convertvector(v.high, Half)};
+  All all;
+  memcpy(&all, halves, sizeof all);
+  return all;
+}
+FASTCNN_INLINE WideVec widen(Vec v) { return widen_halves<HalfFloats>(v); }
+FASTCNN_INLINE WideVec widen(IntVec v) { return widen_halves<HalfInts>(v); }
+FASTCNN_INLINE Vec narrow(WideVec v) { return narrow_halves<HalfFloats, Vec>(v); }
+FASTCNN_INLINE IntVec narrow_to_int(WideVec v) { return narrow_halves<HalfInts, IntVec>(v); }
 
 // ---- sin, cos
 
@@ -27,7 +55,7 @@ FASTCNN_INLINE Quadrant quadrant(Vec x) {
   const double rounder = 6755399441055744.0;  // 1.5 2^52: adding it leaves no room for digits behind the point
   const WideVec n = (wide * 0.63661977236758134308 + rounder) - rounder;
   const WideVec r = (wide - n * 1.57079632673412561417) - n * 6.07710050650619224932e-11;
-  return {__builtin_convertvector(n, IntVec), select(x == x, narrow(r), x)};
+  return {narrow_to_int(n), select(x == x, narrow(r), x)};
 }
 
 // Cephes' sinf and cosf between -pi/4 and pi/4.
