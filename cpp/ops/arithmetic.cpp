@@ -6,6 +6,7 @@
 #include "kernels/kernels.h"
 #include "ops/broadcast.h"
 #include "ops/ops.h"
+#include "ops/reduction.h"
 #include "ops/rows.h"
 
 namespace fastcnn {
@@ -123,33 +124,15 @@ std::vector<TensorType> infer_reduce(const NodeView& node) {
   return {{.shape = to}};
 }
 
-// A unit is one element of the result: it sums the elements that repeat it, in order, in double.
 Step bind_reduce(const BindScope& scope) {
   const Operand x = scope.inputs[0], y = scope.outputs[0];
-  const Shape from = x.type.shape, to = y.type.shape;
-  std::vector<Index> repeated_sizes, kept_sizes;  // the axes of `from` that are summed over, and those that stay
-  const std::vector<Index> to_strides = broadcast_strides(to, from);
-  std::vector<Index> repeated_strides, kept_strides;
-  Index stride = x.type.shape.elements();
+  const Shape &from = x.type.shape, &to = y.type.shape;
+  std::vector<bool> is_reduced;
   for (int axis = 0; axis < from.rank(); ++axis) {
-    stride = from[axis] ? stride / from[axis] : 0;
-    const bool kept = to_strides[static_cast<std::size_t>(axis)] != 0;
-    (kept ? kept_sizes : repeated_sizes).push_back(from[axis]);
-    (kept ? kept_strides : repeated_strides).push_back(stride);
+    const int own = axis - (from.rank() - to.rank());
+    is_reduced.push_back(own < 0 || to[own] == 1);
   }
-  const Shape kept(kept_sizes), repeated(repeated_sizes);
-  Step step;
-  step.units = to.elements();
-  step.flops = static_cast<double>(from.elements());
-  step.run = [=](const RunContext& run, Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      const float* first = x.data(run) + offset_of(i, kept, kept_strides);
-      double sum = 0;
-      for (Index r = 0; r < repeated.elements(); ++r) sum += first[offset_of(r, repeated, repeated_strides)];
-      y.data(run)[i] = static_cast<float>(sum);
-    }
-  };
-  return step;
+  return bind_reduction(x, y, Reduction(from, is_reduced), Sum{}, itself);
 }
 
 }  // namespace
