@@ -126,6 +126,11 @@ class TensorMethods:
     def __matmul__(self, other: Any) -> Value:
         return self.matmul(other)
 
+    def __rmatmul__(self, other: Any) -> Value:
+        from fastcnn.functional.tensor import matmul
+
+        return matmul(other, self)
+
     def contiguous(self) -> Value:
         """The value itself: how it lies in memory is not the network's business."""
         return self  # type: ignore[return-value]

@@ -88,6 +88,28 @@ def avg_pool(x: Tensor, **a: Any) -> Tensor:
     return F.avg_pool2d(x, a["kernel"], a["stride"], a["padding"][:2], a["ceil_mode"], a["count_include_pad"], a["divisor"] or None)
 
 
+def reduce(x: Tensor, kind: str, axes: Sequence[int], keepdims: bool) -> Tensor:
+    norms = {"l1": lambda x: x.abs(), "l2": lambda x: x.square(), "sum_square": lambda x: x.square()}
+    if kind in norms or kind == "sum":
+        y = norms.get(kind, lambda x: x)(x)
+        y = y.sum(axes, keepdim=keepdims) if axes else y  # no axis means all of them to torch
+        return y.sqrt() if kind == "l2" else y
+    if not axes:
+        return x
+    return {"mean": torch.mean, "max": torch.amax, "min": torch.amin, "log_sum_exp": torch.logsumexp}[kind](x, axes, keepdim=keepdims)
+
+
+def take(x: Tensor, axis: int, indices: Sequence[int], value: float) -> Tensor:
+    shape = list(x.shape)
+    shape[axis] = 1
+    entries = torch.tensor([i % (x.shape[axis] + 1) for i in indices], dtype=torch.long)
+    return torch.cat([x, torch.full(shape, value, dtype=x.dtype)], axis).index_select(axis, entries)
+
+
+def matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
+    return torch.matmul(a.mT if transpose_a else a, b.mT if transpose_b else b)
+
+
 TORCH: dict[str, Callable[..., Tensor]] = {
     "conv2d": conv2d,
     "conv_transpose2d": conv_transpose2d,
@@ -115,6 +137,12 @@ TORCH: dict[str, Callable[..., Tensor]] = {
     "reduce_to": lambda x, shape: x.sum_to_size(shape),
     "concat": lambda *xs, axis: torch.cat(xs, axis),
     "slice": lambda x, axis, start, stop: x.narrow(axis, start, stop - start),
+    "transpose": lambda x, axes: x.permute(axes),
+    "expand": lambda x, shape: torch.broadcast_to(x, shape),
+    "reduce": reduce,
+    "take": take,
+    "matmul": matmul,
+    "normalize": lambda x, axes, eps: F.layer_norm(x, x.shape[x.ndim - axes :], eps=eps),
 }
 
 
@@ -122,6 +150,8 @@ def has_a_peer(case: Case) -> bool:
     a = case.attributes
     if case.op in ("max_pool", "avg_pool") and "padding" in a and a["padding"][:2] != a["padding"][2:]:
         return case.op == "max_pool" and not a["ceil_mode"]  # PyTorch pads both sides alike; where that can be said otherwise, it is
+    if case.op == "reduce":
+        return a["kind"] != "product" and case.inputs[0].shape != ()  # torch.prod takes one axis
     return True
 
 

@@ -53,6 +53,7 @@ EXPRESSIONS = {
     "x[1, :, 1::3]": lambda x, y: x[1, :, 1::3],
     "x[:, 5:2]": lambda x, y: x[:, 5:2],
     "x @ array": lambda x, y: x @ np.arange(12, dtype=np.float32).reshape(4, 3),
+    "array @ x": lambda x, y: np.arange(15, dtype=np.float32).reshape(3, 5) @ x,
     "x @ vector": lambda x, y: x @ np.arange(4, dtype=np.float32),
     "x.mean()": lambda x, y: x.mean(),
     "x.sum((0, 2))": lambda x, y: x.sum((0, 2)),

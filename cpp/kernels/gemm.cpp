@@ -94,6 +94,7 @@ void linear_rows(const LinearRows& unit) {
 void multiply_rows(const MultiplyRows& unit) {
   int64_t m = 0;
   for (; m + kRowsOfProducts <= unit.m; m += kRowsOfProducts) product_rows<kRowsOfProducts>(unit, m);
+  for (; m + kRowsOfProducts / 2 <= unit.m; m += kRowsOfProducts / 2) product_rows<kRowsOfProducts / 2>(unit, m);
   for (; m < unit.m; ++m) product_rows<1>(unit, m);
 }
 

@@ -60,13 +60,8 @@ std::vector<TensorType> infer(const NodeView& node) {
   return {{.shape = y}};
 }
 
-// ---- forward: what is added up for each kind; reduction.h says what a term is
+// ---- forward: what is added up for each kind beside Sum; reduction.h says what a term is
 
-struct Sum {
-  double start = 0;
-  double add(double total, double x) const { return total + x; }
-  double join(double a, double b) const { return a + b; }
-};
 struct Magnitudes : Sum {
   double add(double total, double x) const { return total + std::abs(x); }
 };
@@ -88,8 +83,6 @@ struct Smallest {
   double add(double least, double x) const { return x < least || x != x ? x : least; }
   double join(double a, double b) const { return add(a, b); }
 };
-
-double itself(double total) { return total; }
 
 // log of the sum of e^x = m + log of the sum of e^(x - m), m the maximum: no power overflows. A unit is one output.
 Step bind_log_sum_exp(const Operand& x, const Operand& y, const Reduction& reduction) {

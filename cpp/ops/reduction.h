@@ -48,6 +48,13 @@ struct Reduction {
   bool keeps_neighbours() const { return !kept.strides.empty() && kept.strides.back() == 1; }
 };
 
+struct Sum {  // a term, see below
+  double start = 0;
+  double add(double total, double x) const { return total + x; }
+  double join(double a, double b) const { return a + b; }
+};
+inline double itself(double total) { return total; }
+
 // Binds y[o] = finish(the join of all terms of x that o stands for). A Term has
 //   start              a double, the value of nothing
 //   add(total, x)      a double, with one more element

@@ -113,7 +113,11 @@ Step copy_tiles(const Operand& x, const Operand& y, std::vector<Axis> axes) {
 }  // namespace
 
 Step bind_strided_copy(const Operand& x, const Operand& y, const std::vector<Index>& strides) {
-  if (y.type.shape.elements() == 0) return {.units = 0};
+  if (y.type.shape.elements() == 0) {
+    Step nothing;
+    nothing.units = 0;
+    return nothing;
+  }
   std::vector<Axis> axes = merged_axes(y.type.shape, strides);
   const bool runs = axes.empty() || axes.back().stride <= 1;
   return runs ? copy_rows(x, y, std::move(axes)) : copy_tiles(x, y, std::move(axes));
