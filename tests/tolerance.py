@@ -52,7 +52,9 @@ ROUNDINGS = {
     "reduce_to": 0,
     **tolerance_tensor.ROUNDINGS,
 }
-EXACT = {"reorder", "reshape", "max_pool", "concat", "slice", "minimum", "maximum", "compare", "where"} | tolerance_tensor.EXACT  # they move values and make none
+EXACT = {
+    "reorder", "reshape", "max_pool", "concat", "slice", "minimum", "maximum", "compare", "where",
+} | tolerance_tensor.EXACT  # they move values and make none  # fmt: skip
 MULTILINEAR = {
     "conv2d", "conv_transpose2d", "linear", "reorder", "reshape", "avg_pool", "batch_norm",
     "add", "subtract", "multiply", "scale_shift", "reduce_to", "concat", "slice", "where",
