@@ -7,8 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 class Parameter:
-    """Values that a network keeps: a weight, or a buffer. float32, with a version that every write raises."""
+    """Values that a network keeps: a weight, or a buffer. float32, with a version that every write raises.
 
+    requires_grad: False freezes a weight: trainers made from then on give it no gradient and leave it as it is.
+    """
+
+    requires_grad: bool
     def __init__(self, values: ArrayLike) -> None: ...
     @property
     def shape(self) -> tuple[int, ...]: ...

@@ -9,7 +9,7 @@ from typing import Any
 from fastcnn.arguments import whole
 from fastcnn.arrays import Shape
 
-__all__ = ["axis_of", "merged_axes", "resolved_shape", "slices_of"]
+__all__ = ["axes_of", "axis_of", "expanded_shape", "merged_axes", "permutation_of", "resolved_shape", "slices_of"]
 
 
 def axis_of(where: str, axis: Any, rank: int) -> int:
@@ -18,6 +18,32 @@ def axis_of(where: str, axis: Any, rank: int) -> int:
     if not -rank <= result < rank:
         raise ValueError(f"[{where}] the axis must be one of the value's {rank}. Got axis={result}.")
     return result % rank
+
+
+def axes_of(where: str, axes: Any, rank: int) -> list[int]:
+    """One axis or several, each once, counted from the front. None, or none at all, means every axis."""
+    if axes is None or (isinstance(axes, (tuple, list)) and not axes):
+        return list(range(rank))
+    found = [axis_of(where, axis, rank) for axis in (axes if isinstance(axes, (tuple, list)) else [axes])]
+    if len(set(found)) != len(found):
+        raise ValueError(f"[{where}] an axis must come once. Got {tuple(axes)}.")
+    return found
+
+
+def permutation_of(axes: Sequence[Any], rank: int) -> list[int]:
+    found = [axis_of("permute", axis, rank) for axis in axes]
+    if sorted(found) != list(range(rank)):
+        raise ValueError(f"[permute] dims must name each of the {rank} axes once. Got {tuple(axes)}.")
+    return found
+
+
+def expanded_shape(shape: Shape, wanted: Sequence[Any]) -> list[int]:
+    """`wanted` with each -1 replaced by the size that is there."""
+    sizes = [whole("expand", "size", size, -1) for size in wanted]
+    new = len(sizes) - len(shape)
+    if new < 0 or -1 in sizes[:new]:
+        raise ValueError(f"[expand] the sizes must be those of {shape}, with new ones in front. Got {tuple(sizes)}.")
+    return [shape[i - new] if size == -1 else size for i, size in enumerate(sizes)]
 
 
 def merged_axes(shape: Shape, first: int, last: int) -> Shape:
@@ -41,24 +67,23 @@ def resolved_shape(shape: Shape, wanted: Sequence[Any]) -> list[int]:
     return [elements // known if size == -1 else size for size in sizes]
 
 
-def slices_of(shape: Shape, index: Any) -> tuple[list[tuple[int, int, int]], Shape]:
-    """What x[index] means: (axis, start, stop) for each axis that is cut, and the shape of the result."""
+def slices_of(shape: Shape, index: Any) -> tuple[list[tuple[int, int, int, int]], Shape]:
+    """What x[index] means: (axis, start, stop, step) for each axis that is cut, and the shape of the result."""
     cuts, result = [], []
     for axis, (extent, entry) in enumerate(zip(shape, _full_index(shape, index), strict=True)):
         if isinstance(entry, slice):
             start, stop, step = entry.indices(extent)
-            if step != 1:
-                raise NotImplementedError(f"[slice] the step must be 1. Got step={step}.")
-            stop = max(start, stop)
-            result.append(stop - start)
+            entries = range(start, stop, step)
+            stop = start + len(entries) * step
+            result.append(len(entries))
         else:
             start = whole("slice", "index", entry, -(2**31))
             if not -extent <= start < extent:
                 raise IndexError(f"[slice] an index must be inside its axis. Got index={start}, axis of {extent}.")
             start %= extent
-            stop = start + 1
-        if (start, stop) != (0, extent):
-            cuts.append((axis, start, stop))
+            stop, step = start + 1, 1
+        if (start, stop, step) != (0, extent, 1):
+            cuts.append((axis, start, stop, step))
     return cuts, tuple(result)
 
 

@@ -1,4 +1,5 @@
-"""Where parameters get their first values: drawn by PyTorch's default rules from a seed, or read from a file that is being loaded.
+"""Where parameters get their first values: drawn from a seed by PyTorch's default rules, or by He's for a whole network, or read from a
+file that is being loaded.
 
 While a file is loaded, a layer takes its values from it directly. That saves drawing numbers nobody needs, and a hostile file cannot make a
 layer allocate more than the file itself holds.
@@ -14,17 +15,37 @@ from contextvars import ContextVar
 import numpy as np
 
 from fastcnn._core import Parameter
+from fastcnn.arguments import seed_or_none
 from fastcnn.arrays import AnyArray, Shape
 
-__all__ = ["constant", "stored", "uniform"]
+__all__ = ["constant", "generator_of", "seeded", "stored", "uniform"]
 
-Lookup = Callable[[str], "AnyArray | None"]
+Lookup = Callable[[str, Shape], "AnyArray | None"]
 _lookup: ContextVar[Lookup | None] = ContextVar("fastcnn_stored_values", default=None)
+_seeds: ContextVar[np.random.SeedSequence | None] = ContextVar("fastcnn_seeds", default=None)
+
+
+@contextmanager
+def seeded(seed: int | None) -> Iterator[None]:
+    """Layers made inside draw by He's rule, each that has no seed of its own from a child of this one. None: fresh entropy."""
+    token = _seeds.set(np.random.SeedSequence(seed))
+    try:
+        yield
+    finally:
+        _seeds.reset(token)
+
+
+def generator_of(where: str, seed: int | None) -> np.random.Generator:
+    """What a layer made with this `seed` draws from."""
+    seeds = _seeds.get()
+    if seed is None and seeds is not None:
+        return np.random.default_rng(seeds.spawn(1)[0])
+    return np.random.default_rng(seed_or_none(where, seed))
 
 
 @contextmanager
 def stored(lookup: Lookup) -> Iterator[None]:
-    """Layers made inside take the values of their parameters from here, by name."""
+    """Layers made inside take the values of their parameters from here, by name and shape."""
     token = _lookup.set(lookup)
     try:
         yield
@@ -33,18 +54,25 @@ def stored(lookup: Lookup) -> Iterator[None]:
 
 
 def _from_file(lookup: Lookup, name: str, shape: Shape) -> Parameter:
-    values = lookup(name)
+    values = lookup(name, shape)
     if values is None or values.shape != shape:
         raise ValueError(f"{name} must have the shape {shape}, the file has {'none' if values is None else values.shape}")
     return Parameter(values)
 
 
 def uniform(name: str, shape: Shape, fan_in: int, generator: np.random.Generator) -> Parameter:
-    """Between -1 / sqrt(fan_in) and 1 / sqrt(fan_in): torch's kaiming_uniform with a = sqrt(5), and its rule for biases."""
+    """Between -1 / sqrt(fan_in) and 1 / sqrt(fan_in): torch's kaiming_uniform with a = sqrt(5), and its rule for biases.
+
+    In a network that is `seeded`: weights of the variance 2 / fan_in, which keeps that of activations through a ReLU, and biases of zero
+    (He et al., "Delving deep into rectifiers", 2015).
+    """
     lookup = _lookup.get()
     if lookup is not None:
         return _from_file(lookup, name, shape)
-    bound = 1 / math.sqrt(fan_in)
+    he = _seeds.get() is not None
+    if he and name == "bias":
+        return constant(name, shape, 0)
+    bound = math.sqrt((6 if he else 1) / fan_in)
     drawn = generator.random(shape, dtype=np.float32)
     drawn *= np.float32(2 * bound)
     drawn -= np.float32(bound)

@@ -1,8 +1,11 @@
-"""Models as files: weights under their keys and, for networks made of this package's layers, the architecture as JSON in the metadata.
+"""Models as files: weights under their keys and, for networks made of this package's layers and networks, the architecture as JSON in the
+metadata.
 
     {"class": "Sequential", "layers": [["0", {"class": "Conv2d", "config": {"in_channels": 1, ...}}], ["1", {"same": "0"}], ...]}
+    {"zoo": "resnet50", "arguments": {"classes": 1000}}
 
-Loading makes only the classes listed here, by their constructors; nothing in a file is imported or evaluated.
+Loading makes only the classes listed here, by their constructors, and networks of the zoo, by its functions; nothing in a file is imported
+or evaluated.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from os import PathLike, fspath
 from typing import Any
 
 from fastcnn import layers, safetensors
-from fastcnn.arrays import AnyArray, ArrayLike
+from fastcnn.arrays import AnyArray, ArrayLike, Shape
 from fastcnn.containers import Sequential
 from fastcnn.initial import stored
 from fastcnn.layers import Layer
@@ -25,8 +28,14 @@ CLASSES: dict[str, type[Layer]] = {name: getattr(layers, name) for name in layer
 _DEEPEST = 50  # Sequentials in one another
 
 
-def save(net: Module, path: str | PathLike[str]) -> None:
-    _no_onnx("save", path)
+def save(net: Module, path: str | PathLike[str], input_shape: Sequence[Any] | None = None) -> None:
+    """See Module.save."""
+    if is_onnx(path) != (input_shape is not None):
+        raise ValueError(f"[save] input_shape is for ONNX files, which need it. Got {fspath(path)} with input_shape={input_shape}.")
+    if input_shape is not None:
+        from fastcnn import onnx_export
+
+        return onnx_export.write(net, path, input_shape)
     description = {"kind": "model", "version": 1, "class": type(net).__name__, "architecture": _architecture(net, "", {})}
     safetensors.write(path, net.state_dict(), {"fastcnn": json.dumps(description, default=int)})
 
@@ -37,7 +46,7 @@ def load(path: str | PathLike[str], *, outputs: Sequence[str] | None = None, con
     outputs, constants: of ONNX models. outputs: names of the values to return, in place of the graph's outputs. constants: integer inputs
     (shapes, axes) that are bound now. ValueError if the file is no model, NotImplementedError if it needs what is not supported.
     """
-    if fspath(path).lower().endswith(".onnx"):
+    if is_onnx(path):
         from fastcnn import onnx
 
         return onnx.load(path, outputs, constants)
@@ -52,13 +61,14 @@ def load(path: str | PathLike[str], *, outputs: Sequence[str] | None = None, con
 
 def load_state(path: str | PathLike[str]) -> dict[str, AnyArray]:
     """The arrays of any safetensors file by name, for load_state_dict."""
-    _no_onnx("load_state", path)
+    if is_onnx(path):
+        rule = "the file must be safetensors; load(path).state_dict() has the weights of others"
+        raise NotImplementedError(f"[load_state] {rule}. Got {fspath(path)}.")
     return safetensors.read(path)[0]
 
 
-def _no_onnx(where: str, path: str | PathLike[str]) -> None:
-    if fspath(path).lower().endswith(".onnx"):
-        raise NotImplementedError(f"[{where}] ONNX is not there yet, only safetensors. Got {fspath(path)}.")
+def is_onnx(path: str | PathLike[str]) -> bool:
+    return fspath(path).lower().endswith(".onnx")
 
 
 def _architecture(module: Any, path: str, known: dict[int, str]) -> Any:
@@ -66,6 +76,12 @@ def _architecture(module: Any, path: str, known: dict[int, str]) -> Any:
     if id(module) in known:
         return {"same": known[id(module)]}
     known[id(module)] = path
+    if "_origin" in module.__dict__:
+        from fastcnn.zoo.base import origin_of
+
+        origin = origin_of(module)
+        if origin is not None:
+            return {"zoo": origin.name, "arguments": origin.arguments}
     name = type(module).__name__
     if isinstance(module, Layer) and CLASSES.get(name) is type(module):
         return {"class": name, "config": module.config()}
@@ -106,6 +122,8 @@ class _Maker:
             if same is None:
                 raise _wrong(path, f"a reference to {part['same']!r}")
             return same
+        if "zoo" in part:
+            return self._network(path, part)
         name = part.get("class")
         module = self._sequential(path, part, depth) if name == "Sequential" else self._layer(path, part, name)
         self._made[path] = module
@@ -131,11 +149,32 @@ class _Maker:
         prefix = f"{path[1:]}." if path else ""
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}  # JSON has no tuples
         try:
-            with stored(lambda name: self._tensors.get(prefix + name)):
+            with stored(lambda name, _: self._tensors.get(prefix + name)):
                 return kind(**values)
         except (TypeError, ValueError, NotImplementedError, OverflowError, RecursionError) as error:
             raise _wrong(path, str(error)) from None
 
+    def _network(self, path: str, part: dict[str, Any]) -> Module:
+        """Layers do not know their paths while their network is made: until load_state_dict, each has some tensor of its shape."""
+        from fastcnn import zoo
+
+        name, arguments = part["zoo"], part.get("arguments")
+        if name not in zoo.__all__ or not isinstance(arguments, dict) or "seed" in arguments:
+            raise _wrong(path, f"network {name!r} with {arguments!r}"[:200])
+        prefix = f"{path[1:]}." if path else ""
+        rest: dict[tuple[str, Shape], list[AnyArray]] = {}
+        for key, tensor in self._tensors.items():
+            if key.startswith(prefix):
+                rest.setdefault((key.rpartition(".")[2], tensor.shape), []).append(tensor)
+        try:
+            with stored(lambda name, shape: rest[name, shape].pop() if rest.get((name, shape)) else None):
+                module: Module = getattr(zoo, name)(**arguments)
+        except (TypeError, ValueError, NotImplementedError, OverflowError, RecursionError) as error:
+            raise _wrong(path, str(error)) from None
+        self._made[path] = module
+        return module
+
 
 def _wrong(path: str, got: str) -> ValueError:
-    return ValueError(f"[load] each part of the architecture must be a layer of fastcnn with its arguments. Got, at '{path[1:]}': {got}.")
+    rule = "each part of the architecture must be a layer or network of fastcnn with its arguments"
+    return ValueError(f"[load] {rule}. Got, at '{path[1:]}': {got}.")

@@ -13,7 +13,7 @@ from fastcnn.arrays import Shape
 from fastcnn.loss import Loss
 from fastcnn.optim import Optimizer
 from fastcnn.text import size_text, table
-from fastcnn.trainer import training_plan
+from fastcnn.trainer import trained_parameters, training_plan
 
 if TYPE_CHECKING:
     from fastcnn.module import Module
@@ -109,7 +109,7 @@ def inference_memory(net: Module, shape: Shape, threads: int) -> MemoryReport:
 
 
 def training_memory(net: Module, shape: Shape, optimizer: Optimizer | str, loss: Loss | str, threads: int) -> MemoryReport:
-    parameters = list(net.parameters())
+    parameters = trained_parameters("memory", net)
     plan = training_plan(net, losses.named(loss), shape, parameters)
     copy = sum(64 * math.ceil(parameter.size / 16) for parameter in parameters)  # each parameter starts on a cache line
     return training_report(plan.program, plan.output, optim.named(optimizer).copies * copy, threads)

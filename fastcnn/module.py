@@ -50,8 +50,11 @@ class Module(Registry):
         """
         trace = current_trace()
         if trace is not None:
-            with trace.inside(self):
+            trace.enter(self)
+            try:
                 return self.forward(*args, **kwargs)
+            finally:
+                trace.leave()
         if kwargs:
             raise TypeError(f"[{type(self).__name__}] a network takes arrays, without keywords. Got {', '.join(kwargs)}.")
         return self._plan(*map(np.shape, args))(*args)
@@ -181,11 +184,14 @@ class Module(Registry):
 
     # ---- save
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Writes weights and architecture as .safetensors; the file appears whole or not at all. fastcnn.load reads it."""
+    def save(self, path: str | PathLike[str], input_shape: Sequence[int] | Sequence[Sequence[int]] | None = None) -> None:
+        """Writes weights and architecture as .safetensors, or an ONNX model where the path ends in .onnx; fastcnn.load reads both.
+
+        input_shape: for ONNX, (N, C, H, W), or of several inputs; the size N of the batch stays open. The file appears whole or not at all.
+        """
         from fastcnn.io import save
 
-        save(self, path)
+        save(self, path, input_shape)
 
 
 def check_modes(where: str, memory: str, accuracy: str) -> None:

@@ -7,14 +7,17 @@ which they were first set. Only a buffer (state that is saved but not trained) i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
 from fastcnn._core import Parameter
+from fastcnn.arguments import flag
 from fastcnn.arrays import AnyArray, ArrayLike, numeric
 
 __all__ = ["LoadedKeys", "Registry"]
+
+Self = TypeVar("Self", bound="Registry")
 
 
 class LoadedKeys(NamedTuple):
@@ -86,6 +89,13 @@ class Registry:
         for _, parameter in self.named_parameters():
             yield parameter
 
+    def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
+        """False freezes all parameters here and below, True thaws them: for trainers made from then on. Returns the module."""
+        wanted = flag("requires_grad_", "requires_grad", requires_grad)
+        for parameter in self.parameters():
+            parameter.requires_grad = wanted
+        return self
+
     def named_buffers(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
         for path, module in self.named_modules():
             for name, buffer in module._own_buffers():
@@ -110,6 +120,26 @@ class Registry:
         yield path, self
         for name, child in self.named_children():
             yield from child._walk(_join(path, name))
+
+    def paths(self) -> tuple[dict[int, str], dict[int, str]]:
+        """The first path of each module, and of each parameter and buffer, by id: one quick walk, for every trace needs it."""
+        modules: dict[int, str] = {}
+        tensors: dict[int, str] = {}
+        waiting: list[tuple[str, Registry]] = [("", self)]
+        while waiting:
+            path, module = waiting.pop()
+            if id(module) in modules:
+                continue
+            modules[id(module)] = path
+            prefix = f"{path}." if path else ""
+            children = []
+            for name, value in module.__dict__.items():
+                if isinstance(value, Registry):
+                    children.append((prefix + name, value))
+                elif isinstance(value, (Parameter, np.ndarray)):
+                    tensors.setdefault(id(value), prefix + name)
+            waiting.extend(reversed(children))
+        return modules, tensors
 
     def _tensors(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
         """All that is saved, in torch's order: a module's parameters, buffers, children. A shared module comes once for each path."""

@@ -35,8 +35,7 @@ class Trace:
         self.counters: list[AnyArray] = []  # num_batches_tracked of the batch norms, once for each time that one is passed
         self.dropouts = 0
         self.parameters: dict[int, _core.Parameter] = {}  # by the id of their value
-        self._paths = {id(module): name for name, module in net.named_modules()}
-        self._names = {id(tensor): name for name, tensor in (*net.named_parameters(), *net.named_buffers())}
+        self._paths, self._names = net.paths()
         self._path: list[str] = []
 
     @property
@@ -44,10 +43,12 @@ class Trace:
         """The layer that is being traced: "features.3"; "" in the network itself."""
         return self._path[-1] if self._path else ""
 
-    @contextmanager
-    def inside(self, module: Registry) -> Iterator[None]:
-        with self.at(self._paths.get(id(module), type(module).__name__)):
-            yield
+    def enter(self, module: Registry) -> None:
+        """What is traced from here to leave() belongs to this layer."""
+        self._path.append(self._paths.get(id(module), type(module).__name__))
+
+    def leave(self) -> None:
+        self._path.pop()
 
     @contextmanager
     def at(self, path: str) -> Iterator[None]:

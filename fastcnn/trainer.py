@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fastcnn.memory import MemoryReport
     from fastcnn.module import Module
 
-__all__ = ["Trainer", "TrainingPlan", "training_plan", "with_loss"]
+__all__ = ["Trainer", "TrainingPlan", "trained_parameters", "training_plan", "with_loss"]
 
 
 class TrainingPlan(NamedTuple):
@@ -29,6 +29,16 @@ class TrainingPlan(NamedTuple):
     program: _core.TrainingProgram
     output: Shape  # what the network returns
     counters: list[AnyArray]  # to be raised by one after each step
+
+
+def trained_parameters(where: str, net: Module) -> list[_core.Parameter]:
+    """Those that are not frozen."""
+    parameters = list(net.parameters())
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    if not trained:
+        got = f"{type(net).__name__} with {len(parameters)}, all frozen" if parameters else f"{type(net).__name__} without any"
+        raise ValueError(f"[{where}] the network must have parameters to train. Got {got}.")
+    return trained
 
 
 def with_loss(net: Module, loss: Loss, shape: Shape, training: bool) -> tuple[Any, Value, Value]:
@@ -54,7 +64,8 @@ class Trainer:
     """Trains `net` batch by batch: `loss = trainer.step(xb, yb)`.
 
     batch_shape: (N, C, H, W). Batches of another size get a program of their own when they first come. The network's structure is that of
-    the moment when a batch shape is first seen. seed: of the random masks of dropout. threads None: as many as fastcnn.get_num_threads().
+    the moment when a batch shape is first seen; what is trained are the parameters whose requires_grad is True when the trainer is made.
+    seed: of the random masks of dropout. threads None: as many as fastcnn.get_num_threads().
     """
 
     def __init__(
@@ -76,9 +87,7 @@ class Trainer:
         self.output: Array | None = None  # what the network returned in the last step, before the update
         self._clip_norm = 0.0 if clip_norm is None else number("Trainer", "clip_norm", clip_norm, above=0)
         self._threads = 0 if threads is None else whole("Trainer", "threads", threads, 1)
-        self._parameters = list(net.parameters())
-        if not self._parameters:
-            raise ValueError(f"[Trainer] the network must have parameters to train. Got {type(net).__name__} without any.")
+        self._parameters = trained_parameters("Trainer", net)
         self.state = self.optimizer.bind(self._parameters)
         self._arenas = _core.ArenaPool()
         self._plans: dict[Shape, TrainingPlan] = {}

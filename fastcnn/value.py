@@ -15,6 +15,7 @@ from fastcnn._core import Parameter
 from fastcnn.arguments import whole
 from fastcnn.arrays import Shape, numeric
 from fastcnn.indexing import axis_of, merged_axes, resolved_shape, slices_of
+from fastcnn.methods import TensorMethods
 
 if TYPE_CHECKING:
     from fastcnn.trace import Trace
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Value", "activation", "add_binary", "add_node", "add_nodes", "must_be_value", "operand_of"]
 
 
-class Value:
+class Value(TensorMethods):
     """A symbolic array: `shape`, operators with numbers, arrays, parameters and other values, slicing, and the methods below."""
 
     __array_ufunc__ = None  # NumPy leaves `array + value` to us
@@ -85,6 +86,12 @@ class Value:
     def _scale_shift(self, scale: float, shift: float) -> Value:
         return add_node("scale_shift", [self], {"scale": scale, "shift": shift})
 
+    def _node(self, op: str, attributes: Mapping[str, Any]) -> Value:
+        return add_node(op, [self], attributes)
+
+    def _nodes(self, op: str, attributes: Mapping[str, Any]) -> list[Value]:
+        return add_nodes(op, [self], attributes)
+
     def _with(self, op: str, other: Any) -> Value:
         return add_binary(op, self, other)
 
@@ -146,11 +153,14 @@ class Value:
     # ---- parts
 
     def __getitem__(self, index: Any) -> Value:
-        """Integers and slices of step 1, along any axes."""
+        """Integers and slices, of any step, along any axes."""
         cuts, shape = slices_of(self.shape, index)
         value = self
-        for axis, start, stop in cuts:
-            value = add_node("slice", [value], {"axis": axis, "start": start, "stop": stop})
+        for axis, start, stop, step in cuts:
+            if step == 1:
+                value = add_node("slice", [value], {"axis": axis, "start": start, "stop": stop})
+            else:
+                value = add_node("take", [value], {"axis": axis, "indices": list(range(start, stop, step)), "value": 0.0})
         return value if value.shape == shape else value.reshape(shape)
 
     def split(self, split_size: int | Sequence[int], dim: int = 0) -> tuple[Value, ...]:

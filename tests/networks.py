@@ -218,6 +218,17 @@ def resized_images(n: Builder, x: Value) -> list[Value]:
     return [n.conv(y, 3), n.conv(n.op("take", y, axis=0, indices=[1, 0], value=0.0), 17, 1)]
 
 
+def resized_into_concatenation(n: Builder, x: Value) -> list[Value]:
+    """As in a U-Net: what is taken and weighed is written into a part of a whole, and read from one."""
+    y = n.act(n.conv(x, 16))
+    small = n.op("resample", n.conv(y, 16, stride=2), axis=3, taps=1, indices=[0, 1, 2, 3, 4], weights=[0.5, 1.0, -1.0, 0.25, 1.0])
+    for axis, indices in ((2, [0, 0, 1, 1, 2, 2, 3, 3, 4]), (3, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4])):
+        small = n.op("take", small, axis=axis, indices=indices, value=0.0)
+    linear = {"taps": 2, "indices": [0, 1, 3, 4, 8, 7], "weights": [0.25, 0.75, 0.5, 0.5, 0.3, 0.1]}
+    whole = n.conv(n.op("concat", small, y, axis=1), 5)
+    return [whole, n.op("resample", y, axis=2, **linear)]
+
+
 def plain_in_between(n: Builder, x: Value) -> list[Value]:
     """Reductions, transposes and products of what convolutions made, and back: channel attention, tokens, a norm over channels."""
     y = n.act(n.conv(x, 18))
@@ -247,6 +258,7 @@ NETWORKS: dict[str, Callable[[Builder, Value], list[Value]]] = {
         undefined_lanes,
         reuse_of_the_arena,
         resized_images,
+        resized_into_concatenation,
         plain_in_between,
     )
 } | {f"inner_channels-{count}": inner_channels(count) for count in range(1, 34)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from case import EVERY_COUNT, Case, Values, pair, positive, signed, spread
+from case import ACTIVATIONS, EVERY_COUNT, Case, Values, pair, positive, signed, spread
 from op_cases_conv import conv2d_cases, linear_cases
 from op_cases_conv_transpose import conv_transpose2d_cases
 from op_cases_elementwise import COVERED as COVERED_ELEMENTWISE
@@ -98,6 +98,29 @@ def batch_norm_cases() -> Iterator[Case]:
     yield norm("batch0", (0, 3, 4, 4))
     yield norm("one-pixel", (1, 5, 1, 1))
     yield norm("large-eps", (2, 6, 5, 3), eps=0.5)
+    for kind, a, b in ACTIVATIONS:
+        plain = norm(f"{kind}{b:g}", (2, 18, 5, 3))
+        fused = {"activation": kind, "activation_a": a, "activation_b": b}
+        yield Case(plain.op, plain.name, plain.inputs, plain.attributes | fused, ())
+
+
+def fold_batch_norm_cases() -> Iterator[Case]:
+    def fold(name: str, weight: tuple[int, ...], *, before: bool, transposed: bool = False, groups: int = 1, given: bool = True) -> Case:
+        inputs, outputs = (weight[0], weight[1] * groups) if transposed else (weight[1] * groups, weight[0])
+        C = inputs if before else outputs
+        optional = (signed(outputs), signed(C), signed(C)) if given else (None, None, None)
+        attributes = {"eps": 1e-3, "before": before, "groups": groups, "transposed": transposed}
+        return Case("fold_batch_norm", name, (signed(*weight), *optional, signed(C), positive(C)), attributes, ())
+
+    for count in EVERY_COUNT:
+        yield fold(f"after-{count}", (count, count * 7 % 33 + 1, 1, 1), before=False)
+        yield fold(f"before-{count}", (count, count * 7 % 33 + 1, 3, 3), before=True)
+    for before in (False, True):
+        for transposed in (False, True):
+            name = f"{'before' if before else 'after'}{'-transposed' if transposed else ''}"
+            yield fold(name, (5, 6, 2, 3), before=before, transposed=transposed)
+            yield fold(f"{name}-groups", (6, 5, 3, 1), before=before, transposed=transposed, groups=3)
+            yield fold(f"{name}-nothing-optional", (4, 3, 1, 2), before=before, transposed=transposed, given=False)
 
 
 def batch_norm_training_cases() -> Iterator[Case]:
@@ -225,6 +248,7 @@ TABLES: dict[str, Callable[[], Iterable[Case]]] = {
     "avg_pool": avg_pool_cases,
     "batch_norm": batch_norm_cases,
     "batch_norm_training": batch_norm_training_cases,
+    "fold_batch_norm": fold_batch_norm_cases,
     "local_response_norm": local_response_norm_cases,
     "softmax": lambda: softmax_cases("softmax"),
     "log_softmax": lambda: softmax_cases("log_softmax"),

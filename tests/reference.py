@@ -237,7 +237,18 @@ def per_channel(values: Array, x: Array) -> Array:
     return _float64(values).reshape(1, -1, *[1] * (x.ndim - 2))
 
 
-def batch_norm(x: Array, weight: Array | None, bias: Array | None, mean: Array, var: Array, *, eps: float) -> Array:
+def batch_norm(
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    mean: Array,
+    var: Array,
+    *,
+    eps: float,
+    activation: str = "identity",
+    activation_a: float = 0.0,
+    activation_b: float = 0.0,
+) -> Array:
     """x (N, C, ...), all others (C,)."""
     x = _float64(x)
     y = (x - per_channel(mean, x)) / np.sqrt(per_channel(var, x) + eps)
@@ -245,7 +256,37 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None, mean: Array, 
         y = y * per_channel(weight, x)
     if bias is not None:
         y = y + per_channel(bias, x)
-    return y
+    return activate(y, activation, activation_a, activation_b)
+
+
+def fold_batch_norm(
+    weight: Array,
+    bias: Array | None,
+    norm_weight: Array | None,
+    norm_bias: Array | None,
+    mean: Array,
+    var: Array,
+    *,
+    eps: float,
+    before: bool,
+    groups: int,
+    transposed: bool,
+) -> tuple[Array, Array]:
+    """The weight and bias of one convolution that does what this one does with a batch normalization after, or before, it."""
+    scale = (1.0 if norm_weight is None else _float64(norm_weight)) / np.sqrt(_float64(var) + eps)
+    shift = (0.0 if norm_bias is None else _float64(norm_bias)) - _float64(mean) * scale
+    # one filter for each pair of channels that meet: (groups, inputs of a group, outputs of a group, KH, KW)
+    filters = _float64(weight).reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+    filters = filters if transposed else filters.swapaxes(1, 2)
+    inputs, outputs = filters.shape[1:3]
+    folded_bias = np.zeros(groups * outputs) if bias is None else _float64(bias)
+    if before:
+        folded_bias = folded_bias + np.einsum("giohw,gi->go", filters, shift.reshape(groups, inputs)).ravel()
+        filters = filters * scale.reshape(groups, inputs, 1, 1, 1)
+    else:
+        folded_bias = folded_bias * scale + shift
+        filters = filters * scale.reshape(groups, 1, outputs, 1, 1)
+    return (filters if transposed else filters.swapaxes(1, 2)).reshape(weight.shape), folded_bias
 
 
 def batch_norm_training(

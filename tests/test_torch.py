@@ -96,7 +96,7 @@ TORCH: dict[str, Callable[..., Tensor]] = {
     "avg_pool": avg_pool,
     "activation": lambda x, kind, a, b: activation(x, kind, a, b),
     "prelu": F.prelu,
-    "batch_norm": lambda x, weight, bias, mean, var, eps: F.batch_norm(x, mean, var, weight, bias, False, 0.0, eps),
+    "batch_norm": lambda x, weight, bias, mean, var, eps, **a: fused(F.batch_norm(x, mean, var, weight, bias, False, 0.0, eps), a),
     "batch_norm_training": lambda x, weight, bias, eps: F.batch_norm(x, None, None, weight, bias, True, 0.0, eps),
     "local_response_norm": F.local_response_norm,
     "softmax": lambda x, axis: F.softmax(x, axis),

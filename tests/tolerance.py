@@ -52,9 +52,8 @@ ROUNDINGS = {
     "reduce_to": 0,
     **tolerance_tensor.ROUNDINGS,
 }
-EXACT = {
-    "reorder", "reshape", "max_pool", "concat", "slice", "minimum", "maximum", "compare", "where",
-} | tolerance_tensor.EXACT  # they move values and make none  # fmt: skip
+# They move values and make none.
+EXACT = {"reorder", "reshape", "max_pool", "concat", "slice", "minimum", "maximum", "compare", "where"} | tolerance_tensor.EXACT
 MULTILINEAR = {
     "conv2d", "conv_transpose2d", "linear", "reorder", "reshape", "avg_pool", "batch_norm",
     "add", "subtract", "multiply", "scale_shift", "reduce_to", "concat", "slice", "where",
@@ -210,6 +209,7 @@ FORWARD: dict[str, Callable[..., list[Array]]] = {
     "divide": lambda case, arrays, outputs: [tolerance(case.op, 0, abs(outputs[0]))],
     "power": lambda case, arrays, outputs: [tolerance(case.op, 0, abs(outputs[0]))],
     "batch_norm_training": _batch_norm_training,
+    "fold_batch_norm": lambda case, arrays, outputs: [2 * EPS * abs(outputs[0]), EPS * abs(outputs[1]) + EPS**2],  # made in float64
     "local_response_norm": lambda case, arrays, outputs: [tolerance(case.op, lrn_length(case), abs(outputs[0]))],
     "softmax": lambda case, arrays, outputs: [tolerance(case.op, softmax_length(arrays[0], case.attributes["axis"]), outputs[0])],
     "log_softmax": lambda case, arrays, outputs: [tolerance(case.op, 1, arrays[0].shape[case.attributes["axis"]] + abs(outputs[0]))],

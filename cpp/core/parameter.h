@@ -29,6 +29,8 @@ class Parameter {
   const Shape& shape() const { return shape_; }
   std::uint64_t id() const { return id_; }
   float* data() const { return values_.floats(); }
+  bool requires_grad() const { return requires_grad_; }  // false: frozen, training leaves it as it is
+  void set_requires_grad(bool value) { requires_grad_ = value; }
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
   void written() { version_.fetch_add(1, std::memory_order_acq_rel); }  // call after every write to data()
 
@@ -50,6 +52,7 @@ class Parameter {
   Shape shape_;
   std::uint64_t id_;
   AlignedBuffer values_;
+  bool requires_grad_ = true;
   std::atomic<std::uint64_t> version_{0};
   std::mutex mutex_;
   std::map<std::string, std::weak_ptr<const PreparedForm>> forms_;

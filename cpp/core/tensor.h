@@ -29,6 +29,7 @@ inline const char* name_of(DType dtype) { return dtype == DType::f32 ? "float32"
 struct Layout {
   int block = 0;  // 0: plain
   int ring = 0;   // pixels of zeros around an image, on each side
+  Index of = 0;   // where the image is a part of another's channels: the channel blocks of that one; else 0
 
   bool plain() const { return block == 0; }
   bool operator==(const Layout&) const = default;
@@ -42,6 +43,9 @@ struct ImageStrides {
   Index pixel = 0;   // from column w to w + 1: the block itself
   Index origin = 0;  // of pixel (0, 0) of the first channel block
   Index blocks = 0;  // number of channel blocks
+
+  // From the first channel block of the first image to the i-th, counted through all images.
+  Index image(Index i) const { return batch == blocks * block ? i * block : i / blocks * batch + i % blocks * block; }
 };
 
 struct TensorType {
@@ -57,7 +61,7 @@ struct TensorType {
   ImageStrides strides() const {
     const Index c = layout.block, r = layout.ring;
     const Index row = (W() + 2 * r) * c, image = (H() + 2 * r) * row, blocks = ceil_div(C(), c);
-    return {blocks * image, image, row, c, r * row + r * c, blocks};
+    return {std::max(blocks, layout.of) * image, image, row, c, r * row + r * c, blocks};
   }
 
   // Physical elements: ring and unused lanes included.

@@ -16,6 +16,8 @@ struct Value {
   std::string name;
   std::shared_ptr<Parameter> parameter;  // for parameters and buffers
   bool is_input = false;
+  ValueId part_of = kNoValue;  // the image of whose channels this one is a part, in memory too
+  Index first_block = 0;       // of the part: its place among the whole's channel blocks
 
   bool from_outside() const { return is_input || parameter != nullptr; }
 };

@@ -195,6 +195,7 @@ struct BatchNorm {
   float eps;
   BlockPixels pixels;
   PixelStrides x_strides, y_strides;
+  Activation activation;
 };
 
 // The statistics of each channel: mean, biased variance, 1 / sqrt(variance + eps).

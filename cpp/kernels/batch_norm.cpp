@@ -1,7 +1,7 @@
 // Batch normalization of one channel block: a lane is a channel. Sums over pixels are floats for at most 64 of them and doubles beyond, so
 // that no image is too large for its statistics.
 #include "kernels/kernels.h"
-#include "simd/vec.h"
+#include "simd/clamp.h"
 
 namespace fastcnn::FASTCNN_ISA {
 
@@ -71,7 +71,15 @@ void batch_norm(const BatchNorm& unit) {
   const Vec scale = per_channel(unit.weight, channels, 1.0f) * inverse_std(load_first(unit.var, channels), unit.eps);
   const Pixels<const float> x{unit.x, unit.x_strides};
   const Pixels<float> y{unit.y, unit.y_strides};
-  for_each_pixel(unit.pixels, [&](int64_t n, int64_t h, int64_t w) { store(y(n, h, w), fma(load(x(n, h, w)) - mean, scale, bias)); });
+  const Clamp clamp = clamp_of(unit.activation);
+  const Vec low = broadcast(clamp.low), high = broadcast(clamp.high);
+  for_each_pixel(unit.pixels, [&](int64_t n, int64_t h, int64_t w) {
+    store(y(n, h, w), min(high, max(low, fma(load(x(n, h, w)) - mean, scale, bias))));
+  });
+  if (is_clamp(unit.activation)) return;
+  for (int64_t n = 0; n < unit.pixels.images; ++n) {
+    for (int64_t h = 0; h < unit.pixels.rows; ++h) activate(y(n, h, 0), y(n, h, 0), unit.pixels.columns * kLanes, unit.activation);
+  }
 }
 
 // Two passes: a mean, then deviations from it. The sum of the deviations, 0 but for rounding, corrects both.

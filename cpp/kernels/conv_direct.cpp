@@ -10,7 +10,7 @@
 //                 +-----------+-----------+
 #include "kernels/kernels.h"
 #include "kernels/pixels.h"
-#include "simd/vec.h"
+#include "simd/clamp.h"
 
 namespace fastcnn::FASTCNN_ISA {
 
@@ -26,25 +26,6 @@ struct Corner {
   float* output;
   const float* residual;
 };
-
-// relu and clipping are a clamp to [low, high]; identity is the clamp to all numbers. The other activations are a pass over the finished
-// row.
-struct Clamp {
-  float low, high;
-};
-
-FASTCNN_INLINE Clamp clamp_of(Activation activation) {
-  switch (activation.kind) {
-    case ActivationKind::relu: return {0.0f, __builtin_inff()};
-    case ActivationKind::clipped: return {activation.a, activation.b};
-    default: return {-__builtin_inff(), __builtin_inff()};
-  }
-}
-
-FASTCNN_INLINE bool is_clamp(Activation activation) {
-  return activation.kind == ActivationKind::identity || activation.kind == ActivationKind::relu ||
-         activation.kind == ActivationKind::clipped;
-}
 
 // Step is the distance between the inputs of neighbouring output pixels where it is known at compile time, else 0.
 template <int R, int C, int Step>

@@ -16,27 +16,28 @@ class AxisPieces {
   AxisPieces(const TensorType& type, int axis) {
     if (type.layout.plain()) {
       const Lines lines(type.shape, axis);
-      lines_ = lines.outer, piece_ = lines.inner, stride_ = lines.inner, outer_ = lines.size * lines.inner;
+      lines_ = lines.outer, piece_ = lines.inner, stride_ = lines.inner, plain_line_ = lines.size * lines.inner;
       return;
     }
-    const ImageStrides s = type.strides();
-    const Index blocks = type.N() * s.blocks;
-    origin_ = s.origin, piece_ = type.W() * s.pixel;
-    switch (axis) {
-      case 0: lines_ = s.blocks * type.H(), rows_ = type.H(), outer_ = s.block, inner_ = s.row, stride_ = s.batch; break;
-      case 2: lines_ = blocks, outer_ = s.block, stride_ = s.row; break;
-      default: lines_ = blocks * type.H(), rows_ = type.H(), outer_ = s.block, inner_ = s.row, stride_ = s.pixel, piece_ = s.pixel; break;
-    }
+    image_ = type.strides();
+    const Index rows = axis == 2 ? 1 : type.H(), pixels = axis == 3 ? 1 : type.W();
+    lines_ = (axis == 0 ? 1 : type.N()) * image_.blocks * rows, rows_ = rows, piece_ = pixels * image_.pixel;
+    stride_ = axis == 0 ? image_.batch : axis == 2 ? image_.row : image_.pixel;
   }
 
   Index lines() const { return lines_; }
   Index piece() const { return piece_; }
   Index stride() const { return stride_; }
-  Index line(Index i) const { return origin_ + i / rows_ * outer_ + i % rows_ * inner_; }
+  Index line(Index i) const {
+    if (plain_line_ > 0) return i * plain_line_;
+    return image_.origin + image_.image(i / rows_) + i % rows_ * image_.row;
+  }
 
  private:
   Index lines_ = 0, piece_ = 0, stride_ = 0;
-  Index origin_ = 0, rows_ = 1, outer_ = 0, inner_ = 0;
+  Index plain_line_ = 0;  // 0: an image, or nothing
+  Index rows_ = 1;        // of a channel block: lines
+  ImageStrides image_;
 };
 
 // Work units: a line's entries of y in chunks of some 16 KB.

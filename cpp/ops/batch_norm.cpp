@@ -1,5 +1,5 @@
 // Batch normalization with given statistics, as a network that is trained uses it:
-//   batch_norm(x, weight?, bias?, mean, var) -> y = (x - mean) / sqrt(var + eps) * weight + bias
+//   batch_norm(x, weight?, bias?, mean, var) -> y = act((x - mean) / sqrt(var + eps) * weight + bias)
 //   batch_norm_backward(dy, x, weight?, mean, var) -> dx, dweight, dbias
 // x: (N, C, H, W), all others (C,). The statistics are constants: they have no gradient. batch_norm_training.cpp makes them.
 #include "ops/batch_norm.h"
@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/activation_kind.h"
 #include "ops/ops.h"
 
 namespace fastcnn {
@@ -26,6 +27,13 @@ float checked_eps(std::string_view op, const Attributes& attributes) {
   return static_cast<float>(eps);
 }
 
+Prologue prologue_of(const Attributes& attributes) {
+  return {checked_eps("batch_norm", Attributes{{"eps", attributes.number("norm_eps")}}),
+          fused_activation(Attributes{{"activation", attributes.text("norm_activation")},
+                                      {"activation_a", attributes.number("norm_activation_a")},
+                                      {"activation_b", attributes.number("norm_activation_b")}})};
+}
+
 LayoutWish layout_batch_norm(const NodeView& node, std::size_t images_in) {
   LayoutWish wish = want_plain(node);
   std::fill_n(wish.inputs.begin(), images_in, Want::image);
@@ -38,6 +46,7 @@ namespace {
 std::vector<TensorType> infer(const NodeView& node) {
   check_batch_norm("batch_norm", node, 0, {{1, "weight"}, {2, "bias"}, {3, "mean"}, {4, "var"}});
   checked_eps("batch_norm", node.attributes);
+  fused_activation(node.attributes);
   return {{.shape = node.input(0).shape}};
 }
 
@@ -50,14 +59,15 @@ Step bind(const BindScope& scope) {
   const ImageStrides xs = x.type.strides(), ys = y.type.strides();
   const Index H = x.type.H(), W = x.type.W();
   const float eps = checked_eps("batch_norm", scope.attributes);
+  const Activation activation = fused_activation(scope.attributes);
   Step step;
   step.units = x.type.N() * xs.blocks * H;
   step.flops = 3.0 * static_cast<double>(x.type.shape.elements());
   step.run = [=, kernel = scope.kernels.batch_norm](const RunContext& run, Index begin, Index end) {
     for (Index unit = begin; unit < end;) {
       const Index image = unit / H, row = unit % H, rows = std::min(H - row, end - unit), block = image % xs.blocks;
-      kernel({.x = x.data(run) + xs.origin + image * xs.block + row * xs.row,
-              .y = y.data(run) + ys.origin + image * ys.block + row * ys.row,
+      kernel({.x = x.data(run) + xs.origin + xs.image(image) + row * xs.row,
+              .y = y.data(run) + ys.origin + ys.image(image) + row * ys.row,
               .weight = channel_data(weight, run, block * xs.pixel),
               .bias = channel_data(bias, run, block * xs.pixel),
               .mean = channel_data(mean, run, block * xs.pixel),
@@ -65,7 +75,8 @@ Step bind(const BindScope& scope) {
               .eps = eps,
               .pixels = {1, rows, W, channels_in(x.type, block)},
               .x_strides = {0, xs.row},
-              .y_strides = {0, ys.row}});
+              .y_strides = {0, ys.row},
+              .activation = activation});
       unit += rows;
     }
   };
@@ -74,6 +85,8 @@ Step bind(const BindScope& scope) {
 
 void backward(GradientScope& scope) {
   const std::vector<ValueId>& in = scope.inputs;
+  if (fused_activation(scope.attributes).kind != ActivationKind::identity)
+    throw Error(ErrorKind::unsupported, "batch_norm", "a normalization with a fused activation has no gradient");
   if (scope.wanted[3] || scope.wanted[4])
     throw Error(ErrorKind::unsupported, "batch_norm", "mean and var are constants and have no gradient");
   const std::vector<ValueId> gradients =

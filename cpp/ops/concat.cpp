@@ -58,8 +58,11 @@ Step bind(const BindScope& scope) {
   Index start = 0, units = 0;
   for (const Operand& x : scope.inputs) {
     const Index size = x.type.shape[axis];
-    parts.push_back({x, Section(y.type, axis, start, size), Section(x.type, axis, 0, size), units});
+    const Section place(y.type, axis, start, size);
     start += size;
+    const bool is_there = x.type.layout.of > 0 && x.where == Location{y.where.space, y.where.offset + place.offset()};
+    if (is_there) continue;
+    parts.push_back({x, place, Section(x.type, axis, 0, size), units});
     units += size ? parts.back().to.rows() : 0;
   }
   Step step;

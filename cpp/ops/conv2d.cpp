@@ -1,10 +1,13 @@
 // conv2d: y(N, O, OH, OW) = act(sum over c, i, j of x(N, C, H, W) weight(O, C / groups, KH, KW) + bias(O) + residual).
 // One filter is shared over all positions. The backward side stands in conv2d_backward.cpp.
 //
-// Inputs: x, weight, bias?, residual?. Once an algorithm is chosen (attribute "algorithm"), weight is replaced by what conv2d_prepare makes
-// of weight and bias, and "kernel" remembers the weight's shape.
+// Inputs: x, weight, bias?, residual?; and for a prologue norm_weight?, norm_bias?, mean, var: then x is first normalized and goes through
+// an activation (attributes norm_eps, norm_activation, norm_activation_a, norm_activation_b), as batch_norm does it; 1x1 convolutions
+// without stride and padding only. Once an algorithm is chosen (attribute "algorithm"), weight is replaced by what conv2d_prepare makes of
+// weight and bias, and "kernel" remembers the weight's shape.
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
+#include "ops/batch_norm.h"
 #include "ops/conv2d_algorithms.h"
 #include "ops/ops.h"
 
@@ -19,6 +22,22 @@ Shape weight_shape(const NodeView& node) {
 
 Conv2dGeometry geometry_of(const NodeView& node) { return conv2d_geometry(node.attributes, node.input(0).shape, weight_shape(node)); }
 
+bool is_normed(const Attributes& attributes) { return attributes.has("norm_eps"); }
+
+void check_prologue(const NodeView& node, const Conv2dGeometry& g) {
+  const bool pointwise = g.KH == 1 && g.KW == 1 && g.stride_h == 1 && g.stride_w == 1 && g.groups == 1 && g.OH == g.H && g.OW == g.W;
+  require(pointwise, "conv2d", "only a 1x1 convolution without stride and padding takes a prologue", "kernel ", g.KH, "x", g.KW);
+  require(node.has_input(6) && node.has_input(7), "conv2d", "a prologue needs mean and var");
+  check_batch_norm("conv2d", node, 0, {{4, "norm_weight"}, {5, "norm_bias"}, {6, "mean"}, {7, "var"}});
+  prologue_of(node.attributes);
+}
+
+ConvProblem problem_of(const Conv2dGeometry& g, const Attributes& attributes, int lanes, bool plain_input) {
+  ConvProblem problem = forward_problem(g, lanes, plain_input);
+  problem.normed = is_normed(attributes);
+  return problem;
+}
+
 std::vector<TensorType> infer(const NodeView& node) {
   const Conv2dGeometry g = geometry_of(node);
   const TensorType y{.shape = {g.N, g.O, g.OH, g.OW}};
@@ -29,6 +48,7 @@ std::vector<TensorType> infer(const NodeView& node) {
     require(node.input(3).shape == y.shape, "conv2d", "residual must have the shape of the output", "residual ", node.input(3).shape,
             ", output ", y.shape);
   fused_activation(node.attributes);
+  if (is_normed(node.attributes)) check_prologue(node, g);
   return {y};
 }
 
@@ -38,6 +58,7 @@ LayoutWish layout(const NodeView& node) {
   LayoutWish wish = want_image(node);
   wish.inputs[0] = algorithm_of(node).input;
   wish.inputs[1] = Want::plain;
+  for (std::size_t i = 4; i < wish.inputs.size(); ++i) wish.inputs[i] = Want::plain;
   return wish;
 }
 
@@ -49,7 +70,7 @@ int ring(const NodeView& node, std::size_t input) {
 void choose(ChoiceScope& scope) {
   const TensorType &x = scope.graph.type(scope.inputs[0]), &weight = scope.graph.type(scope.inputs[1]);
   const Conv2dGeometry g = conv2d_geometry(scope.attributes, x.shape, weight.shape);
-  const Conv2dAlgorithm& algorithm = cheapest_conv2d_algorithm(forward_problem(g, scope.lanes, scope.plain[0]));
+  const Conv2dAlgorithm& algorithm = cheapest_conv2d_algorithm(problem_of(g, scope.attributes, scope.lanes, scope.plain[0]));
   scope.attributes.set("algorithm", std::string(algorithm.name));
   scope.attributes.set("kernel", weight.shape.sizes());
 
@@ -58,7 +79,6 @@ void choose(ChoiceScope& scope) {
   attributes.set("input", std::vector<Index>{1, g.C, g.dilation_h * (g.KH - 1) + 1, g.dilation_w * (g.KW - 1) + 1});
   attributes.set("lanes", Index{scope.lanes});
   attributes.set("backward", false);
-  scope.inputs.resize(4, kNoValue);
   scope.inputs[1] = scope.graph.add_one("conv2d_prepare", {scope.inputs[1], scope.inputs[2]}, attributes);
   scope.inputs[2] = kNoValue;
 }
@@ -66,12 +86,12 @@ void choose(ChoiceScope& scope) {
 Step bind(const BindScope& scope) {
   const Conv2dGeometry g = conv2d_geometry(scope.attributes, scope.inputs[0].type.shape, Shape(scope.attributes.integers("kernel")));
   const Conv2dAlgorithm& algorithm = find_conv2d_algorithm(scope.attributes.text("algorithm"));
-  return algorithm.bind(forward_problem(g, scope.kernels.lanes, algorithm.input == Want::narrow), scope);
+  return algorithm.bind(problem_of(g, scope.attributes, scope.kernels.lanes, algorithm.input == Want::narrow), scope);
 }
 
 void backward(GradientScope& scope) {
-  if (fused_activation(scope.attributes).kind != ActivationKind::identity || (scope.inputs.size() > 3 && scope.inputs[3] != kNoValue))
-    throw Error(ErrorKind::unsupported, "conv2d", "a convolution with a fused activation or residual has no gradient");
+  if (fused_activation(scope.attributes).kind != ActivationKind::identity || scope.inputs[3] != kNoValue || is_normed(scope.attributes))
+    throw Error(ErrorKind::unsupported, "conv2d", "a convolution with a fused prologue, activation or residual has no gradient");
   const ValueId x = scope.inputs[0], weight = scope.inputs[1], dy = scope.output_gradients[0];
   Attributes attributes = scope.attributes;
   attributes.set("input", scope.graph.type(x).shape.sizes());
@@ -115,7 +135,7 @@ Step bind_prepare(const BindScope& scope) {
 }  // namespace
 
 const Op k_conv2d = {.name = "conv2d",
-                     .inputs = "x weight bias? residual?",
+                     .inputs = "x weight bias? residual? norm_weight? norm_bias? mean? var?",
                      .infer = infer,
                      .layout = layout,
                      .bind = bind,

@@ -75,18 +75,22 @@ const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem) {
   return *best;  // direct can run everything
 }
 
-void copy_weights(const ConvProblem& p, const float* weight, Index first_out, Index count, Index in, Index i, Index j, float* to) {
+void copy_weights(const ConvProblem& p, const float* weight, ChannelRange outs, ChannelRange ins, Index i, Index j, float* to) {
   const Index plane = p.kernel_h * p.kernel_w;
   const Index channels = (p.backward ? p.out_channels : p.in_channels) / p.groups;  // second axis of the weight
   const Index out_stride = p.backward ? plane : channels * plane, in_stride = p.backward ? channels * plane : plane;
   const Index out_group = p.out_channels / p.groups, in_group = p.in_channels / p.groups;
-  std::fill_n(to, count, 0.0f);
-  if (in >= p.in_channels) return;
-  // Only the outputs of the input's own group have weights; the second axis counts channels within it.
-  const Index group = in / in_group;
-  const Index from = std::max(first_out, group * out_group), end = std::min(first_out + count, (group + 1) * out_group);
-  const float* first = weight + i * p.kernel_w + j + in * in_stride - group * channels * (p.backward ? out_stride : in_stride);
-  for (Index out = from; out < end; ++out) to[out - first_out] = first[out * out_stride];
+  const bool all_there = p.groups == 1 && outs.end() <= p.out_channels && ins.end() <= p.in_channels;
+  if (!all_there) std::fill_n(to, outs.count * ins.count, 0.0f);
+  for (Index group = ins.first / in_group; group < p.groups && group * in_group < ins.end(); ++group) {
+    // The weight's second axis counts channels within the group.
+    const float* filters = weight + i * p.kernel_w + j - group * channels * (p.backward ? out_stride : in_stride);
+    const Index first_in = std::max(ins.first, group * in_group), end_in = std::min(ins.end(), (group + 1) * in_group);
+    const Index first_out = std::max(outs.first, group * out_group), end_out = std::min(outs.end(), (group + 1) * out_group);
+    for (Index out = first_out; out < end_out; ++out)
+      for (Index in = first_in; in < end_in; ++in)
+        to[(in - ins.first) * outs.count + out - outs.first] = filters[out * out_stride + in * in_stride];
+  }
 }
 
 Strips::Strips(Index all_rows, Index bytes_per_row, Index other_units, Index aligned) : rows(all_rows), count(1), align(aligned) {

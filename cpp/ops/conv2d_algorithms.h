@@ -17,6 +17,7 @@ struct ConvProblem {
   bool backward;
   bool plain_input;  // the input is no image yet
   int lanes;
+  bool normed = false;  // a batch normalization of the input comes first, as a prologue
 
   Index in_blocks() const { return ceil_div(in_channels, lanes); }
   Index out_blocks() const { return ceil_div(out_channels, lanes); }
@@ -44,9 +45,14 @@ const std::vector<Conv2dAlgorithm>& conv2d_algorithms();
 const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name);
 const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem);
 
-// Copies weight(out, in, i, j), out = first_out .. first_out + count - 1, to `to`, in the problem's own terms: 0 where the two channels are
-// of different groups or beyond the last.
-void copy_weights(const ConvProblem& problem, const float* weight, Index first_out, Index count, Index in, Index i, Index j, float* to);
+struct ChannelRange {
+  Index first, count;
+  Index end() const { return first + count; }
+};
+
+// Copies weight(out, in, i, j) of these channels, in the problem's own terms, to `to`, (in, out): 0 where the two channels are of different
+// groups or beyond the last.
+void copy_weights(const ConvProblem& problem, const float* weight, ChannelRange outs, ChannelRange ins, Index i, Index j, float* to);
 
 // Rows of an image cut into strips, one for each work unit: small enough to keep a unit's input in a part of a typical L2 cache, and many
 // enough, together with `other_units` (images, tiles of channels), for a few threads. As even as `align` allows: threads get equal numbers

@@ -48,9 +48,9 @@ Step bind_backward(const BindScope& scope) {
     args.x_rows = g.rows.size, args.x_columns = g.columns.size;
     args.dy_row_stride = dys.row, args.x_row_stride = xs.row, args.dx_row_stride = dxs.row;
     for (Index unit = begin; unit < end; ++unit) {
-      args.dy = dy.data(run) + dys.origin + unit * dys.block;
-      args.x = x.data(run) + xs.origin + unit * xs.block;
-      args.dx = dx.data(run) + dxs.origin + unit * dxs.block;
+      args.dy = dy.data(run) + dys.origin + dys.image(unit);
+      args.x = x.data(run) + xs.origin + xs.image(unit);
+      args.dx = dx.data(run) + dxs.origin + dxs.image(unit);
       kernel(args);
     }
   };

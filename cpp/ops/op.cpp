@@ -1,6 +1,7 @@
 #include "ops/op.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "ops/ops.h"
 
@@ -16,8 +17,13 @@ const std::vector<const Op*>& all_ops() {
 }
 
 const Op& find_op(std::string_view name) {
-  for (const Op* op : all_ops())
-    if (name == op->name) return *op;
+  static const std::unordered_map<std::string_view, const Op*> by_name = [] {
+    std::unordered_map<std::string_view, const Op*> map;
+    for (const Op* op : all_ops()) map[op->name] = op;
+    return map;
+  }();
+  const auto found = by_name.find(name);
+  if (found != by_name.end()) return *found->second;
   throw Error(ErrorKind::unsupported, "graph", "there is no operator of this name", name);
 }
 

@@ -83,8 +83,8 @@ Step bind_pool(const Operand& from, const Operand& to, PoolWindows rows, PoolWin
     for (Index unit = begin; unit < end; unit += args.row_count) {  // rows of one channel block go together
       const Index image = unit / H, row = unit % H;
       args.rows = rows.windows.data() + row, args.row_count = std::min(H - row, end - unit);
-      args.x = from.data(run) + fs.origin + image * fs.block;
-      args.y = to.data(run) + ts.origin + image * ts.block + row * ts.row;
+      args.x = from.data(run) + fs.origin + fs.image(image);
+      args.y = to.data(run) + ts.origin + ts.image(image) + row * ts.row;
       kernel(args);
     }
   };

@@ -30,7 +30,7 @@ class RowView {
   Index count() const { return count_; }
 
   // Where row i starts, in elements from the start of the value.
-  Index row(Index i) const { return plain_ ? i * kChunk : strides_.origin + i / H_ * strides_.block + i % H_ * strides_.row; }
+  Index row(Index i) const { return plain_ ? i * kChunk : strides_.origin + strides_.image(i / H_) + i % H_ * strides_.row; }
 
   // Floats in row i. The lanes beyond the last channel are among them.
   Index length(Index i) const { return plain_ ? std::min(kChunk, elements_ - i * kChunk) : width_; }

@@ -28,6 +28,7 @@ class Section {
   }
 
   Index rows() const { return rows_; }
+  Index offset() const { return (first_ - (plain_ ? 0 : strides_.origin)) * bytes_of(DType::f32); }  // bytes from the whole
   Index length() const { return length_; }
   Index row(Index i) const {
     if (plain_) return first_ + i * stride_;

@@ -19,6 +19,7 @@ struct Kernels;
 struct Location {
   int space = 0;
   Index offset = 0;
+  bool operator==(const Location&) const = default;
 };
 
 // What a step sees of the run that it is part of.

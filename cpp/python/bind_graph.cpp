@@ -118,6 +118,7 @@ void bind_graph(py::module_& module) {
       .def_property_readonly("shape", [](const Parameter& p) { return tuple_of(p.shape()); })
       .def_property_readonly("size", [](const Parameter& p) { return p.shape().elements(); })
       .def_property_readonly("version", &Parameter::version)
+      .def_property("requires_grad", &Parameter::requires_grad, &Parameter::set_requires_grad)
       .def("numpy", &values_of)
       .def("assign", &assign, py::arg("values"));
 

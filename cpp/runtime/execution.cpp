@@ -17,7 +17,7 @@ void clear_rings(const Operand& image, const RunContext& run, Index begin, Index
   const Index ring = image.type.layout.ring, H = image.type.H(), side = ring * s.pixel;
   const auto clear = [](float* from, Index count) { std::memset(from, 0, static_cast<std::size_t>(count) * sizeof(float)); };
   for (Index i = begin; i < end; ++i) {
-    float* corner = image.data(run) + i * s.block;
+    float* corner = image.data(run) + s.image(i);
     // Above and the left of row 0; then the right of each row with the left of the next; then the right of the last row and below.
     clear(corner, ring * s.row + side);
     for (Index h = 0; h + 1 < H; ++h) clear(corner + (ring + h + 1) * s.row - side, 2 * side);
@@ -36,11 +36,11 @@ using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
-void Program::execute(const std::vector<BoundStep>& steps, const RunState& state, std::byte* scratch, const RunOptions& options,
-                      int threads) const {
+void Program::execute(const std::vector<BoundStep>& steps, const std::vector<std::byte*>& spaces, Scratch scratch,
+                      const RunOptions& options, int threads) const {
   run_parallel(threads, [&](const Worker& worker) {
     const FlushDenormals flush;
-    const RunContext run{state.spaces.data(), scratch + worker.index() * scratch_, options.seed, options.iteration};
+    const RunContext run{spaces.data(), scratch.first + worker.index() * scratch.bytes_a_worker, options.seed, options.iteration};
     Clock::time_point start = Clock::now();
     for (std::size_t i = 0; i < steps.size(); ++i) {
       const BoundStep& bound = steps[i];
@@ -82,38 +82,6 @@ std::unique_ptr<RunState> Program::take_state() {
   return state;
 }
 
-std::shared_ptr<const PreparedForm> Program::make_form(const Ahead& ahead, RunState& state, int threads) const {
-  auto form = std::make_shared<PreparedForm>();
-  for (const auto& parameter : ahead.parameters) form->versions.push_back(parameter->version());
-  form->data = AlignedBuffer(static_cast<std::size_t>(ahead.bytes));
-  const AlignedBuffer scratch(static_cast<std::size_t>(threads * scratch_));
-  state.spaces[static_cast<std::size_t>(ahead.space)] = form->data.data();
-  execute({ahead.bound}, state, scratch.data(), {}, threads);
-  return form;
-}
-
-// Makes sure that every prepared form is made from the parameters as they are now. In the steady state this compares a few integers.
-void Program::refresh_forms(RunState& state, int threads) {
-  const auto current = [](const PreparedForm* form, const Ahead& ahead) {
-    if (!form) return false;
-    for (std::size_t i = 0; i < ahead.parameters.size(); ++i)
-      if (form->versions[i] != ahead.parameters[i]->version()) return false;
-    return true;
-  };
-  for (std::size_t i = 0; i < ahead_.size(); ++i) {
-    const Ahead& ahead = ahead_[i];
-    if (current(state.forms[i].get(), ahead)) continue;
-    Parameter& owner = *ahead.parameters.front();
-    const std::lock_guard lock(mutex_);
-    state.forms[i] = owner.form(ahead.key);
-    if (!current(state.forms[i].get(), ahead)) {
-      state.forms[i] = make_form(ahead, state, threads);
-      owner.keep_form(ahead.key, state.forms[i]);
-    }
-    state.spaces[static_cast<std::size_t>(ahead.space)] = state.forms[i]->data.data();
-  }
-}
-
 Program::Session::Session(Program& program, const void* const* inputs, void* const* outputs, const RunOptions& options)
     : program_(program), options_(options), threads_(program.useful_threads(options.threads)), state_(program.take_state()) {
   const std::size_t input_count = program.graph_.inputs.size(), output_count = program.graph_.outputs.size();
@@ -132,14 +100,14 @@ Program::Session::~Session() {
   program_.free_states_.push_back(std::move(state_));
 }
 
-std::byte* Program::Session::scratch() const { return state_->arena.data() + program_.plan_.total; }
+Scratch Program::Session::scratch() const { return {state_->arena.data() + program_.plan_.total, program_.scratch_}; }
 
-void Program::Session::run() { program_.execute(program_.main_, *state_, scratch(), options_, threads_); }
+void Program::Session::run() { program_.execute(program_.main_, state_->spaces, scratch(), options_, threads_); }
 
 void Program::Session::update() {
   RunOptions options = options_;
   options.step_seconds = nullptr;
-  program_.execute(program_.updates_, *state_, scratch(), options, threads_);
+  program_.execute(program_.updates_, state_->spaces, scratch(), options, threads_);
   for (const BoundStep& bound : program_.updates_) program_.graph_[program_.graph_.nodes[bound.node].inputs[0]].parameter->written();
 }
 

@@ -1,72 +1,31 @@
-// Compilation: passes, then storage, then the memory plan, then steps with bound places. execution.cpp runs them.
+// Compilation: passes, then storage, then the memory plan, then steps with bound places. ahead.cpp finds what
+// can be done once and for all, execution.cpp runs the rest.
 #include "runtime/program.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <set>
 
 #include "graph/passes/passes.h"
 
 namespace fastcnn {
 
-namespace {
-
-// The attributes as a text that differs whenever they do.
-struct TextOf {
-  std::string operator()(bool value) const { return value ? "true" : "false"; }
-  std::string operator()(Index value) const { return std::to_string(value); }
-  std::string operator()(double value) const {
-    char digits[32];
-    std::snprintf(digits, sizeof digits, "%.17g", value);
-    return digits;
-  }
-  std::string operator()(const std::string& value) const { return value; }
-  std::string operator()(const std::vector<Index>& list) const {
-    std::string out;
-    for (Index entry : list) out += std::to_string(entry) + ",";
-    return out;
-  }
-  std::string operator()(const std::vector<double>& list) const {
-    std::string out;
-    for (double entry : list) out += (*this)(entry) + ",";
-    return out;
-  }
-};
-
-std::string text_of(const Attributes& attributes) {
-  std::string out;
-  for (const auto& [name, value] : attributes.items()) out += name + "=" + std::visit(TextOf{}, value) + ";";
-  return out;
-}
-
-}  // namespace
-
 Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas)
     : graph_(std::move(graph)), kernels_(kernels), arenas_(std::move(arenas)) {
   require(!graph_.outputs.empty(), "compile", "a graph needs at least one output");
+  remove_identities(graph_);
   separate_outputs(graph_);
   remove_unused(graph_);
   updates_last(graph_);
+  fold_batch_norms(graph_);
   fuse_epilogues(graph_);
+  fuse_prologues(graph_);
   choose_algorithms(graph_, kernels.lanes);
   assign_layouts(graph_, kernels.lanes);
+  concat_views(graph_);
+  assign_rings(graph_);
   find_ahead(purpose);
   storage_ = assign_storage(graph_, is_ahead_);
   place();
   bind();
-}
-
-// Nodes that depend on parameters alone and are no output: their results stay valid until a parameter is written.
-void Program::find_ahead(Purpose purpose) {
-  is_ahead_.assign(graph_.nodes.size(), false);
-  if (purpose == Purpose::training) return;
-  const std::set<ValueId> outputs(graph_.outputs.begin(), graph_.outputs.end());
-  for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
-    const Node& node = graph_.nodes[i];
-    bool ahead = !node.op->update && !node.op->alias && node.outputs.size() == 1 && !outputs.count(node.outputs[0]);
-    for (ValueId id : node.inputs) ahead = ahead && (id == kNoValue || graph_[id].parameter);
-    is_ahead_[i] = ahead;
-  }
 }
 
 // Space 0 is the arena; then the inputs, the outputs, the parameters and the prepared weights, one space each.
@@ -103,7 +62,9 @@ void Program::place() {
 
 Operand Program::operand(ValueId value) const {
   if (value == kNoValue) return {};
-  return {graph_.type(value), locations_[static_cast<std::size_t>(storage_.block_of[static_cast<std::size_t>(value)])], true};
+  Location where = locations_[static_cast<std::size_t>(storage_.block_of[static_cast<std::size_t>(value)])];
+  where.offset += storage_.offset_of[static_cast<std::size_t>(value)];
+  return {graph_.type(value), where, true};
 }
 
 Program::BoundStep Program::bind_node(std::size_t index) const {
@@ -113,8 +74,9 @@ Program::BoundStep Program::bind_node(std::size_t index) const {
   BoundStep bound{index, {}, {}};
   for (ValueId id : node.outputs) {
     scope.outputs.push_back(operand(id));
-    const bool in_place = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) {
-      return input != kNoValue && storage_.block_of[static_cast<std::size_t>(input)] == storage_.block_of[static_cast<std::size_t>(id)];
+    const Location where = scope.outputs.back().where;
+    const bool in_place = std::any_of(node.op->in_place.begin(), node.op->in_place.end(), [&](std::size_t i) {
+      return i < scope.inputs.size() && scope.inputs[i].given && scope.inputs[i].where == where;
     });
     if (graph_.type(id).layout.ring > 0 && !in_place) bound.rings.push_back(scope.outputs.back());
   }
@@ -122,29 +84,35 @@ Program::BoundStep Program::bind_node(std::size_t index) const {
   return bound;
 }
 
+// A concatenation whose parts already lie where they belong.
+bool Program::made_of_parts(std::size_t index) const {
+  const Node& node = graph_.nodes[index];
+  if (node.op->name != std::string_view("concat")) return false;
+  const Operand whole = operand(node.outputs[0]);
+  Index channels = 0;
+  for (ValueId id : node.inputs) {
+    const TensorType& part = graph_.type(id);
+    if (graph_[id].part_of != node.outputs[0] || graph_[id].first_block * part.layout.block != channels) return false;
+    const Index offset = graph_[id].first_block * whole.type.strides().block * bytes_of(DType::f32);
+    if (operand(id).where != Location{whole.where.space, whole.where.offset + offset}) return false;
+    channels += part.C();
+  }
+  return true;
+}
+
 void Program::bind() {
   for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
     const Node& node = graph_.nodes[i];
-    if (node.op->alias) continue;
+    if (node.op->alias || is_ahead_[i]) continue;
     require(!node.op->update || graph_[node.inputs[0]].parameter, node.op->name, "what is updated must be a parameter or buffer",
             "'" + graph_[node.inputs[0]].name + "'");
+    if (made_of_parts(i)) continue;
     BoundStep bound = bind_node(i);
     scratch_ = std::max(scratch_, round_up(bound.step.scratch_bytes, kArenaAlignment));
-    if (is_ahead_[i]) {
-      const TensorType& type = graph_.type(node.outputs[0]);
-      Ahead ahead{
-          std::move(bound), operand(node.outputs[0]).where.space, std::string(node.op->name) + ";" + kernels_.isa + ";", {}, type.bytes()};
-      ahead.key += join(type.layout.block, ",", type.layout.ring, ";") + text_of(node.attributes);
-      for (ValueId id : node.inputs) {
-        ahead.key += id == kNoValue ? "-" : join("#", graph_[id].parameter->id());
-        if (id != kNoValue) ahead.parameters.push_back(graph_[id].parameter);
-      }
-      ahead_.push_back(std::move(ahead));
-    } else {
-      flops_ += bound.step.flops;
-      (node.op->update ? updates_ : main_).push_back(std::move(bound));
-    }
+    flops_ += bound.step.flops;
+    (node.op->update ? updates_ : main_).push_back(std::move(bound));
   }
+  bind_ahead();
 }
 
 ProgramMemory Program::memory() const {

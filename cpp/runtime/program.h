@@ -32,6 +32,12 @@ struct ProgramMemory {
   Index lower_bound = 0, without_release = 0;  // of the arena
 };
 
+// Private memory of the workers of a run, one piece behind another.
+struct Scratch {
+  std::byte* first = nullptr;
+  Index bytes_a_worker = 0;
+};
+
 class Program {
  public:
   enum class Purpose { inference, training };  // training: parameters change with every run, so nothing is prepared ahead
@@ -49,7 +55,7 @@ class Program {
     void update();  // writes running statistics; after run()
 
    private:
-    std::byte* scratch() const;
+    Scratch scratch() const;
     Program& program_;
     const RunOptions options_;
     const int threads_;
@@ -79,22 +85,29 @@ class Program {
     Step step;
     std::vector<Operand> rings;
   };
-  struct Ahead {  // prepared weights
-    BoundStep bound;
-    int space;
+  // A value that is made of parameters alone (prepared weights), and the steps that make it: the last makes the value itself, the others
+  // what it is made from, which is kept no longer than that.
+  struct Ahead {
+    std::vector<BoundStep> steps;
+    std::vector<std::pair<int, Index>> temporaries;  // space and bytes
+    int space = 0;
+    Index bytes = 0;
     std::string key;
     std::vector<std::shared_ptr<Parameter>> parameters;
-    Index bytes;
   };
 
   void find_ahead(Purpose purpose);
   void place();
   void bind();
+  void bind_ahead();
+  Ahead ahead_of(int block) const;
+  void add_to(Ahead& ahead, std::vector<std::size_t>& added, std::size_t node) const;
   BoundStep bind_node(std::size_t node) const;
+  bool made_of_parts(std::size_t node) const;
   Operand operand(ValueId value) const;
   void refresh_forms(RunState& state, int threads);
   std::shared_ptr<const PreparedForm> make_form(const Ahead& ahead, RunState& state, int threads) const;
-  void execute(const std::vector<BoundStep>& steps, const RunState& state, std::byte* scratch, const RunOptions& options,
+  void execute(const std::vector<BoundStep>& steps, const std::vector<std::byte*>& spaces, Scratch scratch, const RunOptions& options,
                int threads) const;
   std::unique_ptr<RunState> take_state();
 

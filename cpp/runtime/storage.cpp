@@ -11,6 +11,7 @@ class Assignment {
   Assignment(const Graph& graph, const std::vector<bool>& ahead)
       : graph_(graph), ahead_(ahead), last_use_(graph.values.size(), -1), returned_(graph.values.size(), -1) {
     storage_.block_of.assign(graph.values.size(), -1);
+    storage_.offset_of.assign(graph.values.size(), 0);
     for (std::size_t i = 0; i < graph.nodes.size(); ++i)
       for (ValueId id : graph.nodes[i].inputs)
         if (id != kNoValue) last_use_[at(id)] = static_cast<int>(i);
@@ -40,9 +41,23 @@ class Assignment {
 
   void join(ValueId value, ValueId with) {
     storage_.block_of[at(value)] = storage_.block_of[at(with)];
+    storage_.offset_of[at(value)] = storage_.offset_of[at(with)];
     Block& block = block_of(with);
     block.life.last = std::max(block.life.last, last_use_[at(value)]);
     if (returned_[at(value)] >= 0) block.home = Home::output, block.index = returned_[at(value)];
+  }
+
+  // A part lies in its whole, whose block begins with the first part that is made.
+  void join_whole(ValueId part, int node) {
+    const Value& value = graph_[part];
+    if (storage_.block_of[at(value.part_of)] < 0) {
+      if (graph_[value.part_of].part_of != kNoValue)
+        join_whole(value.part_of, node);
+      else
+        add_block(value.part_of, Home::arena, 0, node);
+    }
+    join(part, value.part_of);
+    storage_.offset_of[at(part)] += value.first_block * value.type.strides().block * bytes_of(DType::f32);
   }
 
   // The input whose bytes the node's output may take: nobody reads them after this node, and they are ours to overwrite.
@@ -62,13 +77,18 @@ class Assignment {
   void visit(int index) {
     const Node& node = graph_.nodes[static_cast<std::size_t>(index)];
     if (node.op->alias) return join(node.outputs[0], node.inputs[0]);
-    const ValueId reused = node.op->in_place.empty() || ahead_[static_cast<std::size_t>(index)] ? kNoValue : reusable_input(index);
+    const bool ahead = ahead_[static_cast<std::size_t>(index)];
+    const bool has_place = ahead || node.op->in_place.empty() || graph_[node.outputs[0]].part_of != kNoValue;
+    const ValueId reused = has_place ? kNoValue : reusable_input(index);
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
       const ValueId output = node.outputs[i];
+      if (storage_.block_of[at(output)] >= 0) continue;  // a whole, begun by its parts
       if (i == 0 && reused != kNoValue) {
         join(output, reused);
-      } else if (ahead_[static_cast<std::size_t>(index)]) {
+      } else if (ahead) {
         add_block(output, Home::prepared, index, index);
+      } else if (graph_[output].part_of != kNoValue) {
+        join_whole(output, index);
       } else if (returned_[at(output)] >= 0) {
         add_block(output, Home::output, returned_[at(output)], index);
       } else {

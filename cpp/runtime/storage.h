@@ -20,7 +20,8 @@ struct Block {
 };
 
 struct Storage {
-  std::vector<int> block_of;  // by value; -1 for values that nobody uses
+  std::vector<int> block_of;     // by value; -1 for values that nobody uses
+  std::vector<Index> offset_of;  // by value: bytes from the start of its block
   std::vector<Block> blocks;
 };
 

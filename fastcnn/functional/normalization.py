@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from fastcnn._core import Parameter
-from fastcnn.arguments import flag, number, whole
+from fastcnn.arguments import flag, number, shape_of, whole
 from fastcnn.value import Value, add_node, add_nodes, must_be_value
 
-__all__ = ["batch_norm", "local_response_norm"]
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm"]
 
 
 def batch_norm(
     x: Value,
-    running_mean: Parameter,
-    running_var: Parameter,
+    running_mean: Parameter | None,
+    running_var: Parameter | None,
     weight: Value | Parameter | None = None,
     bias: Value | Parameter | None = None,
     training: bool = False,
@@ -24,10 +25,12 @@ def batch_norm(
     """(x - mean) / sqrt(var + eps) * weight + bias for each channel (Ioffe and Szegedy, 2015). All parameters: (C,).
 
     Statistics: the running ones; with training=True, in a training step, those of the batch, and the running ones follow them:
-    running = (1 - momentum) * running + momentum * batch, the variance unbiased.
+    running = (1 - momentum) * running + momentum * batch, the variance unbiased. Those of the batch always, if there are no running ones.
     """
     must_be_value("batch_norm", x)
     eps, momentum = number("batch_norm", "eps", eps, 0), number("batch_norm", "momentum", momentum, 0, 1)
+    if running_mean is None or running_var is None:
+        return add_nodes("batch_norm_training", [x, weight, bias], {"eps": eps})[0]
     if not (flag("batch_norm", "training", training) and x.trace.training):
         return add_node("batch_norm", [x, weight, bias, running_mean, running_var], {"eps": eps})
     count = math.prod(x.shape) // max(1, x.shape[1]) if x.ndim > 1 else 0
@@ -48,3 +51,79 @@ def local_response_norm(x: Value, size: int, alpha: float = 1e-4, beta: float = 
         "k": number("local_response_norm", "k", k),
     }
     return add_node("local_response_norm", [x], attributes)
+
+
+def layer_norm(
+    x: Value,
+    normalized_shape: Sequence[int],
+    weight: Value | Parameter | None = None,
+    bias: Value | Parameter | None = None,
+    eps: float = 1e-5,
+) -> Value:
+    """Mean 0 and variance 1 over the last axes, which are of `normalized_shape`, times weight, plus bias of that shape (Ba, 2016)."""
+    must_be_value("layer_norm", x)
+    sizes = shape_of("layer_norm", tuple(normalized_shape))
+    if not sizes or x.shape[-len(sizes) :] != sizes:
+        raise ValueError(f"[layer_norm] normalized_shape must be the end of the input's. Got input {x.shape}, normalized_shape {sizes}.")
+    for name, values in (("weight", weight), ("bias", bias)):
+        if values is not None and tuple(values.shape) != sizes:
+            raise ValueError(f"[layer_norm] {name} must be of normalized_shape {sizes}. Got {tuple(values.shape)}.")
+    y = add_node("normalize", [x], {"axes": len(sizes), "eps": number("layer_norm", "eps", eps, 0)})
+    return _scaled(y, weight, bias)
+
+
+def group_norm(
+    x: Value, num_groups: int, weight: Value | Parameter | None = None, bias: Value | Parameter | None = None, eps: float = 1e-5
+) -> Value:
+    """Mean 0 and variance 1 over each group of channels with their pixels, times weight (C,), plus bias (C,) (Wu and He, 2018)."""
+    must_be_value("group_norm", x)
+    groups = whole("group_norm", "num_groups", num_groups, 1)
+    if x.ndim < 2 or x.shape[1] % groups:
+        raise ValueError(f"[group_norm] num_groups must divide the channels of (N, C, ...). Got {x.shape}, num_groups={groups}.")
+    rows = x.reshape(x.shape[0], groups, math.prod(x.shape[1:]) // groups)
+    y = add_node("normalize", [rows], {"axes": 1, "eps": number("group_norm", "eps", eps, 0)}).reshape(x.shape)
+    return _scaled(y, *(_per_channel(y, values) for values in (weight, bias)))
+
+
+def instance_norm(
+    x: Value,
+    running_mean: Parameter | None = None,
+    running_var: Parameter | None = None,
+    weight: Value | Parameter | None = None,
+    bias: Value | Parameter | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Value:
+    """Mean 0 and variance 1 over the pixels of each channel of each image, times weight (C,), plus bias (C,) (Ulyanov et al., 2016).
+
+    use_input_stats=False: with the running statistics. They are read, never updated: with use_input_stats=True there must be none.
+    """
+    must_be_value("instance_norm", x)
+    eps = number("instance_norm", "eps", eps, 0)
+    number("instance_norm", "momentum", momentum, 0, 1)
+    if not flag("instance_norm", "use_input_stats", use_input_stats):
+        if running_mean is None or running_var is None:
+            raise ValueError("[instance_norm] use_input_stats=False needs running statistics. Got None.")
+        return add_node("batch_norm", [x, weight, bias, running_mean, running_var], {"eps": eps})
+    if running_mean is not None or running_var is not None:
+        raise NotImplementedError("[instance_norm] running statistics are not updated: they must be None with use_input_stats=True.")
+    if x.ndim < 3:
+        raise ValueError(f"[instance_norm] the input must be (N, C, ...) with at least 3 axes. Got {x.shape}.")
+    y = add_node("normalize", [x], {"axes": x.ndim - 2, "eps": eps})
+    return _scaled(y, *(_per_channel(y, values) for values in (weight, bias)))
+
+
+def _per_channel(y: Value, values: Value | Parameter | None) -> Value | None:
+    """(C,) in the shape in which it broadcasts over y (N, C, ...)."""
+    if values is None:
+        return None
+    if tuple(values.shape) != y.shape[1:2]:
+        raise ValueError(f"[normalize] weight and bias must be (C,). Got {tuple(values.shape)} for {y.shape}.")
+    return y.trace.add("reshape", [values], {"shape": [y.shape[1], *[1] * (y.ndim - 2)]})[0]
+
+
+def _scaled(y: Value, weight: Value | Parameter | None, bias: Value | Parameter | None) -> Value:
+    if weight is not None:
+        y = y * weight
+    return y if bias is None else y + bias

@@ -25,6 +25,8 @@ from fastcnn.layers.conv import Conv2d, ConvTranspose2d
 from fastcnn.layers.linear import Linear
 from fastcnn.layers.normalization import BatchNorm2d, LocalResponseNorm
 from fastcnn.layers.pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
+from fastcnn.layers.resizing import PixelShuffle, PixelUnshuffle, ReflectionPad2d, ReplicationPad2d, Upsample, ZeroPad2d
+from fastcnn.layers.row_norms import GroupNorm, InstanceNorm2d, LayerNorm
 from fastcnn.layers.shape import Dropout, Flatten, Identity
 
 __all__ = [
@@ -40,11 +42,14 @@ __all__ = [
     "ConvTranspose2d",
     "Dropout",
     "Flatten",
+    "GroupNorm",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "Identity",
+    "InstanceNorm2d",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
@@ -52,11 +57,17 @@ __all__ = [
     "MaxPool2d",
     "Mish",
     "PReLU",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "ReLU",
     "ReLU6",
+    "ReflectionPad2d",
+    "ReplicationPad2d",
     "SiLU",
     "Sigmoid",
     "Softmax",
     "Softplus",
     "Tanh",
+    "Upsample",
+    "ZeroPad2d",
 ]

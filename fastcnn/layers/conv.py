@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from fastcnn import functional
-from fastcnn.arguments import flag, pair, seed_or_none, whole
-from fastcnn.initial import uniform
+from fastcnn.arguments import flag, pair, whole
+from fastcnn.initial import generator_of, uniform
 from fastcnn.layers.base import Layer
 from fastcnn.value import Value
-from fastcnn.windows import Pair, convolution, transposed
+from fastcnn.windows import Pair, convolution, padding_of, transposed
 
 __all__ = ["Conv2d", "ConvTranspose2d"]
 
@@ -20,8 +20,6 @@ def _check_groups(layer: Conv2d | ConvTranspose2d, where: str) -> None:
     for name in ("in_channels", "out_channels"):
         if getattr(layer, name) % layer.groups:
             raise ValueError(f"[{where}] groups must divide {name}. Got groups={layer.groups}, {name}={getattr(layer, name)}.")
-    if layer.padding_mode != "zeros":
-        raise NotImplementedError(f"[{where}] padding_mode must be 'zeros'. Got padding_mode={layer.padding_mode!r}.")
 
 
 def _repr(layer: Conv2d | ConvTranspose2d, shown: tuple[tuple[str, Any], ...]) -> str:
@@ -34,7 +32,8 @@ def _repr(layer: Conv2d | ConvTranspose2d, shown: tuple[tuple[str, Any], ...]) -
 class Conv2d(Layer):
     """Convolution: (N, in_channels, H, W) -> (N, out_channels, OH, OW).
 
-    weight: (out_channels, in_channels / groups, KH, KW), bias: (out_channels,). padding: rows and columns of zeros, "same" or "valid".
+    weight: (out_channels, in_channels / groups, KH, KW), bias: (out_channels,). padding: rows and columns, "same" or "valid";
+    padding_mode: what they hold, "zeros" or, as in functional.pad, "reflect", "replicate" or "circular".
     seed: of the initial values (torch's distribution); None draws fresh ones.
     """
 
@@ -64,11 +63,14 @@ class Conv2d(Layer):
         self.groups = whole(where, "groups", groups, 1)
         self.padding_mode = padding_mode
         self._check(where)
-        self._draw(flag(where, "bias", bias), np.random.default_rng(seed_or_none(where, seed)))
+        self._draw(flag(where, "bias", bias), generator_of(where, seed))
 
     def _check(self, where: str) -> None:
         convolution(where, self.kernel_size, self.stride, self.padding, self.dilation)
         _check_groups(self, where)
+        if self.padding_mode not in ("zeros", "reflect", "replicate", "circular"):
+            rule = "padding_mode must be 'zeros', 'reflect', 'replicate' or 'circular'"
+            raise ValueError(f"[{where}] {rule}. Got padding_mode={self.padding_mode!r}.")
 
     def _draw(self, bias: bool, generator: np.random.Generator) -> None:
         inputs, (height, width) = self.in_channels // self.groups, self.kernel_size
@@ -77,10 +79,14 @@ class Conv2d(Layer):
         self.bias = uniform("bias", (self.out_channels,), fan_in, generator) if bias else None
 
     def forward(self, x: Value) -> Value:
-        return functional.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        padding: Pair | str = self.padding
+        if self.padding_mode != "zeros":
+            top, left, bottom, right = padding_of("Conv2d", padding, self.stride, self.dilation, self.kernel_size)
+            x, padding = functional.pad(x, (left, right, top, bottom), self.padding_mode), 0
+        return functional.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
-        return _repr(self, (("padding", (0, 0)), ("dilation", (1, 1)), ("groups", 1)))
+        return _repr(self, (("padding", (0, 0)), ("dilation", (1, 1)), ("groups", 1), ("padding_mode", "zeros")))
 
 
 class ConvTranspose2d(Layer):
@@ -121,7 +127,9 @@ class ConvTranspose2d(Layer):
         self.padding_mode = padding_mode
         transposed(where, self.stride, self.padding, self.output_padding, self.dilation)
         _check_groups(self, where)
-        self._draw(flag(where, "bias", bias), np.random.default_rng(seed_or_none(where, seed)))
+        if padding_mode != "zeros":
+            raise ValueError(f"[{where}] padding_mode must be 'zeros'. Got padding_mode={padding_mode!r}.")
+        self._draw(flag(where, "bias", bias), generator_of(where, seed))
 
     def _draw(self, bias: bool, generator: np.random.Generator) -> None:
         outputs, (height, width) = self.out_channels // self.groups, self.kernel_size

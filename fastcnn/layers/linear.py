@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from fastcnn import functional
-from fastcnn.arguments import flag, seed_or_none, whole
-from fastcnn.initial import uniform
+from fastcnn.arguments import flag, whole
+from fastcnn.initial import generator_of, uniform
 from fastcnn.layers.base import Layer
 from fastcnn.value import Value
 
@@ -24,7 +22,7 @@ class Linear(Layer):
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *, seed: int | None = None) -> None:
         self.in_features = whole("Linear", "in_features", in_features, 1)
         self.out_features = whole("Linear", "out_features", out_features, 1)
-        generator = np.random.default_rng(seed_or_none("Linear", seed))
+        generator = generator_of("Linear", seed)
         self.weight = uniform("weight", (self.out_features, self.in_features), self.in_features, generator)
         with_bias = flag("Linear", "bias", bias)
         self.bias = uniform("bias", (self.out_features,), self.in_features, generator) if with_bias else None

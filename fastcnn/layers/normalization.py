@@ -18,6 +18,7 @@ class BatchNorm2d(Layer):
     """Each channel to mean 0 and variance 1, times weight, plus bias (Ioffe and Szegedy, 2015). All tensors: (num_features,).
 
     In training steps with the statistics of the batch, which the running ones follow at the rate `momentum`; else with the running ones.
+    track_running_stats=False: there are none, and those of the batch count always.
     """
 
     arguments = ("num_features", "eps", "momentum", "affine", "track_running_stats", "bias")
@@ -38,20 +39,18 @@ class BatchNorm2d(Layer):
         self.momentum = number(where, "momentum", momentum, 0, 1)
         self.affine = flag(where, "affine", affine)
         self.track_running_stats = flag(where, "track_running_stats", track_running_stats)
-        if not track_running_stats:
-            raise NotImplementedError(f"[{where}] track_running_stats must be True. Got track_running_stats=False.")
         shape = (self.num_features,)
         self.weight = constant("weight", shape, 1) if affine else None
         self.bias = constant("bias", shape, 0) if flag(where, "bias", bias) and affine else None
-        self.running_mean = constant("running_mean", shape, 0)
-        self.running_var = constant("running_var", shape, 1)
-        self.num_batches_tracked = np.zeros((), np.int64)
-        for name in ("running_mean", "running_var", "num_batches_tracked"):
+        self.running_mean = constant("running_mean", shape, 0) if track_running_stats else None
+        self.running_var = constant("running_var", shape, 1) if track_running_stats else None
+        self.num_batches_tracked = np.zeros((), np.int64) if track_running_stats else None
+        for name in ("running_mean", "running_var", "num_batches_tracked") if track_running_stats else ():
             self.register_buffer(name, getattr(self, name))
 
     def forward(self, x: Value) -> Value:
         trace = current_trace()
-        if trace is not None and trace.training:
+        if trace is not None and trace.training and self.num_batches_tracked is not None:
             trace.counters.append(self.num_batches_tracked)
         statistics = (self.running_mean, self.running_var)
         return functional.batch_norm(x, *statistics, self.weight, self.bias, self.training, self.momentum, self.eps)

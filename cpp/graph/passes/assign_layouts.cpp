@@ -1,8 +1,7 @@
 // Before:      every value plain
-// After:       every operand in the layout that its op wishes, reorder nodes where two wishes meet, rings as wide as the widest reader
-// needs Conditions:  inputs, parameters and outputs stay plain: a layout never shows outside. One copy of a value in a layout serves all
-// its readers.
-#include <algorithm>
+// After:       every operand in the block that its op wishes, reorder nodes where two wishes meet
+// Conditions:  inputs, parameters and outputs stay plain: a layout never shows outside. One copy of a value in a layout serves all its
+//              readers that need it.
 #include <map>
 
 #include "graph/passes/passes.h"
@@ -66,30 +65,8 @@ class LayoutAssignment {
   std::map<std::pair<ValueId, int>, ValueId> copies_;
 };
 
-void assign_rings(Graph& graph) {
-  const auto widen = [&](ValueId value, int ring) {
-    Layout& layout = graph[value].type.layout;
-    if (!layout.plain()) layout.ring = std::max(layout.ring, ring);
-  };
-  for (const Node& node : graph.nodes) {
-    if (!node.op->ring) continue;
-    for (std::size_t i = 0; i < node.inputs.size(); ++i)
-      if (node.inputs[i] != kNoValue) widen(node.inputs[i], node.op->ring(view(graph, node), i));
-  }
-  // Where an op could work in place, its input gets the output's ring: equal types are what makes it possible.
-  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
-    const TensorType& output = graph.type(node->outputs[0]);
-    for (std::size_t i : node->op->in_place)
-      if (i < node->inputs.size() && node->inputs[i] != kNoValue && graph.type(node->inputs[i]).shape == output.shape)
-        widen(node->inputs[i], output.layout.ring);
-  }
-}
-
 }  // namespace
 
-void assign_layouts(Graph& graph, int lanes) {
-  LayoutAssignment(graph, lanes).run();
-  assign_rings(graph);
-}
+void assign_layouts(Graph& graph, int lanes) { LayoutAssignment(graph, lanes).run(); }
 
 }  // namespace fastcnn

@@ -1,4 +1,4 @@
-// Before:      c = conv2d(x); s = add(c, r); y = activation(s)          or  y = activation(linear(x)), conv_transpose2d(x)
+// Before:      c = conv2d(x); s = add(c, r); y = activation(s)          or  y = activation(linear(x)); conv_transpose2d, batch_norm alike
 // After:       y = conv2d(x, residual = r, activation)                  or  y = linear(x, activation)
 // Formula:     the same; the sum and the activation happen in registers before the one write of each output element.
 // Conditions:  c and s are used nowhere else (in training the backward reads them, so there nothing is fused); r has the shape of c; the
@@ -60,7 +60,7 @@ class Fusion {
 
   void fuse_activation(std::size_t at) {
     const Attributes attributes = graph_.nodes[at].attributes;
-    for (const char* op : {"conv2d", "conv_transpose2d", "linear"}) {
+    for (const char* op : {"conv2d", "conv_transpose2d", "linear", "batch_norm"}) {
       Node* node = private_producer(graph_.nodes[at].inputs[0], op);
       if (!node) continue;
       node->attributes.set("activation", attributes.text("kind"));

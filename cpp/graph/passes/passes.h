@@ -6,12 +6,17 @@
 
 namespace fastcnn {
 
-void separate_outputs(Graph& graph);  // every output a value of its own, made by a node
-void remove_unused(Graph& graph);     // nodes that no output and no update needs
-void updates_last(Graph& graph);      // what updates read must stay alive until the loss is known
-void fuse_epilogues(Graph& graph);    // residual add and activation into the convolution or linear layer before them
+void remove_identities(Graph& graph);  // nodes that compute nothing
+void separate_outputs(Graph& graph);   // every output a value of its own, made by a node
+void remove_unused(Graph& graph);      // nodes that no output and no update needs
+void updates_last(Graph& graph);       // what updates read must stay alive until the loss is known
+void fold_batch_norms(Graph& graph);   // into the weights of the convolution before or behind them
+void fuse_epilogues(Graph& graph);     // residual add and activation into the convolution or linear layer before them
+void fuse_prologues(Graph& graph);     // batch normalization into the 1x1 convolution behind it
 void choose_algorithms(Graph& graph, int lanes);
-void assign_layouts(Graph& graph, int lanes);  // plain or image, with copies between; then the rings
+void assign_layouts(Graph& graph, int lanes);  // plain or image, with copies between
+void concat_views(Graph& graph);               // makers of parts write where the whole lies
+void assign_rings(Graph& graph);               // zeros around images
 
 // How often each value is read by a node or returned.
 std::vector<int> count_uses(const Graph& graph);

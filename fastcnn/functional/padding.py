@@ -1,0 +1,44 @@
+"""Padding: entries added around a value, or cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastcnn.arguments import number, whole
+from fastcnn.resampling import padded
+from fastcnn.value import Value, add_node, must_be_value
+
+__all__ = ["pad"]
+
+# torch's name -> NumPy's
+_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def pad(x: Value, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Value:
+    """pad: (before, after) of the last axis, then of the one before it, and so on; a negative number cuts off.
+
+    mode: "constant" (of `value`, 0 if None), "reflect" (without the border), "replicate" or "circular".
+    """
+    must_be_value("pad", x)
+    if mode not in _MODES:
+        raise ValueError(f"[pad] mode must be one of {', '.join(_MODES)}. Got mode={mode!r}.")
+    if mode != "constant" and value is not None and value != 0:
+        raise ValueError(f"[pad] a value belongs to mode='constant'. Got mode={mode!r}, value={value!r}.")
+    widths = [whole("pad", "pad", width, -(2**31)) for width in pad]
+    if len(widths) % 2 or len(widths) > 2 * x.ndim:
+        raise ValueError(f"[pad] pad must have two entries for each axis, at most {2 * x.ndim}. Got {tuple(pad)}.")
+    filling = 0.0 if value is None else number("pad", "value", value)
+    for i in range(0, len(widths), 2):
+        x = _padded_axis(x, x.ndim - 1 - i // 2, widths[i], widths[i + 1], mode, filling)
+    return x
+
+
+def _padded_axis(x: Value, axis: int, before: int, after: int, mode: str, filling: float) -> Value:
+    if before == after == 0:
+        return x
+    size = x.shape[axis]
+    most = {"reflect": size - 1, "circular": size}.get(mode)
+    if most is not None and max(before, after) > most:
+        raise ValueError(f"[pad] mode={mode!r} must add at most {most} to an axis of {size}. Got ({before}, {after}).")
+    indices = padded(size, before, after, _MODES[mode]).tolist()
+    return add_node("take", [x], {"axis": axis, "indices": indices, "value": filling})

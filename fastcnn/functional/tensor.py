@@ -1,0 +1,133 @@
+"""Functions that move, reduce and multiply arrays, as torch has them beside the methods of a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastcnn._core import Parameter
+from fastcnn.arrays import numeric
+from fastcnn.indexing import axis_of
+from fastcnn.value import Value, add_node, must_be_value
+
+__all__ = [
+    "amax",
+    "amin",
+    "argmax",
+    "argmin",
+    "expand",
+    "matmul",
+    "mean",
+    "permute",
+    "squeeze",
+    "stack",
+    "sum",
+    "topk",
+    "transpose",
+    "unsqueeze",
+]
+
+Dims = int | Sequence[int] | None
+
+
+def permute(x: Value, dims: Sequence[int]) -> Value:
+    """The axes in another order: axis i of the result is axis dims[i]."""
+    must_be_value("permute", x)
+    return x.permute(dims)
+
+
+def transpose(x: Value, dim0: int, dim1: int) -> Value:
+    """Two axes exchanged."""
+    must_be_value("transpose", x)
+    return x.transpose(dim0, dim1)
+
+
+def squeeze(x: Value, dim: Dims = None) -> Value:
+    """Without the axes of size 1, or without those of `dim` that are of size 1."""
+    must_be_value("squeeze", x)
+    return x.squeeze(dim)
+
+
+def unsqueeze(x: Value, dim: int) -> Value:
+    """An axis of size 1 more, before `dim`."""
+    must_be_value("unsqueeze", x)
+    return x.unsqueeze(dim)
+
+
+def expand(x: Value, sizes: Sequence[int]) -> Value:
+    """Axes of size 1 repeated; -1 keeps an axis, and there may be new ones in front."""
+    must_be_value("expand", x)
+    return x.expand(sizes)
+
+
+def stack(values: Sequence[Value], dim: int = 0) -> Value:
+    """Values of one shape behind one another along a new axis."""
+    if not isinstance(values, (tuple, list)) or not values:
+        raise TypeError(f"[stack] values must be a list or tuple of at least one. Got {type(values).__name__}.")
+    for value in values:
+        must_be_value("stack", value)
+        if value.shape != values[0].shape:
+            raise ValueError(f"[stack] the shapes must be equal. Got {values[0].shape} and {value.shape}.")
+    axis = axis_of("stack", dim, values[0].ndim + 1)
+    return add_node("concat", [value.unsqueeze(axis) for value in values], {"axis": axis})
+
+
+def sum(x: Value, dim: Dims = None, keepdim: bool = False) -> Value:
+    """Over `dim`, an axis or several; None: over all."""
+    must_be_value("sum", x)
+    return x.sum(dim, keepdim)
+
+
+def mean(x: Value, dim: Dims = None, keepdim: bool = False) -> Value:
+    """Over `dim`, an axis or several; None: over all."""
+    must_be_value("mean", x)
+    return x.mean(dim, keepdim)
+
+
+def amax(x: Value, dim: Dims = (), keepdim: bool = False) -> Value:
+    """The largest; equal ones share the gradient."""
+    must_be_value("amax", x)
+    return x.amax(dim, keepdim)
+
+
+def amin(x: Value, dim: Dims = (), keepdim: bool = False) -> Value:
+    """The smallest; equal ones share the gradient."""
+    must_be_value("amin", x)
+    return x.amin(dim, keepdim)
+
+
+def argmax(x: Value, dim: int | None = None, keepdim: bool = False) -> Value:
+    """Where the largest is, int32: along `dim`, or in the flattened value. Of equal ones the first."""
+    must_be_value("argmax", x)
+    return x.argmax(dim, keepdim)
+
+
+def argmin(x: Value, dim: int | None = None, keepdim: bool = False) -> Value:
+    """Where the smallest is, as argmax."""
+    must_be_value("argmin", x)
+    return x.argmin(dim, keepdim)
+
+
+def topk(x: Value, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Value, Value]:
+    """The k largest (or smallest) along `dim`, in order, and where they are, int32."""
+    must_be_value("topk", x)
+    return x.topk(k, dim, largest, sorted)
+
+
+def matmul(x: Any, other: Any) -> Value:
+    """The product of matrices, the last two axes; others broadcast. A vector is a row on the left, a column on the right.
+
+    One of the two is a symbolic value, the other one, too, or a parameter or an array.
+    """
+    if not isinstance(x, Value):
+        must_be_value("matmul", other)
+    trace = x.trace if isinstance(x, Value) else other.trace
+    operands = [y if isinstance(y, (Value, Parameter)) else Parameter(numeric("matmul", "an operand", y)) for y in (x, other)]
+    left, right = (len(operand.shape) == 1 for operand in operands)
+    if left:
+        operands[0] = trace.add("reshape", operands[:1], {"shape": [1, *operands[0].shape]})[0]
+    if right:
+        operands[1] = trace.add("reshape", operands[1:], {"shape": [*operands[1].shape, 1]})[0]
+    product: Value = trace.add("matmul", operands, {})[0]
+    shape = [*product.shape[:-2], *([] if left else product.shape[-2:-1]), *([] if right else product.shape[-1:])]
+    return product.reshape(shape) if left or right else product

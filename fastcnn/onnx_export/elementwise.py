@@ -1,0 +1,79 @@
+"""Operators that compute element by element, in ONNX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from fastcnn.onnx_export.graph import Node, OnnxGraph
+
+__all__ = ["activation", "prelu", "scale_shift"]
+
+
+def activation(to: OnnxGraph, node: Node) -> str:
+    x, a, b = node.inputs[0], float(node.attributes["a"]), float(node.attributes["b"])
+    kind = node.attributes["kind"]
+    return to.node(PLAIN[kind], x) if kind in PLAIN else WITH_NUMBERS[kind](to, x, a, b)
+
+
+PLAIN = {
+    "abs": "Abs",
+    "ceil": "Ceil",
+    "cos": "Cos",
+    "erf": "Erf",
+    "exp": "Exp",
+    "floor": "Floor",
+    "hardswish": "HardSwish",
+    "identity": "Identity",
+    "log": "Log",
+    "reciprocal": "Reciprocal",
+    "relu": "Relu",
+    "round": "Round",
+    "sigmoid": "Sigmoid",
+    "sign": "Sign",
+    "sin": "Sin",
+    "softplus": "Softplus",
+    "sqrt": "Sqrt",
+    "tanh": "Tanh",
+}
+
+
+def _gelu(to: OnnxGraph, x: str) -> str:
+    """x / 2 * (1 + erf(x / sqrt 2)); opset 17 has no operator for it."""
+    gate = to.node("Erf", to.node("Mul", x, to.floats(math.sqrt(0.5))))
+    return to.node("Mul", to.node("Mul", x, to.floats(0.5)), to.node("Add", gate, to.floats(1)))
+
+
+def _gelu_tanh(to: OnnxGraph, x: str) -> str:
+    """x / 2 * (1 + tanh(sqrt(2 / pi) * x * (1 + 0.044715 x^2)))"""
+    cubic = to.node("Add", to.node("Mul", to.node("Mul", x, x), to.floats(0.044715)), to.floats(1))
+    gate = to.node("Tanh", to.node("Mul", to.node("Mul", x, to.floats(math.sqrt(2 / math.pi))), cubic))
+    return to.node("Mul", to.node("Mul", x, to.floats(0.5)), to.node("Add", gate, to.floats(1)))
+
+
+WITH_NUMBERS: dict[str, Callable[[OnnxGraph, str, float, float], str]] = {
+    "clipped": lambda to, x, a, b: to.node("Clip", x, to.floats(a), to.floats(b)),
+    "elu": lambda to, x, a, b: to.node("Elu", x, alpha=a),
+    "gelu": lambda to, x, a, b: _gelu(to, x),
+    "gelu_tanh": lambda to, x, a, b: _gelu_tanh(to, x),
+    "hardsigmoid": lambda to, x, a, b: to.node("HardSigmoid", x, alpha=a, beta=b),
+    "leaky_relu": lambda to, x, a, b: to.node("LeakyRelu", x, alpha=a),
+    "mish": lambda to, x, a, b: to.node("Mul", x, to.node("Tanh", to.node("Softplus", x))),
+    "power": lambda to, x, a, b: to.node("Pow", x, to.floats(a)),
+    "selu": lambda to, x, a, b: to.node("Selu", x, alpha=a, gamma=b),
+    "silu": lambda to, x, a, b: to.node("Mul", x, to.node("Sigmoid", x)),
+}
+
+
+def prelu(to: OnnxGraph, node: Node) -> str:
+    x, weight = node.inputs
+    if node.shapes[1] != (1,):  # one slope a channel: axis 1, where broadcasting begins at the last
+        weight = to.node("Reshape", weight, to.integers(-1, *(1 for _ in node.shapes[0][2:])))
+    return to.node("PRelu", x, weight)
+
+
+def scale_shift(to: OnnxGraph, node: Node) -> str:
+    y, scale, shift = node.inputs[0], node.attributes["scale"], node.attributes["shift"]
+    if scale != 1:
+        y = to.node("Mul", y, to.floats(scale))
+    return to.node("Add", y, to.floats(shift)) if shift != 0 or scale == 1 else y

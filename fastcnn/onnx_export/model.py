@@ -1,0 +1,132 @@
+"""Networks as ONNX files. forward() is traced in evaluation mode at two sizes of the batch: what differs between the traces follows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any
+
+from fastcnn._core import Parameter
+from fastcnn.arguments import shape_of
+from fastcnn.arrays import Shape
+from fastcnn.compiled import traced
+from fastcnn.onnx_export.graph import Dim, Node, OnnxGraph, tensor_info
+from fastcnn.onnx_export.operators import BATCH_SIZED, OPERATORS
+from fastcnn.onnx_export.protobuf import Message
+from fastcnn.safetensors import written_whole
+from fastcnn.text import size_text
+from fastcnn.trace import Trace
+from fastcnn.value import Value
+
+if TYPE_CHECKING:
+    from fastcnn.module import Module
+
+__all__ = ["write"]
+
+IR_VERSION, OPSET = 8, 17  # of 2022, which all of today's runtimes read
+LARGEST = 2**31 - 1  # bytes of a protocol buffer
+_BATCHES = 2, 3
+
+
+def write(net: Module, path: str | PathLike[str], input_shape: Sequence[Any]) -> None:
+    """See Module.save."""
+    several = isinstance(input_shape, (tuple, list)) and any(isinstance(entry, (tuple, list)) for entry in input_shape)
+    shapes = [shape_of("save", shape) for shape in (input_shape if several else [input_shape])]
+    if not all(shapes):
+        raise ValueError(f"[save] an input's shape must begin with the batch, (N, ...). Got input_shape={input_shape}.")
+    model = _Export(net, shapes).model()
+    if model.size > LARGEST:
+        rule = "an ONNX file must stay below 2 GB; .safetensors has no limit"
+        raise ValueError(f"[save] {rule}. Got {size_text(model.size)} for {fspath(path)}.")
+    with written_whole(path) as file:
+        model.write(file)
+
+
+class _Export:
+    """One network on its way into a file."""
+
+    def __init__(self, net: Module, shapes: list[Shape]) -> None:
+        self._name = type(net).__name__
+        self._keys = {id(tensor): key for key, tensor in net._tensors() if isinstance(tensor, Parameter)}
+        self._shapes = shapes
+        (self._trace, self._results), (self._other, _) = (self._traced(net, batch) for batch in _BATCHES)
+        self._nodes = self._trace.graph.nodes()
+        self._check_operators()
+        self._graph = OnnxGraph(self._keys.values(), _BATCHES[0])
+        self._names: dict[int, str] = {}  # by value
+
+    def _traced(self, net: Module, batch: int) -> tuple[Trace, list[Value]]:
+        trace, result = traced(net, [(batch, *shape[1:]) for shape in self._shapes])
+        results = list(result) if isinstance(result, tuple) else [result]
+        if not all(isinstance(value, Value) for value in results):
+            raise NotImplementedError(f"[save] every output must depend on the inputs' values. Got another of {self._name}.")
+        return trace, results
+
+    def _check_operators(self) -> None:
+        unknown = [f"{node['op']} in layer '{node['name']}'" for node in self._nodes if node["op"] not in OPERATORS]
+        if unknown:
+            raise NotImplementedError(f"[save] every operator must have a form in ONNX. Got {', '.join(unknown)}.")
+        ours, others = ([node["op"] for node in trace.graph.nodes()] for trace in (self._trace, self._other))
+        if ours != others:
+            raise ValueError(f"[save] a network must have the same layers for every batch. Got {len(ours)} and {len(others)} nodes.")
+
+    def model(self) -> Message:
+        """A ModelProto."""
+        inputs = []
+        for i, shape in enumerate(self._shapes):
+            self._names[i] = self._graph.fresh("x" if len(self._shapes) == 1 else f"x{i}")  # the first values of a trace are its inputs
+            inputs.append(tensor_info(self._names[i], "float32", ["N", *shape[1:]]))
+        self._graph.first_input = self._names[0]
+        for ours, other in zip(self._nodes, self._other.graph.nodes(), strict=True):
+            self._add(ours, other)
+        outputs = []
+        for i, value in enumerate(self._results):
+            name = self._graph.fresh("y" if len(self._results) == 1 else f"y{i}")
+            self._graph.output(self._names[value.id], name)
+            outputs.append(tensor_info(name, self._trace.graph.dtype(value.id), self._dims(value.id)))
+        graph = self._graph.message(re.sub(r"\W", "_", self._name), inputs, outputs)
+        model = Message().integer(1, IR_VERSION).text(2, "fastcnn").message(7, graph)
+        return model.message(8, Message().text(1, "").integer(2, OPSET))
+
+    def _add(self, ours: dict[str, Any], other: dict[str, Any]) -> None:
+        shape = self._trace.graph.shape
+        self._graph.layer = ours["name"]
+        attributes = {name: _followed(ours, name, value, other["attributes"][name]) for name, value in ours["attributes"].items()}
+        node = Node(
+            ours["op"],
+            [self._operand(value) for value in ours["inputs"]],
+            [() if value is None else shape(value) for value in ours["inputs"]],
+            attributes,
+            [shape(value) for value in ours["outputs"]],
+        )
+        made = OPERATORS[ours["op"]](self._graph, node)
+        self._names |= zip(
+            ours["outputs"], [made] if isinstance(made, str) else made, strict=False
+        )  # statistics for gradients are left out
+
+    def _operand(self, value: int | None) -> str:
+        if value is None:
+            return ""
+        if value not in self._names:
+            parameter = self._trace.parameters[value]
+            self._names[value] = self._graph.parameter(self._keys.get(id(parameter)), parameter)
+        return self._names[value]
+
+    def _dims(self, value: int) -> list[Dim]:
+        sizes = zip(self._trace.graph.shape(value), self._other.graph.shape(value), strict=True)
+        return [size if size == other else "N" if (size, other) == _BATCHES else f"{size}/{other} of N" for size, other in sizes]
+
+
+def _followed(node: dict[str, Any], name: str, ours: Any, other: Any) -> Any:
+    """An attribute, with -1 for what follows the batch."""
+    if ours == other:
+        return ours
+    if (node["op"], name) not in BATCH_SIZED:
+        raise ValueError(f"[save] {name} of {node['op']} must not depend on the batch. Got that in layer '{node['name']}'.")
+    if isinstance(ours, (tuple, list)):
+        return [_followed(node, name, size, changed) for size, changed in zip(ours, other, strict=True)]
+    if ours * _BATCHES[1] != other * _BATCHES[0]:
+        rule = f"{name} of {node['op']} must be a multiple of the batch, or not depend on it"
+        raise ValueError(f"[save] {rule}. Got {ours} for 2, {other} for 3.")
+    return -1

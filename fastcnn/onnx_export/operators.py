@@ -1,0 +1,88 @@
+"""The core's operators in ONNX, opset 17: each function appends the nodes that compute what its operator does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fastcnn.onnx_export.elementwise import activation, prelu, scale_shift
+from fastcnn.onnx_export.graph import Node, OnnxGraph
+from fastcnn.onnx_export.pooling import avg_pool, max_pool
+from fastcnn.onnx_export.reduction import arg_max, matmul, normalize, reduce, resample, top_k
+from fastcnn.onnx_export.shape import concat, expand, reshape, slice_, take, transpose
+
+__all__ = ["BATCH_SIZED", "OPERATORS"]
+
+Operator = Callable[[OnnxGraph, Node], str | list[str]]
+
+
+def conv2d(to: OnnxGraph, node: Node) -> str:
+    a = node.attributes
+    windows = {"kernel_shape": node.shapes[1][2:], "strides": a["stride"], "pads": a["padding"], "dilations": a["dilation"]}
+    return to.node("Conv", *node.inputs, **windows, group=a["groups"])
+
+
+def linear(to: OnnxGraph, node: Node) -> str:
+    return to.node("Gemm", *node.inputs, transB=1)
+
+
+def batch_norm(to: OnnxGraph, node: Node) -> str:
+    x, weight, bias, mean, var = node.inputs
+    C = node.shapes[0][1]
+    weight, bias = weight or to.floats(np.ones(C)), bias or to.floats(np.zeros(C))
+    return to.node("BatchNormalization", x, weight, bias, mean, var, epsilon=float(node.attributes["eps"]))
+
+
+def local_response_norm(to: OnnxGraph, node: Node) -> str:
+    """ONNX has the larger half of an even window after the channel, the core before it: then the window's sum is a convolution."""
+    x, a = node.inputs[0], node.attributes
+    size, alpha, beta, k = a["size"], float(a["alpha"]), float(a["beta"]), float(a["k"])
+    if size % 2:
+        return to.node("LRN", x, size=size, alpha=alpha, beta=beta, bias=k)
+    C, rest = node.shapes[0][1], node.shapes[0][2:]
+    distance = np.arange(C) - np.arange(C)[:, None]
+    window = (distance >= -(size // 2)) & (distance <= (size - 1) // 2)
+    total = to.node("Conv", to.node("Mul", x, x), to.floats(window.reshape(C, C, *(1 for _ in rest))))
+    scaled = to.node("Add", to.node("Mul", total, to.floats(alpha / size)), to.floats(k))
+    return to.node("Div", x, to.node("Pow", scaled, to.floats(beta)))
+
+
+def softmax(to: OnnxGraph, node: Node) -> str:
+    return to.node("Softmax", *node.inputs, axis=node.attributes["axis"])
+
+
+def log_softmax(to: OnnxGraph, node: Node) -> str:
+    return to.node("LogSoftmax", *node.inputs, axis=node.attributes["axis"])
+
+
+OPERATORS: dict[str, Operator] = {
+    "activation": activation,
+    "add": lambda to, node: to.node("Add", *node.inputs),
+    "arg_max": arg_max,
+    "avg_pool": avg_pool,
+    "batch_norm": batch_norm,
+    "concat": concat,
+    "conv2d": conv2d,
+    "expand": expand,
+    "linear": linear,
+    "local_response_norm": local_response_norm,
+    "log_softmax": log_softmax,
+    "matmul": matmul,
+    "max_pool": max_pool,
+    "multiply": lambda to, node: to.node("Mul", *node.inputs),
+    "normalize": normalize,
+    "prelu": prelu,
+    "reduce": reduce,
+    "resample": resample,
+    "reshape": reshape,
+    "scale_shift": scale_shift,
+    "slice": slice_,
+    "softmax": softmax,
+    "take": take,
+    "top_k": top_k,
+    "transpose": transpose,
+}
+
+# Attributes that may follow the batch: they hold -1 then.
+BATCH_SIZED = {("expand", "shape"), ("reshape", "shape"), ("slice", "stop")}

@@ -1,0 +1,69 @@
+"""Operators that move values and compute nothing, in ONNX. In attributes -1 is what follows the batch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastcnn.onnx_export.graph import Node, OnnxGraph
+
+__all__ = ["concat", "expand", "reshape", "slice_", "take", "transpose"]
+
+_TO_THE_END = 2**63 - 1
+
+
+def reshape(to: OnnxGraph, node: Node) -> str:
+    shape = node.attributes["shape"]
+    if 0 in shape or list(shape).count(-1) > 1:
+        raise ValueError(f"[save] a reshaped value must keep its batch in one axis, and have no empty one. Got {tuple(shape)}.")
+    return to.node("Reshape", node.inputs[0], to.integers(*shape))
+
+
+def concat(to: OnnxGraph, node: Node) -> str:
+    return to.node("Concat", *node.inputs, axis=node.attributes["axis"])
+
+
+def slice_(to: OnnxGraph, node: Node) -> str:
+    axis, start, stop = (node.attributes[name] for name in ("axis", "start", "stop"))
+    if stop == -1:  # it follows the batch
+        if start + node.outputs[0][axis] != node.shapes[0][axis]:
+            raise ValueError(f"[save] a part of the batch must go to its end, or be the same for every batch. Got axis {axis}.")
+        stop = _TO_THE_END
+    return to.node("Slice", node.inputs[0], to.integers(start), to.integers(stop), to.integers(axis))
+
+
+def transpose(to: OnnxGraph, node: Node) -> str:
+    return to.node("Transpose", node.inputs[0], perm=node.attributes["axes"])
+
+
+def expand(to: OnnxGraph, node: Node) -> str:
+    """A size of 1 leaves an axis as it is. Where an axis becomes the batch, its size is read from the network's first input."""
+    x, shape, before = node.inputs[0], list(node.attributes["shape"]), node.shapes[0]
+    full = (1,) * (len(shape) - len(before)) + before
+    shape = [1 if size == extent else wanted for wanted, size, extent in zip(shape, full, node.outputs[0], strict=True)]
+    if -1 not in shape:
+        return to.node("Expand", x, to.integers(*shape))
+    axis = shape.index(-1)
+    if node.outputs[0][axis] != to.batch or shape.count(-1) > 1:
+        raise ValueError(f"[save] an expanded axis must be the batch, or the same for every batch. Got axis {axis} of {len(shape)}.")
+    sizes = [to.integers(*part) for part in (shape[:axis], shape[axis + 1 :]) if part]
+    sizes.insert(1 if axis else 0, to.node("Shape", to.first_input, start=0, end=1))
+    return to.node("Expand", x, to.node("Concat", *sizes, axis=0) if len(sizes) > 1 else sizes[0])
+
+
+def take(to: OnnxGraph, node: Node) -> str:
+    """Constants before and after what is taken are padding; between, they replace what was taken there."""
+    x, axis, size = node.inputs[0], node.attributes["axis"], node.shapes[0][node.attributes["axis"]]
+    indices, value = np.asarray(node.attributes["indices"], np.int64), to.floats(node.attributes["value"])
+    taken = np.flatnonzero(indices >= 0)
+    if not len(taken):
+        raise NotImplementedError(f"[save] something must be taken of an axis. Got take of axis {axis} without.")
+    first, last = int(taken[0]), int(taken[-1]) + 1
+    inner = indices[first:last]
+    if not np.array_equal(inner, np.arange(size)):
+        x = to.node("Gather", x, to.integers(*np.maximum(inner, 0)), axis=axis)
+    if np.any(inner < 0):
+        shape = [len(inner) if i == axis else 1 for i in range(len(node.shapes[0]))]
+        x = to.node("Where", to.bools((inner < 0).reshape(shape)), value, x)
+    pads = [0] * (2 * len(node.shapes[0]))
+    pads[axis], pads[axis + len(node.shapes[0])] = first, len(indices) - last
+    return to.node("Pad", x, to.integers(*pads), value) if any(pads) else x

@@ -1,0 +1,65 @@
+"""ResNet for CIFAR: He, Zhang, Ren and Sun, "Deep residual learning for image recognition", 2016, section 4.2.
+
+Shortcuts have no weights ("option A"): where the image shrinks they take every second pixel, and zeros stand for the new channels. With
+projections there ("option B"), which the paper does not use for CIFAR, ResNet-20 has 272,474 parameters.
+"""
+
+from __future__ import annotations
+
+from fastcnn.containers import Sequential
+from fastcnn.functional import avg_pool2d, concat
+from fastcnn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, ReLU
+from fastcnn.module import Module
+from fastcnn.value import Value
+from fastcnn.zoo.base import network
+
+__all__ = ["CifarResNet", "resnet20", "resnet56"]
+
+
+class Block(Module):
+    def __init__(self, inputs: int, width: int) -> None:
+        self.shrinks = inputs != width
+        self.conv1 = Conv2d(inputs, width, 3, 2 if self.shrinks else 1, 1, bias=False)
+        self.bn1 = BatchNorm2d(width)
+        self.relu = ReLU()
+        self.conv2 = Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = BatchNorm2d(width)
+
+    def forward(self, x: Value) -> Value:
+        y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        return self.relu(y + (_halved(x) if self.shrinks else x))
+
+
+def _halved(x: Value) -> Value:
+    """Every second pixel of (N, C, H, W), between C / 2 channels of zeros before and after."""
+    pixels = avg_pool2d(x, 1, 2)
+    zeros = pixels[:, : x.shape[1] // 2] * 0.0
+    return concat([zeros, pixels, zeros], 1)
+
+
+class CifarResNet(Module):
+    def __init__(self, repeat: int, classes: int) -> None:
+        self.conv1 = Conv2d(3, 16, 3, 1, 1, bias=False)
+        self.bn1 = BatchNorm2d(16)
+        self.relu = ReLU()
+        self.layer1 = Sequential(*(Block(16, 16) for _ in range(repeat)))
+        self.layer2 = Sequential(Block(16, 32), *(Block(32, 32) for _ in range(repeat - 1)))
+        self.layer3 = Sequential(Block(32, 64), *(Block(64, 64) for _ in range(repeat - 1)))
+        self.avgpool = AdaptiveAvgPool2d((1, 1))
+        self.fc = Linear(64, classes)
+
+    def forward(self, x: Value) -> Value:
+        x = self.relu(self.bn1(self.conv1(x)))
+        return self.fc(self.avgpool(self.layer3(self.layer2(self.layer1(x)))).flatten(1))
+
+
+@network
+def resnet20(classes: int = 10, seed: int | None = 0) -> CifarResNet:
+    """(N, 3, 32, 32), or another size -> (N, classes). 269,722 parameters, the paper's 0.27M."""
+    return CifarResNet(3, classes)
+
+
+@network
+def resnet56(classes: int = 10, seed: int | None = 0) -> CifarResNet:
+    """As resnet20. 853,018 parameters, the paper's 0.85M."""
+    return CifarResNet(9, classes)

@@ -1,0 +1,93 @@
+"""VGG: Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015. With and without batch norm."""
+
+from __future__ import annotations
+
+from fastcnn.containers import Sequential
+from fastcnn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, ReLU
+from fastcnn.module import Module
+from fastcnn.value import Value
+from fastcnn.zoo.base import network
+
+__all__ = ["VGG", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"]
+
+# 3x3 convolutions of 64, 128, 256, 512 and 512 channels; a pooling after each of the five groups.
+DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+
+
+class VGG(Module):
+    def __init__(self, depth: int, norm: bool, classes: int, dropout: float) -> None:
+        self.features = _features(DEPTHS[depth], norm)
+        self.avgpool = AdaptiveAvgPool2d((7, 7))
+        self.classifier = Sequential(
+            Linear(512 * 7 * 7, 4096),
+            ReLU(),
+            Dropout(dropout),
+            Linear(4096, 4096),
+            ReLU(),
+            Dropout(dropout),
+            Linear(4096, classes),
+        )
+
+    def forward(self, x: Value) -> Value:
+        return self.classifier(self.avgpool(self.features(x)).flatten(1))
+
+
+def _features(repeats: tuple[int, ...], norm: bool) -> Sequential:
+    features, inputs = Sequential(), 3
+    for channels, repeat in zip((64, 128, 256, 512, 512), repeats, strict=True):
+        for _ in range(repeat):
+            features.append(Conv2d(inputs, channels, 3, padding=1))
+            if norm:
+                features.append(BatchNorm2d(channels))
+            features.append(ReLU())
+            inputs = channels
+        features.append(MaxPool2d(2, 2))
+    return features
+
+
+@network
+def vgg11(classes: int = 1000, seed: int | None = 0, dropout: float = 0.5) -> VGG:
+    """(N, 3, 224, 224), or another size from 32 on -> (N, classes). 132,863,336 parameters; torchvision's keys."""
+    return VGG(11, False, classes, dropout)
+
+
+@network
+def vgg13(classes: int = 1000, seed: int | None = 0, dropout: float = 0.5) -> VGG:
+    """As vgg11. 133,047,848 parameters."""
+    return VGG(13, False, classes, dropout)
+
+
+@network
+def vgg16(classes: int = 1000, seed: int | None = 0, dropout: float = 0.5) -> VGG:
+    """As vgg11. 138,357,544 parameters."""
+    return VGG(16, False, classes, dropout)
+
+
+@network
+def vgg19(classes: int = 1000, seed: int | None = 0, dropout: float = 0.5) -> VGG:
+    """As vgg11. 143,667,240 parameters."""
+    return VGG(19, False, classes, dropout)
+
+
+@network
+def vgg11_bn(classes: int = 1000, seed: int | None = 0, dropout: float = 0.5) -> VGG:
+    """As vgg11, with batch norm after each convolution. 132,868,840 parameters."""
+    return VGG(11, True, classes, dropout)
+
+
+@network
+def vgg13_bn(classes: int = 1000, seed: int | None = 0, dropout: float = 0.5) -> VGG:
+    """As vgg11_bn. 133,053,736 parameters."""
+    return VGG(13, True, classes, dropout)
+
+
+@network
+def vgg16_bn(classes: int = 1000, seed: int | None = 0, dropout: float = 0.5) -> VGG:
+    """As vgg11_bn. 138,365,992 parameters."""
+    return VGG(16, True, classes, dropout)
+
+
+@network
+def vgg19_bn(classes: int = 1000, seed: int | None = 0, dropout: float = 0.5) -> VGG:
+    """As vgg11_bn. 143,678,248 parameters."""
+    return VGG(19, True, classes, dropout)

@@ -1,0 +1,52 @@
+"""ZFNet: Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014."""
+
+from __future__ import annotations
+
+from fastcnn.containers import Sequential
+from fastcnn.layers import Conv2d, Dropout, Linear, LocalResponseNorm, MaxPool2d, ReLU
+from fastcnn.module import Module
+from fastcnn.value import Value
+from fastcnn.zoo.base import network
+
+__all__ = ["ZFNet", "zfnet"]
+
+
+class ZFNet(Module):
+    """AlexNet seen closer: the first layer looks at 7x7 pixels every 2, where AlexNet's looks at 11x11 every 4. One tower."""
+
+    def __init__(self, classes: int, dropout: float) -> None:
+        self.features = Sequential(
+            Conv2d(3, 96, 7, stride=2, padding=1),
+            ReLU(),
+            MaxPool2d(3, 2, ceil_mode=True),
+            LocalResponseNorm(5, alpha=5e-4, k=2.0),  # alpha of all 5 terms; AlexNet's 1e-4 is of each
+            Conv2d(96, 256, 5, stride=2),
+            ReLU(),
+            MaxPool2d(3, 2, ceil_mode=True),
+            LocalResponseNorm(5, alpha=5e-4, k=2.0),
+            Conv2d(256, 384, 3, padding=1),
+            ReLU(),
+            Conv2d(384, 384, 3, padding=1),
+            ReLU(),
+            Conv2d(384, 256, 3, padding=1),
+            ReLU(),
+            MaxPool2d(3, 2),
+        )
+        self.classifier = Sequential(
+            Linear(256 * 6 * 6, 4096),
+            ReLU(),
+            Dropout(dropout),
+            Linear(4096, 4096),
+            ReLU(),
+            Dropout(dropout),
+            Linear(4096, classes),
+        )
+
+    def forward(self, x: Value) -> Value:
+        return self.classifier(self.features(x).flatten(1))
+
+
+@network
+def zfnet(classes: int = 1000, seed: int | None = 0, dropout: float = 0.5) -> ZFNet:
+    """(N, 3, 224, 224) -> (N, classes). 62,357,608 parameters: the layers of the paper's figure 3, which gives no count itself."""
+    return ZFNet(classes, dropout)

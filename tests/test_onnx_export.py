@@ -1,0 +1,259 @@
+"""ONNX out: files pass the checker of the onnx package, and ONNX Runtime computes the same numbers from them, for batches of any size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_nets import Lambda, lenet
+from zoo_networks import LARGE, images, make, with_statistics
+
+import fastcnn as fc
+from fastcnn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
+from fastcnn.onnx_export import operators
+
+onnx = pytest.importorskip("onnx")
+runtime = pytest.importorskip("onnxruntime")
+
+Array = np.ndarray
+ROOT = Path(__file__).parent.parent
+
+
+def exported(net: fc.Module, path: Path, shape: Any) -> Any:
+    """A session of ONNX Runtime with the file, after the checker."""
+    net.save(path, input_shape=shape)
+    onnx.checker.check_model(str(path), full_check=True)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def outputs(result: Any) -> tuple[Array, ...]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def agrees(net: fc.Module, session: Any, *inputs: Array) -> None:
+    names = [entry.name for entry in session.get_inputs()]
+    theirs = session.run(None, dict(zip(names, inputs, strict=True)))
+    for got, want in zip(theirs, outputs(net(*inputs)), strict=True):
+        assert got.dtype == want.dtype
+        assert got.shape == want.shape
+        assert np.abs(want).max() > 0
+        assert np.abs(got - want).max() <= 1e-5 * np.abs(want).max()
+
+
+# ---- every layer and function ----------------------------------------------------------------------------------------------------------
+
+
+def function(call: Callable[..., Any], **tensors: Array) -> fc.Module:
+    return Lambda(call, **{name: fc.Parameter(values) for name, values in tensors.items()})
+
+
+def norm(**arguments: Any) -> fc.Module:
+    layer = fc.BatchNorm2d(6, **arguments)
+    random = np.random.default_rng(3)
+    for tensor in (layer.weight, layer.bias, layer.running_mean, layer.running_var):
+        if tensor is not None:
+            tensor.assign(random.uniform(0.5, 2, 6))
+    return layer
+
+
+CASES: dict[str, fc.Module] = {
+    "conv": fc.Conv2d(6, 8, 3, seed=0),
+    "conv without bias": fc.Conv2d(6, 8, (3, 2), (2, 1), (1, 2), (1, 2), bias=False, seed=0),
+    "conv of groups": fc.Conv2d(6, 9, 3, padding=1, groups=3, seed=0),
+    "depthwise": fc.Conv2d(6, 6, 5, 2, 2, groups=6, seed=0),
+    "conv of uneven padding": fc.Conv2d(6, 4, (2, 4), padding="same", seed=0),
+    "linear": fc.Sequential(fc.Flatten(), fc.Linear(6 * 9 * 11, 5, seed=0)),
+    "linear without bias": fc.Sequential(fc.Flatten(), fc.Linear(6 * 9 * 11, 5, bias=False, seed=0)),
+    "linear of the last axis": fc.Linear(11, 5, seed=0),
+    "batch norm": norm(),
+    "batch norm without weights": norm(affine=False, eps=0.1),
+    "batch norm without bias": norm(bias=False),
+    "local response norm": fc.LocalResponseNorm(3, 0.5, 0.6, 1.5),
+    "local response norm of an even size": fc.LocalResponseNorm(4, 0.5, 0.6, 1.5),
+    "softmax": fc.Softmax(),
+    "softmax of rows": fc.Softmax(-1),
+    "log softmax": fc.LogSoftmax(),
+    "prelu": fc.PReLU(),
+    "prelu of channels": function(lambda x, weight: fc.prelu(x, weight), weight=np.linspace(-1, 1, 6)),
+    "prelu of vectors": function(lambda x, weight: fc.prelu(x.reshape(-1, 11), weight), weight=np.linspace(-1, 1, 11)),
+    "clipped": fc.ReLU6(),
+    "leaky relu": fc.LeakyReLU(0.3),
+    "elu": fc.ELU(0.7),
+    "dropout": fc.Sequential(fc.ReLU(), fc.Dropout()),
+    "max pool": fc.MaxPool2d(3, 2, 1),
+    "max pool up": fc.MaxPool2d((2, 3), (3, 2), (1, 0), ceil_mode=True),
+    "max pool apart": fc.MaxPool2d(3, 2, 1, 2),
+    "max pool apart and up": fc.MaxPool2d(2, 3, 1, 4, ceil_mode=True),
+    "max pool of few": function(lambda x: max_pool2d(x, 1, 3)),
+    "average pool": fc.AvgPool2d(3, 2, 1),
+    "average pool up": fc.AvgPool2d((3, 2), (2, 3), 1, ceil_mode=True),
+    "average pool of pixels": fc.AvgPool2d((3, 2), (2, 3), 1, ceil_mode=True, count_include_pad=False),
+    "average pool by seven": fc.AvgPool2d(3, 2, 1, divisor_override=7),
+    "average pool by seven of pixels": function(lambda x: avg_pool2d(x, 3, 2, 1, True, False, 7)),
+    "global average": fc.AdaptiveAvgPool2d(1),
+    "global maximum": fc.AdaptiveMaxPool2d(1),
+    "adaptive average": fc.AdaptiveAvgPool2d((3, 11)),
+    "adaptive average of uneven windows": fc.AdaptiveAvgPool2d((4, 7)),
+    "adaptive average of many": function(lambda x: adaptive_avg_pool2d(x, (13, 1))),
+    "adaptive maximum": fc.AdaptiveMaxPool2d((3, 1)),
+    "adaptive maximum of uneven windows": fc.AdaptiveMaxPool2d((4, 11)),
+    "adaptive maximum of many": function(lambda x: adaptive_max_pool2d(x, (2, 12))),
+    "sum": function(lambda x: x + x.sigmoid()),
+    "sum with weights": function(lambda x, weight: x + weight, weight=np.linspace(-1, 1, 6).reshape(6, 1, 1)),
+    "difference": function(lambda x: 2.0 - x),
+    "scaled": function(lambda x: x * 3.0),
+    "shifted": function(lambda x: x + 3.0),
+    "kept": function(lambda x: x + 0.0),
+    "product": function(lambda x: x * adaptive_avg_pool2d(x, 1)),
+    "product with numbers": function(lambda x: x * np.arange(11.0)),
+    "concatenation": function(lambda x: fc.concat([x, x.relu(), x], 1)),
+    "slice": function(lambda x: x[:, 1:5, 2, 3:-1]),
+    "slice of the batch": function(lambda x: x[1:]),
+    "split": function(lambda x: x.chunk(3, 1)),
+    "batch first": function(lambda x: x.reshape(x.shape[0], 2, -1)),
+    "batch merged": function(lambda x: x.reshape(x.shape[0] * 6, 9, 11)[:, :, 1:]),
+    "batch moved": function(lambda x: x.reshape(3, -1)),
+    "shape of one": function(lambda x: x.reshape(1, *x.shape, 1)),
+}
+CASES |= {kind: getattr(fc, kind)() for kind in ("ReLU", "Sigmoid", "Tanh", "SiLU", "GELU", "Mish", "Hardswish", "Hardsigmoid", "Identity")}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_layer(name: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    net = CASES[name]
+    session = exported(net, tmp_path / "net.onnx", (1, 6, 9, 11))
+    for batch in (2, 5):
+        agrees(net, session, rng.uniform(-4, 4, (batch, 6, 9, 11)).astype(np.float32))
+
+
+def test_every_operator_is_exported() -> None:
+    """All of the core's that evaluation may meet: not those of training, and not those that passes make."""
+    ops = {line[11:-1] for line in (ROOT / "cpp" / "ops" / "ops.inc").read_text().splitlines() if line.startswith("FASTCNN_OP(")}
+    training = {op for op in ops if "backward" in op or "training" in op or op.endswith("_update")} | {"dropout", "cross_entropy", "mse"}
+    passes = {"channel_sum", "column_sum", "conv2d_prepare", "reduce_to", "reorder"} | {op for op in ops if op.startswith("fold")}
+    assert set(operators.OPERATORS) == ops - training - passes
+
+
+# ---- the file --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_names_and_shapes(tmp_path: Path) -> None:
+    net = lenet()
+    net.save(tmp_path / "net.onnx", input_shape=(7, 1, 8, 8))
+    model = onnx.load(tmp_path / "net.onnx")
+    assert (model.ir_version, model.producer_name, model.opset_import[0].version) == (8, "fastcnn", 17)
+    state = net.state_dict()
+    weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    assert {name for name in state if not name.endswith("tracked")} <= set(weights)
+    assert all(np.array_equal(values, state[name]) for name, values in weights.items() if name in state)
+    assert all(tensor.HasField("raw_data") for tensor in model.graph.initializer)
+    for entry, dims in ((model.graph.input[0], ["N", 1, 8, 8]), (model.graph.output[0], ["N", 4])):
+        assert [dim.dim_param or dim.dim_value for dim in entry.type.tensor_type.shape.dim] == dims
+    assert [node.name for node in model.graph.node][:3] == ["/0/Conv", "/1/BatchNormalization", "/2/Relu"]
+    assert [(model.graph.input[0].name, model.graph.output[0].name)] == [("x", "y")]
+
+
+class Several(fc.Module):
+    """Two inputs; outputs that are an input, one value twice, and a weight's name that the file would take."""
+
+    def __init__(self) -> None:
+        self.y0 = fc.Parameter(np.arange(4.0))
+        self.x1 = fc.Parameter(np.arange(4.0) + 2)
+
+    def forward(self, a: fc.Value, b: fc.Value) -> Any:
+        total = a + b * self.y0
+        return total, total, a, total * self.x1, total.relu()
+
+
+def test_several_inputs_and_outputs(tmp_path: Path, rng: np.random.Generator) -> None:
+    net = Several()
+    session = exported(net, tmp_path / "net.onnx", [(1, 3, 4), (1, 3, 4)])
+    agrees(net, session, *rng.uniform(-1, 1, (2, 5, 3, 4)).astype(np.float32))
+
+
+def test_one_weight_of_two_layers_is_written_once(tmp_path: Path, rng: np.random.Generator) -> None:
+    layer = fc.Conv2d(3, 3, 3, padding=1, seed=0)
+    net = fc.Sequential(layer, fc.ReLU(), layer)
+    session = exported(net, tmp_path / "net.onnx", (1, 3, 5, 5))
+    assert len(onnx.load(tmp_path / "net.onnx").graph.initializer) == 2
+    agrees(net, session, rng.uniform(-1, 1, (2, 3, 5, 5)).astype(np.float32))
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastcnn.onnx_export.model.LARGEST", 2000)
+    with pytest.raises(ValueError, match=r"^\[save\] an ONNX file must stay below 2 GB; .* Got \d\.\d KB for .*net\.onnx\.$"):
+        lenet().save(tmp_path / "net.onnx", input_shape=(1, 1, 8, 8))
+    assert os.listdir(tmp_path) == []
+
+
+ERRORS: dict[str, tuple[fc.Module, Any, str]] = {
+    "no shape": (lenet(), None, r"\[save\] input_shape is for ONNX files, which need it\. Got .*net\.onnx with input_shape=None\."),
+    "empty shape": (lenet(), (), r"\[save\] an input's shape must begin with the batch, \(N, \.\.\.\)\. Got input_shape=\(\)\."),
+    "wrong shape": (lenet(), (1, 2, 8, 8), r"\[conv2d\] .* In layer '0'\."),
+    "shape of text": (lenet(), "1x1", r"\[save\] a shape must be a tuple of integers\. Got '1x1'\."),
+    "parts of the batch": (
+        function(lambda x: x[: x.shape[0] - 1]),
+        (1, 3),
+        r"\[save\] stop of slice must be a multiple of the batch, or not depend on it\. Got 1 for 2, 2 for 3\.",
+    ),
+    "half of a doubled batch": (
+        function(lambda x: fc.concat([x, x], 0)[: x.shape[0]]),
+        (1, 3),
+        r"\[save\] a part of the batch must go to its end, or be the same for every batch\. Got axis 0\.",
+    ),
+    "number from the batch": (
+        function(lambda x: x * (1.0 / x.shape[0])),
+        (1, 3),
+        r"\[save\] scale of scale_shift must not depend on the batch\. Got that in layer ''\.",
+    ),
+    "layers for the batch": (
+        function(lambda x: x.relu() if x.shape[0] == 2 else x),
+        (1, 3),
+        r"\[save\] a network must have the same layers for every batch\. Got 1 and 0 nodes\.",
+    ),
+    "empty axis": (function(lambda x: x[:, :0].reshape(x.shape[0], 0, 3)), (1, 3), r"\[save\] a reshaped value must .* Got \(-1, 0, 3\)\."),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors(name: str, tmp_path: Path) -> None:
+    net, shape, message = ERRORS[name]
+    with pytest.raises((ValueError, TypeError), match=f"^(?:{message})$"):
+        net.save(tmp_path / "net.onnx", input_shape=shape)
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_operator_without_a_form_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(operators.OPERATORS, "max_pool")
+    with pytest.raises(NotImplementedError, match=r"^\[save\] every operator must have a form in ONNX\. Got max_pool in layer '3'\.$"):
+        lenet().save(tmp_path / "net.onnx", input_shape=(1, 1, 8, 8))
+
+
+def test_shapes_are_for_onnx_alone(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^\[save\] input_shape is for ONNX files, which need it\. Got .*a\.safetensors with .*\.$"):
+        lenet().save(tmp_path / "a.safetensors", input_shape=(1, 1, 8, 8))
+
+
+# ---- the zoo ---------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", fc.zoo.__all__)
+def test_zoo(name: str, tmp_path: Path) -> None:
+    x, net = images(name, 4, side=64), make(name)
+    with_statistics(net, x)
+    if name in LARGE and name not in ("alexnet", "vgg11_bn"):  # those two whole, for all
+        features = next(part.in_features for part in net.classifier if isinstance(part, fc.Linear))
+        net.classifier = fc.Sequential(fc.Linear(features, 7, seed=0))
+    y = net(x)
+    assert np.abs(y - y[:1]).max() >= 0.1 * np.abs(y).max()
+    session = exported(net, tmp_path / "net.onnx", x.shape)
+    agrees(net, session, x)
+    agrees(net, session, x[:1])
+    os.remove(tmp_path / "net.onnx")  # up to half a gigabyte
