@@ -179,3 +179,23 @@ def test_weights_keep_their_names(tmp_path: Path) -> None:
     theirs = {key: value.numpy() for key, value in net.state_dict().items()}
     assert set(state) == set(theirs)
     assert all(np.array_equal(state[key], theirs[key]) for key in theirs)
+
+
+@pytest.mark.parametrize("kind", [Squeeze, ConvNeXt, Decoder, Attention])
+def test_exported_networks_train_as_in_torch(kind: type[nn.Module], tmp_path: Path) -> None:
+    """One step of SGD moves the weights that kept their names as torch's gradients say."""
+    net, path, rate = seeded(kind), tmp_path / "net.onnx", 0.5
+    exported(net, torch.randn(2, 8, 12, 10), path, dynamo=False)
+    ours = fc.load(path, outputs=["y"])
+    x = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 8, 12, 10)).astype(np.float32))
+    output = net(x)[0] if isinstance(net(x), tuple) else net(x)
+    F.mse_loss(output, torch.zeros_like(output)).backward()
+    theirs = {name: parameter.grad.numpy() for name, parameter in net.named_parameters()}
+    before = ours.state_dict()
+    fc.Trainer(ours, "mse", fc.optim.SGD(rate), x.shape).step(x.numpy(), np.zeros(output.shape, np.float32))
+    shared = [name for name in theirs if name in before]
+    assert len(shared) >= 3
+    for name in shared:
+        moved = (before[name] - ours.state_dict()[name]) / rate
+        rounding = 1e-6 * abs(before[name]).max()  # of the subtraction that made the new weight
+        assert abs(moved - theirs[name]).max() <= 1e-4 * abs(theirs[name]).max() + rounding, name

@@ -13,14 +13,14 @@ namespace {
 py::array values_of(const Parameter& parameter) {
   const std::vector<Index> sizes = parameter.shape().sizes();
   py::array_t<float> copy(std::vector<py::ssize_t>(sizes.begin(), sizes.end()));
-  std::memcpy(copy.mutable_data(), parameter.data(), static_cast<std::size_t>(copy.nbytes()));
+  if (copy.nbytes() > 0) std::memcpy(copy.mutable_data(), parameter.data(), static_cast<std::size_t>(copy.nbytes()));
   return copy;
 }
 
 void assign(Parameter& parameter, const py::handle& values) {
   const TensorType type{.shape = parameter.shape()};
   const py::array array = input_array(values, type, "values");
-  std::memcpy(parameter.data(), array.data(), static_cast<std::size_t>(array.nbytes()));
+  if (array.nbytes() > 0) std::memcpy(parameter.data(), array.data(), static_cast<std::size_t>(array.nbytes()));  // else no memory
   parameter.written();
 }
 

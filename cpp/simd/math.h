@@ -84,7 +84,7 @@ constexpr float kSmallestNormal = 0x1p-126f;
 
 // log x = n ln2 + log m, and log m = 2 artanh((m - 1) / (m + 1)).
 FASTCNN_INLINE Vec log(Vec x) {
-  const LogParts parts = log_parts(x);
+  const LogParts parts = log_parts(abs(x));  // of a negative number the bits would overflow; its answer is chosen below
   const Vec whole = to_float(parts.n);
   const Vec y =
       fma(whole, broadcast(0.693359375f), fma(whole, broadcast(-2.12194440e-4f), twice_artanh((parts.m - 1.0f) / (parts.m + 1.0f))));

@@ -36,7 +36,8 @@ class Scope:
         self.booleans: set[int] = set()  # ids of values that are 0 or 1 where ONNX says false or true
         self._lifted = lifted
         self._static = static
-        self._folded = 0
+        self._folded = 0  # elements
+        self._elements = sum(parameter.size for parameter in lifted.values())
 
     def lift(self, name: str, array: AnyArray) -> Parameter:
         """A constant as a weight that nobody trains; made once if it is the same in all traces."""
@@ -45,7 +46,8 @@ class Scope:
         found = self._lifted.get(name)
         if found is not None and self._static.get(name) is array:
             return found
-        if array.size + sum(parameter.size for parameter in self._lifted.values()) > _MOST_LIFTED:
+        self._elements += array.size
+        if self._elements > _MOST_LIFTED:
             raise ValueError(f"constants must have at most {_MOST_LIFTED} elements together. Got '{name}' {array.shape}")
         parameter = Parameter(array.astype(np.float32, copy=False))
         if self._static.get(name) is array:

@@ -48,7 +48,8 @@ class OnnxModel(Module):
         self._nodes = ordered(graph, self.outputs)
         check_supported(self._nodes, self._opset)
         bound = {name: _bound(name, array) for name, array in (constants or {}).items()}
-        self._inputs = _free_inputs(graph, self._nodes, self.outputs, bound)
+        self._inputs = _free_inputs(graph, bound)
+        _check_types(self._inputs, self._nodes, self.outputs)
         self.inputs = tuple(info.name for info in self._inputs)
         self._parameters: dict[str, Parameter] = {}
         self._statistics: dict[str, Parameter] = {}
@@ -135,21 +136,28 @@ def _bound(name: str, value: ArrayLike) -> AnyArray:
     return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
-def _free_inputs(graph: GraphProto, nodes: list[NodeProto], outputs: tuple[str, ...], bound: Mapping[str, AnyArray]) -> list[ValueInfo]:
+def _free_inputs(graph: GraphProto, bound: Mapping[str, AnyArray]) -> list[ValueInfo]:
     """The inputs that come with a call: neither bound nor initializers, as files of old have them among their inputs."""
     unknown = set(bound) - {info.name for info in graph.inputs}
     if unknown:
         raise fail("a constant must be an input of the model", ", ".join(sorted(unknown)))
     taken = {tensor.name for tensor in graph.initializers} | set(bound)
-    free = [info for info in graph.inputs if info.name not in taken]
-    for info in free:
-        readers = [node for node in nodes if info.name in node.inputs]
-        casts = readers and info.name not in outputs and all(_casts_to_float(node) for node in readers)
-        if not (is_float(info.dtype) or info.dtype == _BOOL or casts or not (readers or info.name in outputs)):
+    return [info for info in graph.inputs if info.name not in taken]
+
+
+def _check_types(inputs: list[ValueInfo], nodes: list[NodeProto], outputs: tuple[str, ...]) -> None:
+    """An input of integers must be cast to floating point wherever it is read, or be read by nobody."""
+    readers: dict[str, list[NodeProto]] = {info.name: [] for info in inputs}
+    for node in nodes:
+        for name in set(node.inputs) & readers.keys():
+            readers[name].append(node)
+    for info in inputs:
+        is_used = readers[info.name] or info.name in outputs
+        is_cast = info.name not in outputs and all(_casts_to_float(node) for node in readers[info.name])
+        if is_used and not (is_float(info.dtype) or info.dtype == _BOOL or is_cast):
             name = DTYPES[info.dtype].name if info.dtype in DTYPES else f"of type {info.dtype}"
             rule = f"an input must be floating point, or bound: constants={{'{info.name}': array}}"
             raise NotImplementedError(f"[load] {rule}. Got '{info.name}', {name}.")
-    return free
 
 
 def _read_attributes(nodes: list[NodeProto], tensors: Tensors) -> None:

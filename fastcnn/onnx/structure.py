@@ -5,6 +5,7 @@ ordered() returns the nodes that the wanted outputs need, each after those that 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from fastcnn.onnx.model import GraphProto, ModelProto, NodeProto
@@ -57,7 +58,7 @@ def _definitions(graph: GraphProto) -> tuple[set[str], dict[str, NodeProto]]:
 
 
 def _repeated(names: list[str]) -> str:
-    return ", ".join(sorted({f"'{name}'" for name in names if names.count(name) > 1})[:5])
+    return ", ".join([f"'{name}'" for name, count in Counter(names).items() if count > 1][:5])
 
 
 def ordered(graph: GraphProto, wanted: Iterable[str]) -> list[NodeProto]:

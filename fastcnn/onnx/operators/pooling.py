@@ -85,11 +85,11 @@ def _counts(size: int, window: Window, i: int, ceil_mode: bool, include: bool) -
     starts = np.arange(_outputs(size, window, i, ceil_mode)) * window.stride[i]
     end = size + before + after
     first, last = (0, end) if include else (before, before + size)
-    inside = np.zeros(len(starts), np.int64)
-    for tap in range(min(window.kernel[i], end)):
-        at = starts + tap * window.dilation[i]
-        inside += (at >= first) & (at < last)
-    return inside
+    step = window.dilation[i]
+    lower = np.maximum(0, -((starts - first) // step))  # the first tap at `first` or later: a ceiling, written as a floor
+    upper = np.minimum(window.kernel[i], -((starts - last) // step))
+    found: AnyArray = np.maximum(0, upper - lower)
+    return found
 
 
 def _window_sums(call: Call, x: Value, window: Window, outputs: list[int]) -> Value:
