@@ -57,7 +57,7 @@ class Program:
     def steps(self) -> list[dict[str, Any]]: ...
 
 class Optimizer:
-    def __init__(self, kind: str, parameters: Sequence[Parameter]) -> None: ...
+    def __init__(self, kind: str, parameters: Sequence[Parameter], groups: Sequence[int] = ()) -> None: ...
     def state(self) -> dict[str, list[NDArray[np.float32]]]: ...
     def load_state(self, slots: Mapping[str, Sequence[ArrayLike]]) -> None: ...
     steps: int
@@ -72,7 +72,7 @@ class TrainingProgram:
         self,
         inputs: Sequence[ArrayLike],
         optimizer: Optimizer,
-        hyper: Mapping[str, float],
+        groups: Sequence[Mapping[str, float]],
         clip_norm: float = 0.0,
         threads: int = 0,
         seed: int = 0,

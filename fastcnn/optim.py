@@ -1,28 +1,39 @@
 """Optimizers, with PyTorch's names, defaults and arithmetic. The update itself runs in the core, over all parameters at once.
 
-An optimizer is made without parameters: it keeps its state for the network that it was last used with.
+An optimizer is made without parameters: it keeps its state for the network that it was last used with. Groups of parameters may have
+hyperparameters of their own: Adam(1e-3, groups=[{"params": net.features, "lr": 1e-5}]).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from fastcnn import _core
 from fastcnn.arguments import flag, number
+from fastcnn.registry import Registry
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
 
+Groups = Sequence[Mapping[str, Any]]
+
 
 class Optimizer:
-    """lr may be set at any time; it counts from the next step on."""
+    """lr may be set at any time; it counts from the next step on.
+
+    groups: each a mapping, "params" to a module, a parameter or several, and names of hyperparameters to their values there. What a group
+    does not say, and what is in no group, is as for the whole. `groups` is the list of these mappings; their values may be changed like lr.
+    """
 
     kind: ClassVar[str]
 
-    def __init__(self, lr: float, **hyper: float) -> None:
+    def __init__(self, lr: float, groups: Groups, **hyper: float) -> None:
         self._hyper = {"lr": 0.0, **hyper}
         self.lr = lr
+        self.groups = [{**group, "params": _members(self, group)} for group in groups]
+        self.hyper()  # checks them
         self._parameters: list[_core.Parameter] = []
+        self._places: list[int] = []
         self._core: _core.Optimizer | None = None
 
     @property
@@ -34,9 +45,19 @@ class Optimizer:
     def lr(self, value: float) -> None:
         self._hyper["lr"] = _positive(self, "lr", value)
 
-    def hyper(self) -> dict[str, float]:
-        """What the core needs to know for a step."""
-        return self._hyper
+    def hyper(self) -> list[dict[str, float]]:
+        """What the core needs to know for a step: for parameters of no group, then for each group."""
+        return [self._hyper, *(self._hyper | self._values(group) for group in self.groups)]
+
+    def _values(self, group: Mapping[str, Any]) -> dict[str, float]:
+        """The hyperparameters that a group has of its own."""
+        given = {name: value for name, value in group.items() if name != "params"}
+        if "betas" in given:
+            given["beta1"], given["beta2"] = _betas(self, given.pop("betas"))
+        unknown = [name for name in given if name not in self._hyper]
+        if unknown:
+            raise ValueError(f"[{type(self).__name__}] a group has params and {', '.join(self._hyper)}. Got {', '.join(unknown)}.")
+        return {name: float(value) if name == "nesterov" else _positive(self, name, value) for name, value in given.items()}
 
     @property
     def copies(self) -> int:
@@ -45,14 +66,30 @@ class Optimizer:
 
     def bind(self, parameters: Sequence[_core.Parameter]) -> _core.Optimizer:
         """The state for these parameters: that of the last time if they are the same, else a new one."""
+        places = self.places(parameters)
         same = len(parameters) == len(self._parameters) and all(a is b for a, b in zip(parameters, self._parameters, strict=True))
-        if self._core is None or not same:
-            self._parameters = list(parameters)
-            self._core = _core.Optimizer(self.kind, self._parameters)
+        if self._core is None or not same or places != self._places:
+            self._parameters, self._places = list(parameters), places
+            self._core = _core.Optimizer(self.kind, self._parameters, places)
         return self._core
 
+    def places(self, parameters: Sequence[_core.Parameter]) -> list[int]:
+        """The group of each of a network's parameters, 0 for none. Frozen ones may be in groups, they are not trained."""
+        where, found = type(self).__name__, dict[int, int]()
+        known = {id(parameter) for parameter in parameters}
+        for i, group in enumerate(self.groups, 1):
+            for parameter in group["params"]:
+                if found.setdefault(id(parameter), i) != i:
+                    raise ValueError(
+                        f"[{where}] a parameter must be in one group at most. Got one in groups {found[id(parameter)]} and {i}."
+                    )
+                if parameter.requires_grad and id(parameter) not in known:
+                    raise ValueError(f"[{where}] groups must hold parameters of the network. Got another in group {i}.")
+        return [found.get(id(parameter), 0) for parameter in parameters]
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value:g}' for name, value in self._hyper.items())})"
+        texts = [f"{name}={value:g}" for name, value in self._hyper.items()] + ([f"groups={len(self.groups)}"] if self.groups else [])
+        return f"{type(self).__name__}({', '.join(texts)})"
 
 
 class SGD(Optimizer):
@@ -60,15 +97,25 @@ class SGD(Optimizer):
 
     kind = "sgd"
 
-    def __init__(self, lr: float = 1e-3, momentum: float = 0.0, weight_decay: float = 0.0, nesterov: bool = False) -> None:
+    def __init__(
+        self,
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        groups: Groups = (),
+    ) -> None:
         momentum = _positive(self, "momentum", momentum)
         if flag("SGD", "nesterov", nesterov) and momentum == 0:
             raise ValueError("[SGD] nesterov needs momentum. Got momentum=0.")
-        super().__init__(lr, momentum=momentum, nesterov=float(nesterov), weight_decay=_positive(self, "weight_decay", weight_decay))
+        super().__init__(
+            lr, groups, momentum=momentum, nesterov=float(nesterov), weight_decay=_positive(self, "weight_decay", weight_decay)
+        )
 
     @property
     def copies(self) -> int:
-        return 1 if self._hyper["momentum"] else 0
+        return 1 if any(group["momentum"] for group in self.hyper()) else 0
 
 
 class Adagrad(Optimizer):
@@ -76,9 +123,11 @@ class Adagrad(Optimizer):
 
     kind = "adagrad"
 
-    def __init__(self, lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0, eps: float = 1e-10) -> None:
+    def __init__(
+        self, lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0, eps: float = 1e-10, *, groups: Groups = ()
+    ) -> None:
         values = {"lr_decay": lr_decay, "weight_decay": weight_decay, "eps": eps}
-        super().__init__(lr, **{name: _positive(self, name, value) for name, value in values.items()})
+        super().__init__(lr, groups, **{name: _positive(self, name, value) for name, value in values.items()})
 
 
 class RMSprop(Optimizer):
@@ -86,14 +135,23 @@ class RMSprop(Optimizer):
 
     kind = "rmsprop"
 
-    def __init__(self, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0, momentum: float = 0.0) -> None:
+    def __init__(
+        self,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        *,
+        groups: Groups = (),
+    ) -> None:
         values = {"eps": eps, "weight_decay": weight_decay, "momentum": momentum}
         rest = {name: _positive(self, name, value) for name, value in values.items()}
-        super().__init__(lr, alpha=_fraction(self, "alpha", alpha), **rest)
+        super().__init__(lr, groups, alpha=_fraction(self, "alpha", alpha), **rest)
 
     @property
     def copies(self) -> int:
-        return 2 if self._hyper["momentum"] else 1
+        return 2 if any(group["momentum"] for group in self.hyper()) else 1
 
 
 class Adam(Optimizer):
@@ -101,10 +159,18 @@ class Adam(Optimizer):
 
     kind = "adam"
 
-    def __init__(self, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        *,
+        groups: Groups = (),
+    ) -> None:
         beta1, beta2 = _betas(self, betas)
         rest = {"eps": _positive(self, "eps", eps), "weight_decay": _positive(self, "weight_decay", weight_decay)}
-        super().__init__(lr, beta1=beta1, beta2=beta2, **rest)
+        super().__init__(lr, groups, beta1=beta1, beta2=beta2, **rest)
 
     @property
     def copies(self) -> int:
@@ -116,8 +182,16 @@ class AdamW(Adam):
 
     kind = "adamw"
 
-    def __init__(self, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 1e-2) -> None:
-        super().__init__(lr, betas, eps, weight_decay)
+    def __init__(
+        self,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        *,
+        groups: Groups = (),
+    ) -> None:
+        super().__init__(lr, betas, eps, weight_decay, groups=groups)
 
 
 def named(optimizer: Any) -> Optimizer:
@@ -131,6 +205,17 @@ def named(optimizer: Any) -> Optimizer:
         raise ValueError(f"[optim] an optimizer's name must be one of {', '.join(kinds)}. Got {optimizer!r}.")
     made: Optimizer = kinds[optimizer]()
     return made
+
+
+def _members(optimizer: Optimizer, group: Mapping[str, Any]) -> list[_core.Parameter]:
+    """The parameters of a group as a list."""
+    params = group.get("params") if isinstance(group, Mapping) else None
+    if isinstance(params, Registry):
+        return list(params.parameters())
+    members = [params] if isinstance(params, _core.Parameter) else list(params) if isinstance(params, (list, tuple, Iterator)) else []
+    if not members or not all(isinstance(member, _core.Parameter) for member in members):
+        raise TypeError(f"[{type(optimizer).__name__}] a group's params must be a module, a parameter or several. Got {params!r}.")
+    return members
 
 
 def _positive(optimizer: Optimizer, name: str, value: float) -> float:

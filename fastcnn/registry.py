@@ -7,6 +7,7 @@ which they were first set. Only a buffer (state that is saved but not trained) i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from os import PathLike
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from fastcnn._core import Parameter
 from fastcnn.arguments import flag
 from fastcnn.arrays import AnyArray, ArrayLike, numeric
 
-__all__ = ["LoadedKeys", "Registry"]
+__all__ = ["LoadedKeys", "Registry", "given_state"]
 
 Self = TypeVar("Self", bound="Registry")
 
@@ -155,11 +156,13 @@ class Registry:
         """Copies of all parameters and buffers under PyTorch's keys."""
         return {key: tensor.numpy() if isinstance(tensor, Parameter) else tensor.copy() for key, tensor in self._tensors()}
 
-    def load_state_dict(self, state: Mapping[str, ArrayLike], strict: bool = True) -> LoadedKeys:
-        """Takes over values by key. All is checked first: an error leaves the network as it was.
+    def load_state_dict(self, state: Mapping[str, Any] | str | PathLike[str], strict: bool = True) -> LoadedKeys:
+        """Takes over values by key: arrays, tensors of PyTorch, or the path of a safetensors file.
 
-        strict: ValueError if a key is missing or unknown. Shapes must fit in any case.
+        All is checked first: an error leaves the network as it was. strict: ValueError if a key is missing or unknown. Shapes must fit in
+        any case.
         """
+        state = given_state(state)
         tensors = dict(self._tensors())
         missing = [key for key in tensors if key not in state]
         unexpected = [key for key in state if key not in tensors]
@@ -192,3 +195,16 @@ class Registry:
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
+
+
+def given_state(state: Any) -> Mapping[str, Any]:
+    """What load_state_dict is given, a mapping or a path, as a mapping."""
+    if isinstance(state, (str, PathLike)):
+        from fastcnn.io import load_state
+
+        return load_state(state)
+    if not isinstance(state, Mapping):
+        raise TypeError(
+            f"[load_state_dict] the state must be a mapping of keys to arrays, or the path of a file. Got {type(state).__name__}."
+        )
+    return state

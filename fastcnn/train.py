@@ -86,6 +86,8 @@ class Fit:
             "samples": len(self.x),
             "optimizer": self.trainer.optimizer.kind,
             "loss": self.trainer.loss.name,
+            "frozen": [key for key, parameter in self.trainer.net.named_parameters() if not parameter.requires_grad],
+            "groups": self.trainer.places,
             "validation": self.validation is not None,
         }
 
@@ -95,7 +97,9 @@ class Fit:
             return
         saved = read_checkpoint(path)
         there = saved.settings
-        wrong = [f"{key}={there.get(key)} there, {value} here" for key, value in self.settings().items() if there.get(key) != value]
+        wrong = [
+            f"{key}={there.get(key)!s:.200} there, {value!s:.200} here" for key, value in self.settings().items() if there.get(key) != value
+        ]
         if wrong:
             raise ValueError(f"[fit] a training is resumed with the arguments that it had. Got {'; '.join(wrong)}.")
         self.trainer.state.load_state(saved.slots)

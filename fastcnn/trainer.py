@@ -89,6 +89,7 @@ class Trainer:
         self._threads = 0 if threads is None else whole("Trainer", "threads", threads, 1)
         self._parameters = trained_parameters("Trainer", net)
         self.state = self.optimizer.bind(self._parameters)
+        self.places = self.optimizer.places(self._parameters)  # the group of each
         self._arenas = _core.ArenaPool()
         self._plans: dict[Shape, TrainingPlan] = {}
         self.batch_shape = shape_of("Trainer", batch_shape)
@@ -111,8 +112,8 @@ class Trainer:
         targets = self.loss.targets(y, plan.output)
         if len(targets) != len(images):
             raise ValueError(f"[Trainer] there must be a target for each sample. Got {len(images)} samples, {len(targets)} targets.")
-        hyper = self.optimizer.hyper()
-        results = plan.program.step([images, targets], self.state, hyper, self._clip_norm, self._threads, self.seed, self.steps)
+        groups = self.optimizer.hyper()
+        results = plan.program.step([images, targets], self.state, groups, self._clip_norm, self._threads, self.seed, self.steps)
         for counter in plan.counters:
             counter += 1
         self.steps += 1

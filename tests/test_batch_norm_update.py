@@ -70,7 +70,7 @@ def test_training_step_writes_the_statistics(isa: str, rng: np.random.Generator)
     optimizer = _core.Optimizer("sgd", [network.weight])
     x = rng.uniform(-1, 1, network.shape).astype(np.float32)
     wanted, weight = network.expected(x, 0.1), network.weight.numpy()
-    loss = training.step([x, np.zeros_like(x)], optimizer, {"lr": 0.1})[0]
+    loss = training.step([x, np.zeros_like(x)], optimizer, [{"lr": 0.1}])[0]
     check(network, wanted)
     assert np.isfinite(loss)
     assert not np.array_equal(network.weight.numpy(), weight)
@@ -88,7 +88,7 @@ def test_a_loss_that_is_not_finite_writes_nothing(isa: str, rng: np.random.Gener
     with pytest.raises(
         FloatingPointError, match=r"^\[fit\] the loss must be finite\. Got loss=(nan|inf) at step 12, learning rate 0\.1\.$"
     ):
-        training.step([x, target], optimizer, {"lr": 0.1}, iteration=12)
+        training.step([x, target], optimizer, [{"lr": 0.1}], iteration=12)
     for got, kept in zip((*network.statistics(), network.weight.numpy()), (*before, weight), strict=True):
         np.testing.assert_array_equal(got, kept)
     assert (network.mean.version, optimizer.steps) == (version, 0)

@@ -14,13 +14,16 @@ from zoo_networks import LARGE, images, make, with_statistics
 
 import fastcnn as fc
 from fastcnn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
-from fastcnn.onnx_export import operators
+from fastcnn.compiled import traced
+from fastcnn.onnx_export import elementwise, operators
+from fastcnn.value import add_node, add_nodes
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 
 Array = np.ndarray
-ROOT = Path(__file__).parent.parent
+CPP = Path(__file__).parent.parent / "cpp"
+CORE = {line[11:-1] for line in (CPP / "ops" / "ops.inc").read_text().splitlines() if line.startswith("FASTCNN_OP(")}
 
 
 def exported(net: fc.Module, path: Path, shape: Any) -> Any:
@@ -125,6 +128,63 @@ CASES: dict[str, fc.Module] = {
 CASES |= {kind: getattr(fc, kind)() for kind in ("ReLU", "Sigmoid", "Tanh", "SiLU", "GELU", "Mish", "Hardswish", "Hardsigmoid", "Identity")}
 
 
+def op(name: str, *, of: Callable[[fc.Value], fc.Value] = lambda x: x, **attributes: Any) -> fc.Module:
+    """An operator of the core, of a function of x."""
+    return function(lambda x: add_node(name, [of(x)], attributes))
+
+
+def positive(x: fc.Value) -> fc.Value:
+    return x * x + 0.5
+
+
+ACTIVATIONS = {"elu": (0.5, 0.0), "leaky_relu": (0.1, 0.0), "clipped": (-1.0, 2.0), "selu": (1.67, 1.05), "hardsigmoid": (0.3, 0.4)}
+ACTIVATIONS |= {kind: (1.7, 0.0) for kind in ("power", "log", "sqrt", "reciprocal")}
+CASES |= {
+    f"activation {kind}": op("activation", of=positive if ab == (1.7, 0.0) else lambda x: x, kind=kind, a=ab[0], b=ab[1])
+    for kind, ab in {**dict.fromkeys([*elementwise.PLAIN, *elementwise.WITH_NUMBERS], (0.0, 0.0)), **ACTIVATIONS}.items()
+}
+CASES |= {
+    f"reduce {kind}": op("reduce", of=lambda x: x * 0.3, kind=kind, axes=[1, 3], keepdims=kind in ("sum", "l2", "product"))
+    for kind in ("sum", "mean", "max", "min", "l1", "l2", "sum_square", "product", "log_sum_exp")
+}
+PADDED = [-1, -1, *range(9), -1]
+CASES |= {
+    "reduce nothing": op("reduce", kind="l1", axes=[], keepdims=True),
+    "transpose": op("transpose", axes=[3, 0, 2, 1]),
+    "take": op("take", axis=1, indices=[5, 0, 0, 3], value=0.0),
+    "take with steps": op("take", axis=3, indices=[0, 2, 4, 6, 8, 10], value=0.0),
+    "take with padding": op("take", axis=2, indices=PADDED, value=1.5),
+    "take with holes": op("take", axis=2, indices=[-1, 3, -1, 0, 2], value=-1.5),
+    "resample columns": op("resample", axis=3, taps=2, indices=[0, 1, 3, 4, 9, 10], weights=[0.5, 0.5, 0.25, 0.75, 1.0, 0.0]),
+    "resample rows": op("resample", axis=2, taps=1, indices=[8, 0, 0], weights=[1.0, 2.0, -1.0]),
+    "resample channels": op("resample", axis=1, taps=2, indices=[0, 0, 3, 5], weights=[0.5, 0.5, 0.25, 0.75]),
+    "expand": op("expand", of=lambda x: x[:, :, :1], shape=[6, 4, 11]),
+    "expand nothing": function(lambda x: add_node("expand", [x], {"shape": list(x.shape)})),
+    "expand to the batch": function(lambda x: add_node("expand", [x[0].mean((1, 2))], {"shape": [x.shape[0], 6]})),
+    "expand along the batch": function(lambda x: add_node("expand", [x[:, :1]], {"shape": list(x.shape)})),
+    "matmul": function(lambda x: add_node("matmul", [x, x.sigmoid().reshape(x.shape[0], 6, 11, 9)], {})),
+    "matmul transposed": function(lambda x: add_node("matmul", [x, x.sigmoid()], {"transpose_b": True})),
+    "matmul transposed first": function(lambda x: add_node("matmul", [x, x.sigmoid()], {"transpose_a": True})),
+    "normalize": op("normalize", axes=2, eps=1e-3),
+    "arg max": op("arg_max", of=lambda x: fc.concat([x, x], 3), axis=3, keepdims=False, last=False),
+    "last arg max": op("arg_max", of=lambda x: fc.concat([x, x], 3), axis=3, keepdims=True, last=True),
+    "top k": function(lambda x: add_nodes("top_k", [x], {"axis": 1, "k": 3, "largest": True})),
+    "least k": function(lambda x: add_nodes("top_k", [x], {"axis": 2, "k": 4, "largest": False})),
+}
+CASES |= {
+    name: function(lambda x, name=name: add_node(name, [positive(x), positive(x[:, :1])], {}))
+    for name in {"subtract", "divide", "minimum", "maximum", "power"} & CORE
+}
+if "where" in CORE:
+    CASES |= {
+        f"compare {kind}": function(lambda x, kind=kind: add_node("compare", [x, fc.relu(x)], {"kind": kind}))
+        for kind in elementwise.COMPARISONS
+    }
+    CASES["where"] = function(lambda x: add_node("where", [fc.relu(x), x, x[:, :1] * 2.0], {}))
+if "conv_transpose2d" in CORE:
+    CASES["transposed convolution"] = fc.ConvTranspose2d(6, 4, (3, 4), (2, 3), 1, (1, 2), 2, dilation=2, seed=0)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_layer(name: str, tmp_path: Path, rng: np.random.Generator) -> None:
     net = CASES[name]
@@ -133,12 +193,16 @@ def test_layer(name: str, tmp_path: Path, rng: np.random.Generator) -> None:
         agrees(net, session, rng.uniform(-4, 4, (batch, 6, 9, 11)).astype(np.float32))
 
 
-def test_every_operator_is_exported() -> None:
+def test_every_operator_is_exported_and_tested() -> None:
     """All of the core's that evaluation may meet: not those of training, and not those that passes make."""
-    ops = {line[11:-1] for line in (ROOT / "cpp" / "ops" / "ops.inc").read_text().splitlines() if line.startswith("FASTCNN_OP(")}
-    training = {op for op in ops if "backward" in op or "training" in op or op.endswith("_update")} | {"dropout", "cross_entropy", "mse"}
-    passes = {"channel_sum", "column_sum", "conv2d_prepare", "reduce_to", "reorder"} | {op for op in ops if op.startswith("fold")}
-    assert set(operators.OPERATORS) == ops - training - passes
+    training = {op for op in CORE if "backward" in op or "training" in op or op.endswith("_update")} | {"dropout", "cross_entropy", "mse"}
+    passes = {"channel_sum", "column_sum", "conv2d_prepare", "reduce_to", "reorder", "fold_batch_norm"}
+    wanted = CORE - training - passes
+    assert wanted <= set(operators.OPERATORS)
+    used = {node["op"] for net in CASES.values() for node in traced(net, [(2, 6, 9, 11)])[0].graph.nodes()}
+    assert used == wanted
+    kinds = {line[19:].partition(")")[0] for line in (CPP / "kernels" / "activations.inc").read_text().splitlines() if line[0] == "F"}
+    assert {*elementwise.PLAIN, *elementwise.WITH_NUMBERS} == kinds == {name[11:] for name in CASES if name.startswith("activation ")}
 
 
 # ---- the file --------------------------------------------------------------------------------------------------------------------------

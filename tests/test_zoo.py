@@ -31,6 +31,7 @@ PUBLISHED = {
     "resnet56": (853_018, 0xE4018017),
     "squeezenet1_0": (1_248_424, 0x92BE5D13),
     "squeezenet1_1": (1_235_496, 0x477EC8A0),
+    "unet": (31_030_658, 0),
     "vgg11": (132_863_336, 0xB4F07EAD),
     "vgg11_bn": (132_868_840, 0x2948C50A),
     "vgg13": (133_047_848, 0x575781D2),
@@ -41,6 +42,9 @@ PUBLISHED = {
     "vgg19_bn": (143_678_248, 0xED3966EE),
     "zfnet": (62_357_608, 0xF4F9FCD0),
 }
+
+
+OUTPUTS = {"lenet5": (2, 10), "resnet20": (2, 10), "resnet56": (2, 10), "unet": (2, 2, 32, 32)}
 
 
 def count(net: fc.Module) -> int:
@@ -68,7 +72,7 @@ def test_structure(name: str) -> None:
     if not name.startswith("vgg") or name == "vgg11_bn":
         x = images(name, 2)
         y = net(x)
-        assert y.shape == (2, 10 if name in ("lenet5", "resnet20", "resnet56") else 1000)
+        assert y.shape == OUTPUTS.get(name, (2, 1000))
         assert np.isfinite(y).all()
 
 
@@ -158,6 +162,8 @@ def test_first_values_are_by_he() -> None:
 def test_training_steps(name: str) -> None:
     """The loss of one batch falls; and dropout and stochastic depth, left out for that, change it."""
     x, y = images(name, 8), np.arange(8) % 3
+    if name == "unet":
+        y = (x[:, 0] > 0).astype(int) + (x[:, 0] > 2)
     arguments = {key: 0.0 for key in ("dropout", "stochastic_depth") if key in getattr(fc.zoo, name).__wrapped__.__annotations__}
     trainer = fc.Trainer(make(name, classes=3, **arguments), "cross_entropy", fc.optim.SGD(1e-4), x.shape)
     losses = [trainer.step(x, y) for _ in range(4)]
@@ -232,10 +238,16 @@ def test_googlenet_transforms_its_input() -> None:
     np.testing.assert_allclose(transforming(x), want, atol=1e-5 * np.abs(want).max())
 
 
+def test_unet_needs_sizes_that_can_be_halved() -> None:
+    with pytest.raises(ValueError, match=r"^\[unet\] height and width must be multiples of 16\. Got 32x40\.$"):
+        make("unet", width=2)(np.zeros((1, 1, 32, 40)))
+    assert make("unet", classes=5, channels=3, width=2)(np.zeros((1, 3, 16, 48))).shape == (1, 5, 16, 48)
+
+
 # ---- files -----------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["lenet5", "resnet20", "squeezenet1_1", "mobilenet_v2", "densenet121", "efficientnet_b0"])
+@pytest.mark.parametrize("name", ["lenet5", "resnet20", "squeezenet1_1", "mobilenet_v2", "densenet121", "efficientnet_b0", "unet"])
 def test_saved_and_loaded(name: str, tmp_path: Path) -> None:
     net, x = make(name, classes=5, seed=9), images(name, 2)
     net.save(tmp_path / "net.safetensors")

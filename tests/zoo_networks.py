@@ -7,7 +7,7 @@ import numpy as np
 import fastcnn as fc
 
 # The smallest images, or nearly, that a network takes; others take any from 32x32 on.
-IMAGES = {"alexnet": (3, 63, 64), "lenet5": (1, 32, 32), "squeezenet1_0": (3, 47, 49), "zfnet": (3, 224, 224)}
+IMAGES = {"alexnet": (3, 63, 64), "lenet5": (1, 32, 32), "squeezenet1_0": (3, 47, 49), "unet": (1, 32, 32), "zfnet": (3, 224, 224)}
 LARGE = tuple(name for name in fc.zoo.__all__ if name.startswith(("vgg", "alexnet", "zfnet")))  # from 61 to 144 million parameters
 SMALL = tuple(name for name in fc.zoo.__all__ if name not in LARGE)
 

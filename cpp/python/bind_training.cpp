@@ -20,7 +20,9 @@ struct BoundOptimizer {
   Parameters parameters;
   Optimizer optimizer;
 
-  BoundOptimizer(const std::string& kind, Parameters list) : parameters(std::move(list)), optimizer(kind, sizes(parameters)) {}
+  BoundOptimizer(const std::string& kind, Parameters list, std::vector<std::size_t> groups)
+      : parameters(std::move(list)),
+        optimizer(kind, sizes(parameters), groups.empty() ? std::vector<std::size_t>(parameters.size(), 0) : std::move(groups)) {}
 
   static std::vector<Index> sizes(const Parameters& parameters) {
     std::vector<Index> out;
@@ -70,9 +72,10 @@ std::unique_ptr<TrainingProgram> make_training(const Graph& graph, ValueId loss,
   return std::make_unique<TrainingProgram>(graph, loss, parameters, kernels_for(isa), std::move(arenas));
 }
 
-py::list step(TrainingProgram& training, const std::vector<py::object>& inputs, BoundOptimizer& optimizer,
-              const std::map<std::string, double>& hyper, double clip_norm, int threads, std::uint64_t seed, std::uint64_t iteration) {
+py::list step(TrainingProgram& training, const std::vector<py::object>& inputs, BoundOptimizer& optimizer, const std::vector<Hyper>& groups,
+              double clip_norm, int threads, std::uint64_t seed, std::uint64_t iteration) {
   require(threads >= 0 && threads <= kMaxThreads, "fit", join("threads must be between 0 and ", kMaxThreads), threads);
+  require(!groups.empty(), "fit", "there must be hyperparameters for one group at least", groups.size());
   require(clip_norm >= 0, "fit", "clip_norm must not be negative", clip_norm);
   const std::vector<py::array> arrays = input_arrays(training.program(), inputs);
   std::vector<const TensorType*> types = output_types(training.program());
@@ -83,7 +86,7 @@ py::list step(TrainingProgram& training, const std::vector<py::object>& inputs, 
   float loss = 0;
   {
     const py::gil_scoped_release release;
-    const TrainingProgram::Update update{optimizer.optimizer, hyper, clip_norm};
+    const TrainingProgram::Update update{optimizer.optimizer, groups, clip_norm};
     loss = training.step(from.data(), to.data(), update, {.threads = threads, .seed = seed, .iteration = iteration});
   }
   py::list out;
@@ -102,7 +105,8 @@ py::dict training_memory(const TrainingProgram& training) {
 
 void bind_training(py::module_& module) {
   py::class_<BoundOptimizer>(module, "Optimizer")
-      .def(py::init<const std::string&, Parameters>(), py::arg("kind"), py::arg("parameters"))
+      .def(py::init<const std::string&, Parameters, std::vector<std::size_t>>(), py::arg("kind"), py::arg("parameters"),
+           py::arg("groups") = std::vector<std::size_t>())
       .def("state", &BoundOptimizer::state)
       .def("load_state", &BoundOptimizer::load_state, py::arg("slots"))
       .def_property(
@@ -116,7 +120,7 @@ void bind_training(py::module_& module) {
   py::class_<TrainingProgram>(module, "TrainingProgram")
       .def(py::init(&make_training), py::arg("graph"), py::arg("loss"), py::arg("parameters"), py::arg("isa") = "",
            py::arg("arenas") = nullptr)
-      .def("step", &step, py::arg("inputs"), py::arg("optimizer"), py::arg("hyper"), py::arg("clip_norm") = 0.0, py::arg("threads") = 0,
+      .def("step", &step, py::arg("inputs"), py::arg("optimizer"), py::arg("groups"), py::arg("clip_norm") = 0.0, py::arg("threads") = 0,
            py::arg("seed") = 0, py::arg("iteration") = 0)
       .def(
           "useful_threads", [](const TrainingProgram& t, int threads) { return t.program().useful_threads(threads); },

@@ -45,8 +45,10 @@ float number(const Kind& kind, const Hyper& hyper, const char* name, double belo
 
 }  // namespace
 
-Optimizer::Optimizer(const std::string& kind, std::vector<Index> sizes) : kind_(kind), sizes_(std::move(sizes)) {
+Optimizer::Optimizer(const std::string& kind, std::vector<Index> sizes, std::vector<std::size_t> groups)
+    : kind_(kind), sizes_(std::move(sizes)), groups_(std::move(groups)) {
   const Kind& known = find_kind(kind);
+  require(groups_.size() == sizes_.size(), "optimizer", "there must be a group for each parameter", groups_.size(), " for ", sizes_.size());
   for (const char* slot : {known.first_slot, known.second_slot})
     if (slot) slots_[slot] = AlignedBuffer();
   for (std::size_t i = 0; i < sizes_.size(); ++i) {
@@ -73,7 +75,20 @@ Index Optimizer::bytes() const {
   return bytes;
 }
 
-void Optimizer::prepare(const Hyper& hyper) {
+void Optimizer::prepare(const std::vector<Hyper>& groups) {
+  const Kind& kind = find_kind(kind_);
+  for (std::size_t group : groups_)
+    require(group < groups.size(), "optimizer", "there must be hyperparameters for each group", "group ", group, " of ", groups.size());
+  std::vector<WeightUpdate> step;
+  for (const Hyper& hyper : groups) step.push_back(constants(hyper));
+  step_ = std::move(step);
+  const bool always = kind_ == "adagrad" || kind_ == "adam" || kind_ == "adamw";
+  if (kind.second_slot) make_slot(kind.second_slot);
+  if (always || std::any_of(step_.begin(), step_.end(), [](const WeightUpdate& group) { return group.keep_first > 0; }))
+    if (kind.first_slot) make_slot(kind.first_slot);
+}
+
+WeightUpdate Optimizer::constants(const Hyper& hyper) const {
   const Kind& kind = find_kind(kind_);
   for (const auto& given : hyper) {
     const bool known =
@@ -88,31 +103,28 @@ void Optimizer::prepare(const Hyper& hyper) {
   step.keep_first = number(kind, hyper, "momentum");
   step.nesterov = number(kind, hyper, "nesterov") != 0;
   require(!step.nesterov || step.keep_first > 0, kind.name, "nesterov needs a momentum", "momentum=", step.keep_first);
-  step_ = step;
-  if (kind_ == "adagrad") step_.rate /= 1 + static_cast<float>(steps) * number(kind, hyper, "lr_decay");
-  if (kind_ == "rmsprop") step_.keep_second = number(kind, hyper, "alpha", 1);
-  if (kind_ == "adam" || kind_ == "adamw") prepare_adam(hyper);
-  const bool momentum = step_.keep_first > 0;
-  if (kind.second_slot) make_slot(kind.second_slot);
-  if (momentum || kind_ == "adagrad" || kind_ == "adam" || kind_ == "adamw") make_slot(kind.first_slot);
+  if (kind_ == "adagrad") step.rate /= 1 + static_cast<float>(steps) * number(kind, hyper, "lr_decay");
+  if (kind_ == "rmsprop") step.keep_second = number(kind, hyper, "alpha", 1);
+  if (kind_ == "adam" || kind_ == "adamw") add_adam_constants(hyper, step);
+  return step;
 }
 
 // Bias correction: step t divides the averages by 1 - beta^t.
-void Optimizer::prepare_adam(const Hyper& hyper) {
+void Optimizer::add_adam_constants(const Hyper& hyper, WeightUpdate& step) const {
   const Kind& kind = find_kind(kind_);
   const auto value = [&](const char* name) {
     const auto found = hyper.find(name);
     return found == hyper.end() ? 0.0 : found->second;
   };
   const double t = static_cast<double>(steps + 1);
-  step_.keep_first = number(kind, hyper, "beta1", 1);
-  step_.keep_second = number(kind, hyper, "beta2", 1);
+  step.keep_first = number(kind, hyper, "beta1", 1);
+  step.keep_second = number(kind, hyper, "beta2", 1);
   if (kind_ == "adamw") {
-    step_.keep_weights = static_cast<float>(1 - value("lr") * value("weight_decay"));
-    step_.weight_decay = 0;
+    step.keep_weights = static_cast<float>(1 - value("lr") * value("weight_decay"));
+    step.weight_decay = 0;
   }
-  step_.rate = static_cast<float>(value("lr") / (1 - std::pow(value("beta1"), t)));
-  step_.root_correction = static_cast<float>(1 / std::sqrt(1 - std::pow(value("beta2"), t)));
+  step.rate = static_cast<float>(value("lr") / (1 - std::pow(value("beta1"), t)));
+  step.root_correction = static_cast<float>(1 / std::sqrt(1 - std::pow(value("beta2"), t)));
 }
 
 void Optimizer::update(const Kernels& kernels, Index begin, Index end, float* const* weights, const float* const* gradients,
@@ -121,10 +133,11 @@ void Optimizer::update(const Kernels& kernels, Index begin, Index end, float* co
   const auto slot_of = [&](const char* name, std::size_t parameter) { return name && has_slot(name) ? slot(name, parameter) : nullptr; };
   for (Index unit = begin; unit < end; ++unit) {
     const Chunk& chunk = chunks_[static_cast<std::size_t>(unit)];
-    WeightUpdate step = step_;
+    WeightUpdate step = step_[groups_[chunk.parameter]];
     step.weights = weights[chunk.parameter] + chunk.start;
     step.gradient = gradients[chunk.parameter] + chunk.start;
-    step.first = slot_of(kind.first_slot, chunk.parameter);
+    const bool momentum_only = kind_ == "sgd" || kind_ == "rmsprop";  // a group without momentum leaves its part of the slot alone
+    step.first = momentum_only && step.keep_first == 0 ? nullptr : slot_of(kind.first_slot, chunk.parameter);
     step.second = slot_of(kind.second_slot, chunk.parameter);
     if (step.first) step.first += chunk.start;
     if (step.second) step.second += chunk.start;

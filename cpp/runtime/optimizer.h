@@ -16,11 +16,12 @@ using Hyper = std::map<std::string, double>;  // "lr", "momentum", ...: see hype
 
 class Optimizer {
  public:
-  // kind: "sgd", "adagrad", "rmsprop", "adam", "adamw"; sizes: elements of each parameter.
-  Optimizer(const std::string& kind, std::vector<Index> sizes);
+  // kind: "sgd", "adagrad", "rmsprop", "adam", "adamw"; sizes: elements of each parameter; groups: the group that each belongs to.
+  Optimizer(const std::string& kind, std::vector<Index> sizes, std::vector<std::size_t> groups);
 
-  // Checks the hyperparameters of the step about to be made, and makes the slots that it needs. Error: `[sgd] rule. Got value.`
-  void prepare(const Hyper& hyper);
+  // Checks the hyperparameters of the step about to be made, those of each group, and makes the slots that one of them needs. Error:
+  // `[sgd] rule. Got value.`
+  void prepare(const std::vector<Hyper>& groups);
 
   // Units begin .. end - 1 of the step: chunks of kChunk elements of the parameters, one parameter after another.
   Index units() const { return static_cast<Index>(chunks_.size()); }
@@ -42,14 +43,16 @@ class Optimizer {
     std::size_t parameter;
     Index start, count;
   };
-  void prepare_adam(const Hyper& hyper);
+  WeightUpdate constants(const Hyper& hyper) const;
+  void add_adam_constants(const Hyper& hyper, WeightUpdate& step) const;
 
   std::string kind_;
   std::vector<Index> sizes_, offsets_;
+  std::vector<std::size_t> groups_;  // of each parameter
   Index elements_ = 0;
   std::vector<Chunk> chunks_;
   std::map<std::string, AlignedBuffer> slots_;
-  WeightUpdate step_{};  // the constants of the step about to be made
+  std::vector<WeightUpdate> step_;  // the constants of the step about to be made, for each group
 };
 
 // The Euclidean norm of all gradients, always summed in the same order.

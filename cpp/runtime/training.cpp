@@ -28,7 +28,7 @@ TrainingProgram::TrainingProgram(Graph graph, ValueId loss, std::vector<std::sha
 
 float TrainingProgram::step(const void* const* inputs, void* const* outputs, const Update& update, const RunOptions& options) {
   const std::lock_guard lock(mutex_);
-  update.optimizer.prepare(update.hyper);
+  update.optimizer.prepare(update.groups);
   if (!gradients_.data()) gradients_ = AlignedBuffer(static_cast<std::size_t>(gradient_bytes()));
   float loss = 0;
   std::vector<void*> all_outputs{&loss};
@@ -39,9 +39,10 @@ float TrainingProgram::step(const void* const* inputs, void* const* outputs, con
   Program::Session session(*program_, inputs, all_outputs.data(), options);
   session.run();
   if (!std::isfinite(loss)) {
-    const auto lr = update.hyper.find("lr");
+    const Hyper& hyper = update.groups.front();
+    const auto lr = hyper.find("lr");
     throw Error(ErrorKind::arithmetic, "fit", "the loss must be finite",
-                join("loss=", loss, " at step ", options.iteration, ", learning rate ", lr == update.hyper.end() ? 0.0 : lr->second));
+                join("loss=", loss, " at step ", options.iteration, ", learning rate ", lr == hyper.end() ? 0.0 : lr->second));
   }
   apply(update, options);
   session.update();

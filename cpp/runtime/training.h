@@ -21,8 +21,8 @@ class TrainingProgram {
 
   struct Update {
     Optimizer& optimizer;
-    const std::map<std::string, double>& hyper;
-    double clip_norm = 0;  // 0: gradients are not clipped
+    const std::vector<Hyper>& groups;  // hyperparameters
+    double clip_norm = 0;              // 0: gradients are not clipped
   };
   // outputs: those of the graph as it was given. Returns the loss. A loss that is not finite is an Error before anything is written.
   float step(const void* const* inputs, void* const* outputs, const Update& update, const RunOptions& options);

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from fastcnn.onnx_export.graph import Node, OnnxGraph
+from fastcnn.onnx_export.graph import BOOL, FLOAT, Node, OnnxGraph
 
-__all__ = ["activation", "prelu", "scale_shift"]
+__all__ = ["activation", "binary", "compare", "prelu", "scale_shift", "where"]
 
 
 def activation(to: OnnxGraph, node: Node) -> str:
@@ -63,6 +63,23 @@ WITH_NUMBERS: dict[str, Callable[[OnnxGraph, str, float, float], str]] = {
     "selu": lambda to, x, a, b: to.node("Selu", x, alpha=a, gamma=b),
     "silu": lambda to, x, a, b: to.node("Mul", x, to.node("Sigmoid", x)),
 }
+
+
+def binary(kind: str) -> Callable[[OnnxGraph, Node], str]:
+    """Operators of two values, which broadcast alike."""
+    return lambda to, node: to.node(kind, *node.inputs)
+
+
+COMPARISONS = {"equal": "Equal", "less": "Less", "less_equal": "LessOrEqual", "greater": "Greater", "greater_equal": "GreaterOrEqual"}
+
+
+def compare(to: OnnxGraph, node: Node) -> str:
+    return to.node("Cast", to.node(COMPARISONS[node.attributes["kind"]], *node.inputs), to=FLOAT)
+
+
+def where(to: OnnxGraph, node: Node) -> str:
+    condition, *choices = node.inputs
+    return to.node("Where", to.node("Cast", condition, to=BOOL), *choices)
 
 
 def prelu(to: OnnxGraph, node: Node) -> str:

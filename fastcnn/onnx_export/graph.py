@@ -11,7 +11,7 @@ from fastcnn._core import Parameter
 from fastcnn.arrays import AnyArray, Shape
 from fastcnn.onnx_export.protobuf import Message
 
-__all__ = ["FLOAT", "INT32", "Dim", "Node", "OnnxGraph", "tensor_info"]
+__all__ = ["BOOL", "FLOAT", "INT32", "Dim", "Node", "OnnxGraph", "tensor_info"]
 
 Dim = int | str  # a size, or the name of one that is open
 FLOAT, INT32, INT64, BOOL = 1, 6, 7, 9  # TensorProto.DataType

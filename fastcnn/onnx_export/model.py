@@ -101,9 +101,8 @@ class _Export:
             [shape(value) for value in ours["outputs"]],
         )
         made = OPERATORS[ours["op"]](self._graph, node)
-        self._names |= zip(
-            ours["outputs"], [made] if isinstance(made, str) else made, strict=False
-        )  # statistics for gradients are left out
+        names = [made] if isinstance(made, str) else made
+        self._names |= zip(ours["outputs"], names, strict=False)  # statistics for gradients have no name
 
     def _operand(self, value: int | None) -> str:
         if value is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastcnn.onnx_export.elementwise import activation, prelu, scale_shift
+from fastcnn.onnx_export.elementwise import activation, binary, compare, prelu, scale_shift, where
 from fastcnn.onnx_export.graph import Node, OnnxGraph
 from fastcnn.onnx_export.pooling import avg_pool, max_pool
 from fastcnn.onnx_export.reduction import arg_max, matmul, normalize, reduce, resample, top_k
@@ -21,6 +21,12 @@ def conv2d(to: OnnxGraph, node: Node) -> str:
     a = node.attributes
     windows = {"kernel_shape": node.shapes[1][2:], "strides": a["stride"], "pads": a["padding"], "dilations": a["dilation"]}
     return to.node("Conv", *node.inputs, **windows, group=a["groups"])
+
+
+def conv_transpose2d(to: OnnxGraph, node: Node) -> str:
+    a = node.attributes
+    windows = {"kernel_shape": node.shapes[1][2:], "strides": a["stride"], "pads": a["padding"], "dilations": a["dilation"]}
+    return to.node("ConvTranspose", *node.inputs, **windows, output_padding=a["output_padding"], group=a["groups"])
 
 
 def linear(to: OnnxGraph, node: Node) -> str:
@@ -58,20 +64,26 @@ def log_softmax(to: OnnxGraph, node: Node) -> str:
 
 OPERATORS: dict[str, Operator] = {
     "activation": activation,
-    "add": lambda to, node: to.node("Add", *node.inputs),
+    "add": binary("Add"),
     "arg_max": arg_max,
     "avg_pool": avg_pool,
     "batch_norm": batch_norm,
+    "compare": compare,
     "concat": concat,
     "conv2d": conv2d,
+    "conv_transpose2d": conv_transpose2d,
+    "divide": binary("Div"),
     "expand": expand,
     "linear": linear,
     "local_response_norm": local_response_norm,
     "log_softmax": log_softmax,
     "matmul": matmul,
     "max_pool": max_pool,
-    "multiply": lambda to, node: to.node("Mul", *node.inputs),
+    "maximum": binary("Max"),
+    "minimum": binary("Min"),
+    "multiply": binary("Mul"),
     "normalize": normalize,
+    "power": binary("Pow"),
     "prelu": prelu,
     "reduce": reduce,
     "resample": resample,
@@ -79,9 +91,11 @@ OPERATORS: dict[str, Operator] = {
     "scale_shift": scale_shift,
     "slice": slice_,
     "softmax": softmax,
+    "subtract": binary("Sub"),
     "take": take,
     "top_k": top_k,
     "transpose": transpose,
+    "where": where,
 }
 
 # Attributes that may follow the batch: they hold -1 then.

@@ -12,6 +12,7 @@ from fastcnn.zoo.mobilenet import mobilenet_v1, mobilenet_v2
 from fastcnn.zoo.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
 from fastcnn.zoo.resnet_cifar import resnet20, resnet56
 from fastcnn.zoo.squeezenet import squeezenet1_0, squeezenet1_1
+from fastcnn.zoo.unet import unet
 from fastcnn.zoo.vgg import vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 from fastcnn.zoo.zfnet import zfnet
 
@@ -32,6 +33,7 @@ __all__ = [
     "resnet152",
     "squeezenet1_0",
     "squeezenet1_1",
+    "unet",
     "vgg11",
     "vgg11_bn",
     "vgg13",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from os import PathLike
+from typing import Any
 
-from fastcnn.arrays import ArrayLike
 from fastcnn.containers import Sequential
 from fastcnn.functional import adaptive_avg_pool2d, concat, relu
 from fastcnn.layers import AvgPool2d, BatchNorm2d, Conv2d, Linear, MaxPool2d, ReLU
 from fastcnn.module import Module
-from fastcnn.registry import LoadedKeys
+from fastcnn.registry import LoadedKeys, given_state
 from fastcnn.value import Value
 from fastcnn.zoo.base import network
 
@@ -75,10 +76,10 @@ class DenseNet(Module):
     def forward(self, x: Value) -> Value:
         return self.classifier(adaptive_avg_pool2d(relu(self.features(x)), (1, 1)).flatten(1))
 
-    def load_state_dict(self, state: Mapping[str, ArrayLike], strict: bool = True) -> LoadedKeys:
+    def load_state_dict(self, state: Mapping[str, Any] | str | PathLike[str], strict: bool = True) -> LoadedKeys:
         """As for every module; and the keys of torchvision's file, which says norm.1 for norm1, are understood, too."""
         dotted = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
-        return super().load_state_dict({dotted.sub(r"\1\2", key): values for key, values in state.items()}, strict)
+        return super().load_state_dict({dotted.sub(r"\1\2", key): values for key, values in given_state(state).items()}, strict)
 
 
 @network

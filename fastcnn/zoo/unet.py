@@ -1,0 +1,49 @@
+"""U-Net: Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical image segmentation", 2015."""
+
+from __future__ import annotations
+
+from fastcnn.arguments import whole
+from fastcnn.containers import ModuleList, Sequential
+from fastcnn.functional import concat, interpolate, max_pool2d
+from fastcnn.layers import Conv2d, ReLU
+from fastcnn.module import Module
+from fastcnn.value import Value
+from fastcnn.zoo.base import network
+
+__all__ = ["UNet", "unet"]
+
+
+def _two_convolutions(inputs: int, outputs: int) -> Sequential:
+    return Sequential(Conv2d(inputs, outputs, 3, padding=1), ReLU(), Conv2d(outputs, outputs, 3, padding=1), ReLU())
+
+
+class UNet(Module):
+    """Four times half as large and twice as wide, and back; on the way back each size also sees what came down at that size.
+
+    An "up-convolution" is nearest upsampling, then 2x2. All are padded, so that the output is as large as the input; the paper's are not,
+    and what came down is cropped there.
+    """
+
+    def __init__(self, classes: int, channels: int, width: int) -> None:
+        widths = [whole("unet", "width", width, 1) << level for level in range(5)]
+        self.down = ModuleList(_two_convolutions(*pair) for pair in zip([channels, *widths], widths, strict=False))
+        self.widen = ModuleList(Conv2d(2 * w, w, 2, padding="same") for w in reversed(widths[:-1]))
+        self.up = ModuleList(_two_convolutions(2 * w, w) for w in reversed(widths[:-1]))
+        self.head = Conv2d(widths[0], classes, 1)
+
+    def forward(self, x: Value) -> Value:
+        if x.ndim == 4 and (x.shape[2] % 16 or x.shape[3] % 16):
+            raise ValueError(f"[unet] height and width must be multiples of 16. Got {x.shape[2]}x{x.shape[3]}.")
+        seen = []
+        for level, block in enumerate(self.down):
+            x = block(max_pool2d(x, 2) if level else x)
+            seen.append(x)
+        for before, widen, block in zip(reversed(seen[:-1]), self.widen, self.up, strict=True):
+            x = block(concat([before, widen(interpolate(x, scale_factor=2))], 1))
+        return self.head(x)
+
+
+@network
+def unet(classes: int = 2, seed: int | None = 0, channels: int = 1, width: int = 64) -> UNet:
+    """(N, channels, H, W), H and W multiples of 16 -> (N, classes, H, W). 31,030,658 parameters; the paper has no count."""
+    return UNet(classes, channels, width)
