@@ -13,8 +13,8 @@ from small_nets import Lambda, lenet
 from zoo_networks import LARGE, images, make, with_statistics
 
 import fastcnn as fc
-from fastcnn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
 from fastcnn.compiled import traced
+from fastcnn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
 from fastcnn.onnx_export import elementwise, operators
 from fastcnn.value import add_node, add_nodes
 
@@ -138,7 +138,7 @@ def positive(x: fc.Value) -> fc.Value:
 
 
 ACTIVATIONS = {"elu": (0.5, 0.0), "leaky_relu": (0.1, 0.0), "clipped": (-1.0, 2.0), "selu": (1.67, 1.05), "hardsigmoid": (0.3, 0.4)}
-ACTIVATIONS |= {kind: (1.7, 0.0) for kind in ("power", "log", "sqrt", "reciprocal")}
+ACTIVATIONS |= dict.fromkeys(("power", "log", "sqrt", "reciprocal"), (1.7, 0.0))
 CASES |= {
     f"activation {kind}": op("activation", of=positive if ab == (1.7, 0.0) else lambda x: x, kind=kind, a=ab[0], b=ab[1])
     for kind, ab in {**dict.fromkeys([*elementwise.PLAIN, *elementwise.WITH_NUMBERS], (0.0, 0.0)), **ACTIVATIONS}.items()
