@@ -30,7 +30,9 @@ class Optimizer:
     def __init__(self, lr: float, groups: Groups, **hyper: float) -> None:
         self._hyper = {"lr": 0.0, **hyper}
         self.lr = lr
-        self.groups = [{**group, "params": _members(self, group)} for group in groups]
+        self.groups = [
+            {"params": _members(self, group)} | {name: value for name, value in group.items() if name != "params"} for group in groups
+        ]
         self.hyper()  # checks them
         self._parameters: list[_core.Parameter] = []
         self._places: list[int] = []

@@ -176,7 +176,7 @@ def test_groups_and_freezing_outlast_an_interruption(tmp_path: Path) -> None:
     resumed.fit(X, Y, epochs=3, optimizer=grouped(resumed), checkpoint=tmp_path / "run", resume=True, **options)
     assert same_state(whole, resumed)
     for net, optimizer, name in ((lenet(), grouped, "frozen"), (frozen_lenet(), lambda net: grouped(net, 5), "groups")):
-        with pytest.raises(ValueError, match=rf"^\[fit\] a training is resumed with the arguments that it had\. Got {name}=\[.*\]\.$"):
+        with pytest.raises(ValueError, match=rf"^\[fit\] a training is resumed with the arguments that it had\. Got {name}=\[.*\] here\.$"):
             net.fit(X, Y, epochs=4, optimizer=optimizer(net), checkpoint=tmp_path / "run", resume=True, **options)
 
 

@@ -74,7 +74,9 @@ def test_a_file_is_a_state(tmp_path: Path) -> None:
     for path in (tmp_path / "a.safetensors", str(tmp_path / "a.safetensors")):
         assert net.load_state_dict(path) == ([], [])
         assert same_state(net, source)
-    with pytest.raises(TypeError, match=r"^\[load_state_dict\] the state must be a mapping of keys to arrays, or a path\. Got list\.$"):
+    with pytest.raises(
+        TypeError, match=r"^\[load_state_dict\] the state must be a mapping of keys to arrays, or the path of a file\. Got list\.$"
+    ):
         net.load_state_dict([])  # type: ignore[arg-type]
 
 

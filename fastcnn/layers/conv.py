@@ -26,7 +26,8 @@ def _repr(layer: Conv2d | ConvTranspose2d, shown: tuple[tuple[str, Any], ...]) -
     """shown: what is named where it is not the usual."""
     text: list[Any] = [layer.in_channels, layer.out_channels, f"kernel_size={layer.kernel_size}", f"stride={layer.stride}"]
     text += [f"{name}={getattr(layer, name)}" for name, usual in shown if getattr(layer, name) != usual]
-    return ", ".join(map(str, text)) + ("" if layer.bias else ", bias=False")
+    text += [] if layer.bias else ["bias=False"]
+    return ", ".join(map(str, text)) + ("" if layer.padding_mode == "zeros" else f", padding_mode={layer.padding_mode}")
 
 
 class Conv2d(Layer):
@@ -86,7 +87,7 @@ class Conv2d(Layer):
         return functional.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
-        return _repr(self, (("padding", (0, 0)), ("dilation", (1, 1)), ("groups", 1), ("padding_mode", "zeros")))
+        return _repr(self, (("padding", (0, 0)), ("dilation", (1, 1)), ("groups", 1)))
 
 
 class ConvTranspose2d(Layer):
