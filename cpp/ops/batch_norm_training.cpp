@@ -54,7 +54,8 @@ Step bind(const BindScope& scope) {
                  .eps = eps,
                  .pixels = pixels,
                  .x_strides = {xs.batch, xs.row},
-                 .y_strides = {ys.batch, ys.row}});
+                 .y_strides = {ys.batch, ys.row},
+                 .activation = {}});
     }
   };
   return step;

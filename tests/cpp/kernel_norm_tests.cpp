@@ -64,8 +64,12 @@ void check_batch_norm(const Kernels& kernels, const BlockPixels& shape, bool aff
   for (int c = 0; c < shape.channels; ++c) var.data()[c] = std::abs(var[c]);
   const float eps = 1e-3f;
   kernels.batch_norm({x.floats.data(), y.floats.data(), affine ? weight.data() : nullptr, affine ? bias.data() : nullptr, mean.data(),
-                      var.data(), eps, shape, x.strides, y.strides});
+                      var.data(), eps, shape, x.strides, y.strides, Activation{ActivationKind::identity}});
+  Pixels rectified(shape, kernels.lanes);
+  kernels.batch_norm({x.floats.data(), rectified.floats.data(), affine ? weight.data() : nullptr, affine ? bias.data() : nullptr,
+                      mean.data(), var.data(), eps, shape, x.strides, y.strides, Activation{ActivationKind::relu}});
   x.for_each([&](std::int64_t at, int c) {
+    check_close(what + " with relu", at, rectified.floats[at], std::max(0.0f, y.floats[at]), 0);
     const double scaled = (double{x.floats[at]} - mean[c]) / std::sqrt(double{var[c]} + eps) * (affine ? weight[c] : 1);
     const double shift = affine ? bias[c] : 0;
     check_close(what, at, y.floats[at], scaled + shift, 8 * kEps * (std::abs(scaled) + std::abs(shift)));
