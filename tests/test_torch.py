@@ -182,7 +182,7 @@ def gradient_bounds(case: Case, arrays: Sequence[np.ndarray | None], outputs: Se
         inputs[3] = -inputs[3]  # x - mean becomes |x| + |mean|
     magnitudes = whole_gradients(lambda *x: TORCH[case.op](*x, **case.attributes), inputs, abs(dy), operands)
     lengths = [tolerance.gradient_length(case, arrays, outputs[0], i) for i in operands]
-    return [tolerance.tolerance(case.op, length, m) for length, m in zip(lengths, magnitudes, strict=True)]
+    return [tolerance.tolerance(case.op, length, abs(m)) for length, m in zip(lengths, magnitudes, strict=True)]  # a - b has a slope of -1
 
 
 def oracle(case: Case) -> list[np.ndarray]:
