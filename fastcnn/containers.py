@@ -58,7 +58,7 @@ class _Container(Module):
             raise IndexError(f"[{type(self).__name__}] the index must be one of {len(self)}. Got {index}.") from None
 
     def _part(self: Self, items: list[tuple[str, Module]]) -> Self:
-        raise NotImplementedError
+        raise NotImplementedError(f"[{type(self).__name__}] a container must say what a slice of it is. Got none.")
 
 
 class Sequential(_Container):

@@ -46,6 +46,8 @@ def positions(
         return x * (size - 1) / (length - 1) if length != 1 else np.zeros(outputs)
     if mode == "asymmetric":
         return x / scale
+    if mode == "tf_half_pixel_for_nn":
+        return (x + 0.5) / scale
     if mode == "tf_crop_and_resize":
         first, last = roi
         if length == 1:
@@ -94,16 +96,17 @@ def taps(
     cubic_coeff_a: float = -0.75,
     exclude_outside: bool = False,
     antialias: bool = False,
+    most: int = 2 * _MOST,
 ) -> tuple[Indices, Numbers]:
     """Entries and weights (outputs, taps) of linear or cubic interpolation at these positions.
 
     What lies outside reads the first or last entry; exclude_outside: it does not count. antialias: a filter as wide as an output, where
-    the scale shrinks.
+    the scale shrinks. most: weights that there may be.
     """
     squeeze = min(scale, 1.0) if antialias else 1.0
     reach = math.ceil((1 if kind == "linear" else 2) / squeeze)
-    if 2 * reach * len(at) > 2 * _MOST:
-        raise ValueError(f"[resize] a filter must have at most 2^25 weights. Got {len(at)} outputs of {2 * reach} taps.")
+    if 2 * reach * len(at) > most:
+        raise ValueError(f"[resize] a filter must have at most {most} weights. Got {len(at)} outputs of {2 * reach} taps.")
     places = np.floor(at).astype(np.int64)[:, None] + np.arange(1 - reach, 1 + reach)
     distance = (places - at[:, None]) * squeeze
     weights = _triangle(distance) if kind == "linear" else _cubic(distance, cubic_coeff_a)

@@ -92,7 +92,7 @@ def test_what_is_an_integer_but_for_rounding_is_one() -> None:
         (lambda: nearest(np.zeros(2), 4, "up"), "[resize] the nearest mode must be one of round_prefer_floor, .*. Got 'up'."),
         (
             lambda: taps(np.zeros(9), 4, "linear", 1e-7, antialias=True),
-            "[resize] a filter must have at most 2^25 weights. Got 9 outputs of",
+            "[resize] a filter must have at most 33554432 weights. Got 9 outputs of",
         ),
         (lambda: padded(4, 2**24, 0), "[pad] a padded axis must have 0 to 2^24 entries. Got 4 and padding (16777216, 0)."),
         (lambda: padded(4, 1, 1, "mirror"), "[pad] the mode must be 'constant', 'reflect', 'edge' or 'wrap'. Got 'mirror'."),

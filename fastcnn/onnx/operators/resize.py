@@ -1,8 +1,4 @@
-"""Resize and Upsample: nearest, linear and cubic, with every coordinate mode. Each axis is resized for itself.
-
-An output's place x among the outputs comes from a place of the input; around it lie n taps, weighted by their distance. Taps outside repeat
-the border, or with exclude_outside have no weight.
-"""
+"""Resize and Upsample: nearest, linear and cubic, with every coordinate mode. Each axis is resized for itself, by fastcnn.resampling."""
 
 from __future__ import annotations
 
@@ -14,7 +10,8 @@ import numpy as np
 from fastcnn.arrays import AnyArray
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
-from fastcnn.onnx.symbolic import MOST_PLACES, bounded, take
+from fastcnn.onnx.symbolic import MOST_PLACES, take
+from fastcnn.resampling import nearest, positions, taps
 from fastcnn.value import Value, add_node
 
 __all__: list[str] = []
@@ -126,7 +123,7 @@ def _resized(call: Call, x: Value, axes: list[Axis], style: Style) -> Value:
             call.fail(f"sizes must be between 1 and {_LONGEST_AXIS}", f"{axis.size} to {axis.outputs}")
         if axis.scale == 1 and axis.outputs == axis.size and axis.roi == (0.0, 1.0):
             continue
-        places = _places(axis, style)
+        places = positions(axis.size, axis.outputs, axis.scale, style.coordinates, axis.roi)
         if style.coordinates == "tf_crop_and_resize":
             outside.append((axis.axis, (places < 0) | (places > axis.size - 1)))
         x = _along(x, axis, style, places)
@@ -142,71 +139,9 @@ def _resized(call: Call, x: Value, axes: list[Axis], style: Style) -> Value:
 
 def _along(x: Value, axis: Axis, style: Style, places: AnyArray) -> Value:
     if style.mode == "nearest":
-        return take(x, axis.axis, np.clip(_nearest(places, style.nearest, axis.scale), 0, axis.size - 1))
-    first, weights = _taps(places, style, axis.scale)
-    indices = first[:, None] + np.arange(weights.shape[1])
-    if style.exclude_outside:
-        weights = np.where((indices < 0) | (indices >= axis.size), 0, weights)
-        sums = weights.sum(1, keepdims=True)
-        weights = weights / np.where(sums == 0, 1, sums)
-    indices = np.clip(indices, 0, axis.size - 1)
-    attributes = {"axis": axis.axis, "taps": weights.shape[1], "indices": [int(i) for i in indices.ravel()]}
-    return add_node("resample", [x], {**attributes, "weights": [float(w) for w in weights.ravel()]})
-
-
-def _places(axis: Axis, style: Style) -> AnyArray:
-    """Where each output lies in the input."""
-    x = np.arange(axis.outputs, dtype=np.float64)
-    size, scale, mode = axis.size, axis.scale, style.coordinates
-    outputs = scale * size  # before it was made whole
-    if mode == "align_corners":
-        return x * 0 if outputs == 1 else x * (size - 1) / (outputs - 1)
-    if mode == "asymmetric":
-        return x / scale
-    if mode == "tf_half_pixel_for_nn":
-        return (x + 0.5) / scale
-    if mode == "tf_crop_and_resize":
-        start, end = axis.roi
-        steps = x * 0 + 0.5 if outputs == 1 else x / (outputs - 1)
-        return start * (size - 1) + steps * (end - start) * (size - 1)
-    places: AnyArray = (x + 0.5) / scale - 0.5
-    if mode == "pytorch_half_pixel" and outputs == 1:
-        return x * 0 - 0.5
-    if mode == "half_pixel_symmetric":
-        places += size / 2 * (1 - axis.outputs / outputs)
-    return places
-
-
-def _nearest(places: AnyArray, mode: str, scale: float) -> AnyArray:
-    if mode == "by_scale":
-        mode = "ceil" if scale < 1 else "floor"
-    if mode == "round_prefer_floor":
-        found = np.ceil(places - 0.5)
-    elif mode == "round_prefer_ceil":
-        found = np.floor(places + 0.5)
-    else:
-        found = np.floor(places) if mode == "floor" else np.ceil(places)
-    return found.astype(np.int64)
-
-
-def _taps(places: AnyArray, style: Style, scale: float) -> tuple[AnyArray, AnyArray]:
-    """The first tap of each output, and the weights of all: (outputs, n)."""
-    reach = 1.0 if style.mode == "linear" else 2.0  # of the kernel, to either side
-    shrink = min(scale, 1.0) if style.antialias else 1.0  # an antialiased kernel is as wide as a pixel of the output
-    start = math.floor(-reach / shrink) + 1
-    count = 2 - 2 * start
-    left = np.ceil(places).astype(np.int64) - 1  # a place on a pixel lies after the one before
-    bounded((len(places), count), MOST_PLACES)
-    distances = np.abs((start + np.arange(count) - (places - left)[:, None]) * shrink)
-    weights = np.clip(1 - distances, 0, 1) if style.mode == "linear" else _cubic(distances, style.cubic_a)
-    if style.antialias:
-        weights = weights / weights.sum(1, keepdims=True)
-    return left + start, weights
-
-
-def _cubic(d: AnyArray, a: float) -> AnyArray:
-    """Keys, 1981."""
-    near = ((a + 2) * d - (a + 3)) * d * d + 1
-    far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-    result: AnyArray = np.where(d <= 1, near, np.where(d < 2, far, 0))
-    return result
+        rounding = style.nearest if style.nearest != "by_scale" else "ceil" if axis.scale < 1 else "floor"
+        return take(x, axis.axis, nearest(places, axis.size, rounding))
+    options = (style.cubic_a, style.exclude_outside, style.antialias, MOST_PLACES)
+    indices, weights = taps(places, axis.size, style.mode, axis.scale, *options)
+    attributes = {"axis": axis.axis, "taps": weights.shape[1], "indices": indices.ravel().tolist(), "weights": weights.ravel().tolist()}
+    return add_node("resample", [x], attributes)
