@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <system_error>
 #include <thread>
 
@@ -75,21 +76,26 @@ void Worker::barrier() const {
 
 namespace {
 
-// The open region. Members are numbered from 1; the caller of run() is worker 0.
+// The open region. Members are numbered from 1; the caller of run() is worker 0. The thread that owns the region owns the team, too: a
+// closed one lives until its last member has left.
 class Team {
  public:
-  explicit Team(int wanted_members) : wanted_(wanted_members) {
+  explicit Team(int wanted_members) : wanted_(wanted_members) {}
+
+  static std::shared_ptr<Team> open(int wanted_members) {
+    const auto team = std::make_shared<Team>(wanted_members);
     sigset_t all, before;  // signals belong to the application's threads, never to ours
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
-      std::thread([this] { open_region(); }).detach();
+      std::thread([team] { team->open_region(); }).detach();
     } catch (...) {
       pthread_sigmask(SIG_SETMASK, &before, nullptr);
       throw;
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    wait_for_change(ready_, 0);
+    wait_for_change(team->ready_, 0);
+    return team;
   }
 
   int wanted() const { return wanted_; }  // may be more than the system gave
@@ -103,7 +109,7 @@ class Team {
     wait_for_members();
   }
 
-  // Ends the region. The object must then be deleted by nobody: a member may still be leaving it.
+  // Ends the region.
   void close() {
     work_ = nullptr;
     start_members();
@@ -152,14 +158,14 @@ class Team {
   const int wanted_;
 };
 
-// One team for the process. It is never destroyed: its members may outlive static destructors.
-Team* the_team = nullptr;
+// One team for the process. It is never closed at exit: its members may outlive static destructors.
+std::shared_ptr<Team>& the_team = *new std::shared_ptr<Team>;
 std::atomic<bool> team_is_taken{false};
 std::atomic<int> chosen_threads{0};
 
 // A forked child has none of the parent's threads: forget the team, the next run makes a new one.
 void forget_team() {
-  the_team = nullptr;
+  the_team.reset();  // not closed: nobody is there to leave it
   team_is_taken.store(false, std::memory_order_relaxed);
 }
 
@@ -169,16 +175,16 @@ Team* team_with(int members) {
   (void)registered;
   if (the_team && the_team->wanted() < members) {
     the_team->close();
-    the_team = nullptr;
+    the_team.reset();
   }
   if (!the_team) {
     try {
-      the_team = new Team(members);
+      the_team = Team::open(members);
     } catch (const std::system_error&) {
       return nullptr;
     }
   }
-  return the_team;
+  return the_team.get();
 }
 
 int processors() {
