@@ -103,28 +103,29 @@ class Compiled:
 
 
 class Plans:
-    """The programs of a module, by the shapes of its inputs, the latest used last. They share the memory of their runs."""
+    """The programs of a module, by the shapes of its inputs and the accuracy, the latest used last. They share the memory of their runs."""
 
     def __init__(self) -> None:
         self.arenas = _core.ArenaPool()
-        self._plans: OrderedDict[tuple[Shape, ...], Compiled] = OrderedDict()
+        self._plans: OrderedDict[tuple[tuple[Shape, ...], bool], Compiled] = OrderedDict()
         self._edits = 0
         self._lock = Lock()
 
-    def get(self, net: Module, shapes: tuple[Shape, ...]) -> Compiled:
+    def get(self, net: Module, shapes: tuple[Shape, ...], strict: bool) -> Compiled:
+        key = shapes, strict
         with self._lock:
             if self._edits != Registry.edits:  # a module was changed: it may have been a part of this network
                 self._plans.clear()
-            plan = self._plans.get(shapes)
+            plan = self._plans.get(key)
             if plan is None:
-                plan = self._plans[shapes] = self._compile(net, shapes)
+                plan = self._plans[key] = self._compile(net, shapes, strict)
                 self._edits = Registry.edits
-            self._plans.move_to_end(shapes)
+            self._plans.move_to_end(key)
             if len(self._plans) > _MOST_PLANS:
                 self._plans.popitem(last=False)
             return plan
 
-    def _compile(self, net: Module, shapes: tuple[Shape, ...]) -> Compiled:
+    def _compile(self, net: Module, shapes: tuple[Shape, ...], strict: bool) -> Compiled:
         trace, result = traced(net, shapes)
         outputs = result if isinstance(result, tuple) else (result,)
         values = [output for output in outputs if isinstance(output, Value)]
@@ -133,4 +134,4 @@ class Plans:
         trace.graph.outputs([value.id for value in values])
         fixed = {place: output.array for place, output in enumerate(outputs) if isinstance(output, Fixed)}
         count = len(outputs) if isinstance(result, tuple) else None
-        return Compiled(_core.Program(trace.graph, arenas=self.arenas), shapes, count, fixed, 0)
+        return Compiled(_core.Program(trace.graph, arenas=self.arenas, strict=strict), shapes, count, fixed, 0)

@@ -87,7 +87,7 @@ class Module(Registry):
             raise NotImplementedError("[compile] tuning is not there yet. Got tune=True.")
         several = isinstance(shape, (tuple, list)) and any(isinstance(entry, (tuple, list)) for entry in shape)
         shapes: Any = shape if several else [shape]
-        plan = self._plan(*(shape_of("compile", entry) for entry in shapes))
+        plan = self._plan(*(shape_of("compile", entry) for entry in shapes), strict=accuracy == "strict")
         return plan.with_threads(0 if threads is None else whole("compile", "threads", threads, 1))
 
     def predict(self, x: ArrayLike, batch_size: int = 64, progress: bool = False) -> Any:
@@ -108,11 +108,11 @@ class Module(Registry):
             return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
         return np.concatenate(parts)
 
-    def _plan(self, *shapes: Shape) -> Compiled:
+    def _plan(self, *shapes: Shape, strict: bool = False) -> Compiled:
         plans: Plans | None = self.__dict__.get("_plans")
         if plans is None:
             plans = self.__dict__.setdefault("_plans", Plans())
-        return plans.get(self, shapes)
+        return plans.get(self, shapes, strict)
 
     # ---- train
 

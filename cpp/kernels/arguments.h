@@ -79,6 +79,56 @@ struct ConvDirect {
   Activation activation;
 };
 
+// Winograd convolution F(M x M, 3 x 3), M = 2, 4, 5 or 6; N = M + 2. Tiles of M x M outputs are numbered row by row over an image; a unit
+// is `count` of them from `first` on. Points are (N, N) planes, point_stride apart.
+
+// points[p, t, k] = (B d B^T)[p] of tile t of one channel block.
+struct WinogradInput {
+  int outputs;         // M
+  const float* input;  // first pixel of the image's first tile
+  int64_t row_stride;
+  int64_t rows, columns;  // that may be read from there; beyond them is zero
+  int64_t first, across;
+  int count;
+  float* output;  // (N, N) x (count, lanes)
+  int64_t point_stride;
+};
+
+// output = act(A m A^T + bias + residual), of one block of output channels.
+struct WinogradOutput {
+  int outputs;            // M
+  const float* products;  // (N, N) x (count, lanes)
+  int64_t point_stride;
+  const float* bias;      // lanes
+  float* output;          // the image's first pixel
+  const float* residual;  // likewise, or nullptr
+  int64_t output_row_stride, residual_row_stride;
+  int64_t rows, columns;  // of the image
+  int64_t first, across;
+  int count;
+  Activation activation;
+};
+
+// weights[p, i] = (G g_i G^T)[p], where taps is (3, 3, count): filter g_i is column i. count is a multiple of the lanes.
+struct WinogradWeights {
+  int outputs;  // M
+  const float* taps;
+  int64_t count;
+  float* weights;  // (N, N) x (count)
+  int64_t point_stride;
+};
+
+// One point: output[c, t, o] = sum over input blocks b and channels k of input[b, t, k] weights[b, k, c, o].
+struct WinogradMultiply {
+  const float* input;    // (input_blocks, tiles, lanes)
+  const float* weights;  // (input channels, output_blocks, lanes)
+  int64_t next_weights;  // how far from these lie those that are needed next
+  float* output;         // (output_blocks, tiles, lanes)
+  int tiles, input_blocks, last_channels;
+  int output_blocks;  // 1 or 2
+  int64_t input_block_stride, output_block_stride;
+};
+
 // The gradient of the weights between one block of input channels and one block of output channels at one kernel tap (or, with block 1, a
 // row of taps): dweight[t, o] += sum over images n, rows r, columns x of input[n, r row_step, x pixel_step + t tap] doutput[n, r, x, o].
 struct ConvWeightGradient {

@@ -67,10 +67,20 @@ int ring(const NodeView& node, std::size_t input) {
   return forward_problem(geometry_of(node), 1, false).ring();
 }
 
+// One that the node itself names.
+const Conv2dAlgorithm& asked_algorithm(const std::string& name, const ConvProblem& problem) {
+  const Conv2dAlgorithm& algorithm = find_conv2d_algorithm(name);
+  require(algorithm.can_run(problem), "conv2d", "the algorithm must be able to compute this convolution", name);
+  return algorithm;
+}
+
 void choose(ChoiceScope& scope) {
   const TensorType &x = scope.graph.type(scope.inputs[0]), &weight = scope.graph.type(scope.inputs[1]);
   const Conv2dGeometry g = conv2d_geometry(scope.attributes, x.shape, weight.shape);
-  const Conv2dAlgorithm& algorithm = cheapest_conv2d_algorithm(problem_of(g, scope.attributes, scope.lanes, scope.plain[0]));
+  ConvProblem problem = problem_of(g, scope.attributes, scope.lanes, scope.plain[0]);
+  problem.most_error = scope.strict ? kDirectError : kMostError, problem.cold = scope.cold;
+  const Conv2dAlgorithm& algorithm =
+      scope.attributes.has("algorithm") ? asked_algorithm(scope.attributes.text("algorithm"), problem) : cheapest_conv2d_algorithm(problem);
   scope.attributes.set("algorithm", std::string(algorithm.name));
   scope.attributes.set("kernel", weight.shape.sizes());
 
@@ -126,8 +136,8 @@ Step bind_prepare(const BindScope& scope) {
   Step step;
   step.units = algorithm.prepare_units(problem);
   step.algorithm = algorithm.name;
-  step.run = [=, prepare = algorithm.prepare](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) prepare(problem, weight.data(run), bias.data(run), prepared.data(run), unit);
+  step.run = [=, kernels = &scope.kernels, prepare = algorithm.prepare](const RunContext& run, Index begin, Index end) {
+    for (Index unit = begin; unit < end; ++unit) prepare(*kernels, problem, weight.data(run), bias.data(run), prepared.data(run), unit);
   };
   return step;
 }

@@ -57,7 +57,8 @@ ConvProblem backward_problem(const Conv2dGeometry& g, int lanes) {
 }
 
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms() {
-  static const std::vector<Conv2dAlgorithm> algorithms = {k_depthwise, k_direct_narrow, k_direct};
+  static const std::vector<Conv2dAlgorithm> algorithms = {k_depthwise,   k_direct_narrow, k_direct,     k_winograd_f2,
+                                                          k_winograd_f4, k_winograd_f5,   k_winograd_f6};
   return algorithms;
 }
 
@@ -70,7 +71,8 @@ const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name) {
 const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem) {
   const Conv2dAlgorithm* best = nullptr;
   for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
-    if (algorithm.can_run(problem) && (!best || algorithm.cost(problem) < best->cost(problem))) best = &algorithm;
+    if (algorithm.error <= problem.most_error && algorithm.can_run(problem) && (!best || algorithm.cost(problem) < best->cost(problem)))
+      best = &algorithm;
   }
   return *best;  // direct can run everything
 }
@@ -91,6 +93,11 @@ void copy_weights(const ConvProblem& p, const float* weight, ChannelRange outs, 
       for (Index in = first_in; in < end_in; ++in)
         to[(in - ins.first) * outs.count + out - outs.first] = filters[out * out_stride + in * in_stride];
   }
+}
+
+double cost_of_weights(const ConvProblem& p, Index elements) {
+  constexpr double kMultiplyAddsAByte = 2.4;  // one core: 59 G multiply-adds and 25 GB a second
+  return p.cold ? kMultiplyAddsAByte / p.lanes * 4 * static_cast<double>(elements) : 0;
 }
 
 Strips::Strips(Index all_rows, Index bytes_per_row, Index other_units, Index aligned) : rows(all_rows), count(1), align(aligned) {

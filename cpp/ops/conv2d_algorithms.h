@@ -8,6 +8,9 @@
 
 namespace fastcnn {
 
+constexpr double kDirectError = 1e-6;  // of direct summation, up to a few times that for thousands of terms
+constexpr double kMostError = 3e-6;    // so that a network of many layers stays below 1e-5
+
 // What is to be computed, with forward and backward brought to one form: outputs are walks over inputs (conv2d_geometry.h). Backward, the
 // "input" is the gradient of the convolution's output, and input and output channels change places.
 struct ConvProblem {
@@ -17,7 +20,9 @@ struct ConvProblem {
   bool backward;
   bool plain_input;  // the input is no image yet
   int lanes;
-  bool normed = false;  // a batch normalization of the input comes first, as a prologue
+  bool normed = false;             // a batch normalization of the input comes first, as a prologue
+  double most_error = kMostError;  // of the algorithms that may be chosen
+  bool cold = false;               // the weights of the network are more than a cache holds
 
   Index in_blocks() const { return ceil_div(in_channels, lanes); }
   Index out_blocks() const { return ceil_div(out_channels, lanes); }
@@ -30,13 +35,14 @@ ConvProblem backward_problem(const Conv2dGeometry& g, int lanes);
 
 struct Conv2dAlgorithm {
   const char* name;
-  Want input;  // layout it reads
+  Want input;    // layout it reads
+  double error;  // max |difference| / max |y| of what it computes, about (cpp/README.md has a table)
   bool (*can_run)(const ConvProblem&);
   double (*cost)(const ConvProblem&);  // vector multiply-adds, and vector moves of what must be copied first
   // Prepared weights with the padded bias behind them: their number, the number of units that can be prepared independently, one unit.
   Index (*prepared_elements)(const ConvProblem&);
   Index (*prepare_units)(const ConvProblem&);
-  void (*prepare)(const ConvProblem&, const float* weight, const float* bias, float* prepared, Index unit);
+  void (*prepare)(const Kernels&, const ConvProblem&, const float* weight, const float* bias, float* prepared, Index unit);
   // Inputs: x, prepared, -, residual. Output: y.
   Step (*bind)(const ConvProblem&, const BindScope&);
 };
@@ -54,6 +60,9 @@ struct ChannelRange {
 // groups or beyond the last.
 void copy_weights(const ConvProblem& problem, const float* weight, ChannelRange outs, ChannelRange ins, Index i, Index j, float* to);
 
+// What it costs, in vector multiply-adds, to read so many prepared weights from memory; 0 where they stay in a cache.
+double cost_of_weights(const ConvProblem& problem, Index elements);
+
 // Rows of an image cut into strips, one for each work unit: small enough to keep a unit's input in a part of a typical L2 cache, and many
 // enough, together with `other_units` (images, tiles of channels), for a few threads. As even as `align` allows: threads get equal numbers
 // of units.
@@ -65,6 +74,6 @@ struct Strips {
 };
 
 // Conv2dAlgorithm rows, each in the file of its name.
-extern const Conv2dAlgorithm k_direct, k_direct_narrow, k_depthwise;
+extern const Conv2dAlgorithm k_direct, k_direct_narrow, k_depthwise, k_winograd_f2, k_winograd_f4, k_winograd_f5, k_winograd_f6;
 
 }  // namespace fastcnn

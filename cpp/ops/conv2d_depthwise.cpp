@@ -29,7 +29,7 @@ Index prepared_elements(const ConvProblem& p) { return weights_elements(p) + p.o
 
 Index prepare_units(const ConvProblem&) { return 1; }  // a few KB
 
-void prepare(const ConvProblem& p, const float* weight, const float* bias, float* prepared, Index) {
+void prepare(const Kernels&, const ConvProblem& p, const float* weight, const float* bias, float* prepared, Index) {
   const Index channels = p.out_blocks() * p.lanes;
   for (const AxisWalk& row : p.rows)
     for (const AxisWalk& column : p.columns)
@@ -131,6 +131,7 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
 
 const Conv2dAlgorithm k_depthwise = {.name = "depthwise",
                                      .input = Want::image,
+                                     .error = kDirectError,
                                      .can_run = can_run,
                                      .cost = cost,
                                      .prepared_elements = prepared_elements,

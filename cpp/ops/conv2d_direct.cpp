@@ -77,7 +77,7 @@ Index prepare_units(const ConvProblem& p) {
 }
 
 template <bool Narrow>
-void prepare(const ConvProblem& p, const float* weight, const float* bias, float* prepared, Index unit) {
+void prepare(const Kernels&, const ConvProblem& p, const float* weight, const float* bias, float* prepared, Index unit) {
   const Plan plan = plan_of(p, Narrow);
   const Index tiles = static_cast<Index>(plan.tiles.size());
   const Pass& pass = plan.passes[static_cast<std::size_t>(unit / tiles)];
@@ -269,6 +269,7 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
 
 const Conv2dAlgorithm k_direct = {.name = "direct",
                                   .input = Want::image,
+                                  .error = kDirectError,
                                   .can_run = can_always,
                                   .cost = cost_direct,
                                   .prepared_elements = prepared_elements<false>,
@@ -278,6 +279,7 @@ const Conv2dAlgorithm k_direct = {.name = "direct",
 
 const Conv2dAlgorithm k_direct_narrow = {.name = "direct_narrow",
                                          .input = Want::narrow,
+                                         .error = kDirectError,
                                          .can_run = can_narrow,
                                          .cost = cost_narrow,
                                          .prepared_elements = prepared_elements<true>,

@@ -67,7 +67,9 @@ struct GradientScope {
 // One node while algorithms are chosen. attributes and inputs may be replaced.
 struct ChoiceScope {
   GraphEditor& graph;
-  int lanes;  // of the ISA
+  int lanes;    // of the ISA
+  bool strict;  // only algorithms with the error of direct summation
+  bool cold;    // the parameters of the graph are more than a cache holds
   std::vector<bool>
       plain;  // which inputs come from outside or from an op that makes plain values: an image layout of them costs a copy in any case
   Attributes& attributes;

@@ -10,9 +10,9 @@ namespace fastcnn {
 
 namespace {
 
-std::unique_ptr<Program> make_program(const Graph& graph, const std::string& isa, std::shared_ptr<ArenaPool> arenas) {
+std::unique_ptr<Program> make_program(const Graph& graph, const std::string& isa, std::shared_ptr<ArenaPool> arenas, bool strict) {
   if (!arenas) arenas = std::make_shared<ArenaPool>();
-  return std::make_unique<Program>(graph, kernels_for(isa), Program::Purpose::inference, std::move(arenas));
+  return std::make_unique<Program>(graph, kernels_for(isa), Program::Purpose::inference, std::move(arenas), strict);
 }
 
 RunOptions options_of(int threads, std::uint64_t seed, std::uint64_t iteration) {
@@ -111,7 +111,7 @@ py::list steps_of(const Program& program) {
 void bind_program(py::module_& module) {
   py::class_<ArenaPool, std::shared_ptr<ArenaPool>>(module, "ArenaPool").def(py::init<>());
   py::class_<Program>(module, "Program")
-      .def(py::init(&make_program), py::arg("graph"), py::arg("isa") = "", py::arg("arenas") = nullptr)
+      .def(py::init(&make_program), py::arg("graph"), py::arg("isa") = "", py::arg("arenas") = nullptr, py::arg("strict") = false)
       .def("run", &run, py::arg("inputs"), py::arg("outputs") = py::none(), py::arg("threads") = 0, py::arg("seed") = 0,
            py::arg("iteration") = 0)
       .def("profile", &profile, py::arg("inputs"), py::arg("threads") = 0)

@@ -8,7 +8,7 @@
 
 namespace fastcnn {
 
-Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas)
+Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas, bool strict)
     : graph_(std::move(graph)), kernels_(kernels), arenas_(std::move(arenas)) {
   require(!graph_.outputs.empty(), "compile", "a graph needs at least one output");
   remove_identities(graph_);
@@ -18,7 +18,7 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   fold_batch_norms(graph_);
   fuse_epilogues(graph_);
   fuse_prologues(graph_);
-  choose_algorithms(graph_, kernels.lanes);
+  choose_algorithms(graph_, kernels.lanes, strict || purpose == Purpose::training);
   assign_layouts(graph_, kernels.lanes);
   concat_views(graph_);
   assign_rings(graph_);

@@ -42,7 +42,8 @@ class Program {
  public:
   enum class Purpose { inference, training };  // training: parameters change with every run, so nothing is prepared ahead
 
-  Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas);
+  // strict: only algorithms with the error of direct summation, as in training.
+  Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas, bool strict = false);
 
   // One run, from start to end of its life: borrowed memory comes back with the destructor. Several may exist at once.
   class Session {

@@ -27,7 +27,11 @@ class InsertBefore final : public GraphEditor {
 
 }  // namespace
 
-void choose_algorithms(Graph& graph, int lanes) {
+void choose_algorithms(Graph& graph, int lanes, bool strict) {
+  constexpr Index kCachedBytes = 8 << 20;  // of parameters: about what a typical last-level cache keeps from run to run
+  Index parameter_bytes = 0;
+  for (const Value& value : graph.values)
+    if (value.parameter) parameter_bytes += value.type.bytes();
   std::vector<bool> plain(graph.values.size(), false);
   for (std::size_t i = 0; i < graph.values.size(); ++i) plain[i] = graph.values[i].from_outside();
   std::vector<Node> nodes;
@@ -37,7 +41,8 @@ void choose_algorithms(Graph& graph, int lanes) {
       for (ValueId id : node.inputs) plain_inputs.push_back(id != kNoValue && plain[static_cast<std::size_t>(id)]);
       Node chosen = node;
       InsertBefore editor(graph, nodes, node);
-      ChoiceScope scope{editor, lanes, plain_inputs, chosen.attributes, chosen.inputs, chosen.outputs};
+      ChoiceScope scope{editor,        lanes,         strict, parameter_bytes > kCachedBytes, plain_inputs, chosen.attributes,
+                        chosen.inputs, chosen.outputs};
       node.op->choose(scope);
       nodes.push_back(std::move(chosen));
     } else {

@@ -1,0 +1,54 @@
+// The products of Winograd convolution: at each point a matrix (tiles x input channels) times one (input channels x output channels). The
+// register tile is that of conv_direct.cpp, R tiles x C vectors of output channels; here nothing comes before or after it.
+#include "kernels/kernels.h"
+#include "simd/vec.h"
+
+namespace fastcnn::FASTCNN_ISA {
+
+namespace {
+
+constexpr int kMostTiles[3] = {0, kRegisters == 32 ? 14 : 12, kRegisters == 32 ? 14 : 6};
+
+// While it works, the next panel's weights are asked for: `ahead` floats from this one's.
+template <int R, int C>
+void tile(const WinogradMultiply& unit, const float* input, float* output, int64_t ahead) {
+  Vec acc[R][C];
+  unroll<C>([&](auto c) { unroll<R>([&](auto r) { acc[r][c] = zero(); }); });
+  const float* weights = unit.weights;
+  for (int ib = 0; ib < unit.input_blocks; ++ib, input += unit.input_block_stride) {
+    const int channels = ib + 1 < unit.input_blocks ? kLanes : unit.last_channels;
+    for (int k = 0; k < channels; ++k, weights += C * kLanes) {
+      Vec w[C];
+      unroll<C>([&](auto c) { w[c] = load(weights + c * kLanes); });
+      __builtin_prefetch(weights + ahead, 0, 2);
+      if constexpr (C * kLanes * sizeof(float) > 64) __builtin_prefetch(weights + ahead + 16, 0, 2);
+      unroll<R>([&](auto r) {
+        const Vec x = broadcast(input[k + r * kLanes]);
+        unroll<C>([&](auto c) { acc[r][c] = fma(x, w[c], acc[r][c]); });
+      });
+    }
+  }
+  unroll<C>([&](auto c) { unroll<R>([&](auto r) { store(output + c * unit.output_block_stride + r * kLanes, acc[r][c]); }); });
+}
+
+using Tile = void (*)(const WinogradMultiply&, const float*, float*, int64_t);
+
+template <int C, class>
+struct Tiles;
+template <int C, int... R>
+struct Tiles<C, Sequence<R...>> {
+  static constexpr Tile of[] = {nullptr, tile<R + 1, C>...};  // by number of tiles
+};
+
+}  // namespace
+
+void winograd_multiply(const WinogradMultiply& unit) {
+  const Tile* tiles = unit.output_blocks == 2 ? Tiles<2, SequenceOf<kMostTiles[2]>>::of : Tiles<1, SequenceOf<kMostTiles[1]>>::of;
+  const int most = kMostTiles[unit.output_blocks], parts = (unit.tiles + most - 1) / most;
+  for (int p = 0; p < parts; ++p) {
+    const int from = unit.tiles * p / parts, to = unit.tiles * (p + 1) / parts;
+    tiles[to - from](unit, unit.input + from * kLanes, unit.output + from * kLanes, p + 1 == parts ? unit.next_weights : 0);
+  }
+}
+
+}  // namespace fastcnn::FASTCNN_ISA

@@ -1,0 +1,259 @@
+// Winograd convolution F(M x M, 3 x 3) as work units: a group of tiles x a chunk of output channels. Rows of the table for M = 2, 4, 5, 6.
+//
+// A unit transforms its tiles of the input, multiplies them, point by point, with the transformed weights, and transforms the products to
+// outputs; points and products lie in the worker's scratch, which stays in its L2 where the channels are few. Where one group is the whole
+// work, its output channels are dealt out in chunks; a worker that does several of them transforms the input once.
+//
+// Prepared weights: for each of the N x N points, for each tile of one or two blocks of output channels: (in channels, tile's blocks *
+// lanes); then the bias, padded to whole blocks.
+#include <algorithm>
+#include <array>
+
+#include "kernels/kernels.h"
+#include "ops/activation_kind.h"
+#include "ops/conv2d_algorithms.h"
+
+namespace fastcnn {
+
+namespace {
+
+// How a problem is cut.
+struct Plan {
+  Index outputs, points;             // M, N * N
+  Index down, across, tiles;         // tiles of an image, and of all images
+  Index groups, most;                // of tiles; tiles in the largest
+  Index channel_tiles, chunks;       // of output channels
+  Index most_blocks;                 // output blocks in the largest chunk
+  Index input_point, product_point;  // floats from a point to the next, in scratch
+  Index first_tile(Index group) const { return tiles * group / groups; }
+  Index first_channel_tile(Index chunk) const { return channel_tiles * chunk / chunks; }
+};
+
+// An odd number of cache lines: points then do not meet in the same sets of the cache.
+Index odd_lines(Index floats) {
+  constexpr Index kLine = 16;
+  return round_up(floats, kLine) + (ceil_div(floats, kLine) % 2 == 0 ? kLine : 0);
+}
+
+Plan plan_of(const ConvProblem& p, Index outputs) {
+  Plan plan{};
+  plan.outputs = outputs, plan.points = (outputs + 2) * (outputs + 2);
+  plan.down = ceil_div(p.out_h, outputs), plan.across = ceil_div(p.out_w, outputs), plan.tiles = p.N * plan.down * plan.across;
+  plan.channel_tiles = ceil_div(p.out_blocks(), 2);
+  // Points and products of one register tile (14) of 128 channels, F4: half a megabyte, which leaves room in L2 for the weights. With more
+  // channels than that neither fits, and larger groups read the weights less often.
+  const bool fits = std::max(p.in_channels, p.out_channels) <= 128;
+  const Index most = p.lanes == 16 ? (fits ? 14 : 28) : (fits ? 12 : 24);
+  plan.groups = ceil_div(plan.tiles, most);
+  constexpr Index kEnoughUnits = 4;
+  if (plan.groups >= kEnoughUnits) {
+    plan.groups += plan.groups % 2;  // two threads are the commonest team
+    plan.chunks = 1;
+  } else {
+    plan.chunks = std::min(plan.channel_tiles, plan.groups == 2 ? Index{2} : kEnoughUnits);
+  }
+  plan.most = plan.groups ? ceil_div(plan.tiles, plan.groups) : 0;
+  plan.most_blocks = 2 * ceil_div(plan.channel_tiles, plan.chunks);
+  plan.input_point = odd_lines(p.in_blocks() * plan.most * p.lanes);
+  plan.product_point = odd_lines(plan.most_blocks * plan.most * p.lanes);
+  return plan;
+}
+
+Index weights_of_point(const ConvProblem& p) { return p.in_channels * p.out_blocks() * p.lanes; }
+Index bias_at(const ConvProblem& p, Index outputs) { return (outputs + 2) * (outputs + 2) * weights_of_point(p); }
+
+template <int M>
+Index prepared_elements(const ConvProblem& p) {
+  return bias_at(p, M) + p.out_blocks() * p.lanes;
+}
+
+Index prepare_units(const ConvProblem& p) { return ceil_div(p.out_blocks(), 2); }
+
+// Filters of one tile of output channels, some input channels at a time.
+template <int M>
+void prepare(const Kernels& kernels, const ConvProblem& p, const float* weight, const float* bias, float* prepared, Index unit) {
+  constexpr Index kInputs = 16;
+  constexpr Index kMostOutputs = 32;  // two blocks of the widest ISA
+  std::array<float, 9 * kInputs * kMostOutputs> taps;
+  const Index outs = std::min<Index>(2, p.out_blocks() - 2 * unit) * p.lanes, first_out = 2 * unit * p.lanes;
+  const AxisWalk &row = p.rows[0], &column = p.columns[0];
+  for (Index first = 0; first < p.in_channels; first += kInputs) {
+    const Index ins = std::min(kInputs, p.in_channels - first);
+    for (Index i = 0; i < 3; ++i)
+      for (Index j = 0; j < 3; ++j)
+        copy_weights(p, weight, {first_out, outs}, {first, ins}, row.kernel_first + i * row.kernel_step,
+                     column.kernel_first + j * column.kernel_step, taps.data() + (i * 3 + j) * ins * outs);
+    kernels.winograd_weights({.outputs = M,
+                              .taps = taps.data(),
+                              .count = ins * outs,
+                              .weights = prepared + 2 * unit * p.lanes * p.in_channels + first * outs,
+                              .point_stride = weights_of_point(p)});
+  }
+  float* padded = prepared + bias_at(p, M);
+  for (Index o = first_out; o < first_out + outs; ++o) padded[o] = bias && o < p.out_channels ? bias[o] : 0.0f;
+}
+
+bool is_plain_walk(const AxisWalk& w) { return w.taps == 3 && w.tap_step == 1 && w.in_step == 1 && w.out_step == 1; }
+
+bool can_run(const ConvProblem& p) {
+  return !p.normed && !p.backward && p.groups == 1 && is_plain_walk(p.rows[0]) && is_plain_walk(p.columns[0]);
+}
+
+// Measured on one core of a Zen 4, in vector multiply-adds: a tile of one channel block.
+constexpr double input_cost(int outputs) { return outputs == 2 ? 150 : outputs == 4 ? 340 : outputs == 5 ? 480 : 620; }
+constexpr double output_cost(int outputs) { return outputs == 2 ? 110 : outputs == 4 ? 270 : outputs == 5 ? 360 : 470; }
+
+template <int M>
+double cost(const ConvProblem& p) {
+  const Plan plan = plan_of(p, M);
+  const double tiles = static_cast<double>(plan.tiles), points = static_cast<double>(plan.points);
+  const double products = points * tiles * static_cast<double>(p.in_channels * p.out_blocks());
+  const double copied = p.plain_input ? static_cast<double>(p.N * p.in_h * p.in_w * p.in_blocks() * p.lanes) : 0;
+  return std::max(products, cost_of_weights(p, prepared_elements<M>(p))) + copied +
+         tiles * (input_cost(M) * static_cast<double>(p.in_blocks()) + output_cost(M) * static_cast<double>(p.out_blocks()));
+}
+
+// All that stays the same over a program's runs.
+struct BoundWinograd {
+  ConvProblem problem;
+  Plan plan;
+  Operand x, prepared, residual, y;
+  ImageStrides xs, ys, rs;
+  Activation activation;
+  Index bias;
+};
+
+// Calls body(image, first tile of it, tiles, where they are in the group) for each image that a group has tiles of.
+template <class Body>
+void for_images(const Plan& plan, Index group, Body&& body) {
+  const Index per_image = plan.down * plan.across, begin = plan.first_tile(group), end = plan.first_tile(group + 1);
+  for (Index at = begin; at < end;) {
+    const Index image = at / per_image, count = std::min(end, (image + 1) * per_image) - at;
+    body(image, at - image * per_image, count, at - begin);
+    at += count;
+  }
+}
+
+void transform_input(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, Index group, Index tiles, float* points) {
+  const ConvProblem& p = b.problem;
+  const Index top = p.rows[0].in_first, left = p.columns[0].in_first, ring = b.x.type.layout.ring;
+  const float* origin = b.x.data(run) + b.xs.origin + top * b.xs.row + left * b.xs.pixel;
+  for_images(b.plan, group, [&](Index image, Index first, Index count, Index at) {
+    for (Index block = 0; block < p.in_blocks(); ++block)
+      kernels.winograd_input({.outputs = static_cast<int>(b.plan.outputs),
+                              .input = origin + image * b.xs.batch + block * b.xs.block,
+                              .row_stride = b.xs.row,
+                              .rows = p.in_h + ring - top,
+                              .columns = p.in_w + ring - left,
+                              .first = first,
+                              .across = b.plan.across,
+                              .count = static_cast<int>(count),
+                              .output = points + (block * tiles + at) * p.lanes,
+                              .point_stride = b.plan.input_point});
+  });
+}
+
+void multiply(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, ChannelRange channel_tiles, Index tiles,
+              const float* points, float* products) {
+  const ConvProblem& p = b.problem;
+  const Index in_blocks = p.in_blocks(), weights_of_tile = 2 * p.lanes * p.in_channels;
+  for (Index point = 0; point < b.plan.points; ++point) {
+    const float* weights = b.prepared.data(run) + point * weights_of_point(p);
+    for (Index tile = channel_tiles.first; tile < channel_tiles.end(); ++tile) {
+      const bool last = tile + 1 == channel_tiles.end(), end = last && point + 1 == b.plan.points;
+      const Index next = end ? 0 : last ? weights_of_point(p) - (channel_tiles.count - 1) * weights_of_tile : weights_of_tile;
+      kernels.winograd_multiply({.input = points + point * b.plan.input_point,
+                                 .weights = weights + tile * weights_of_tile,
+                                 .next_weights = next,
+                                 .output = products + point * b.plan.product_point + 2 * (tile - channel_tiles.first) * tiles * p.lanes,
+                                 .tiles = static_cast<int>(tiles),
+                                 .input_blocks = static_cast<int>(in_blocks),
+                                 .last_channels = static_cast<int>(p.in_channels - (in_blocks - 1) * p.lanes),
+                                 .output_blocks = static_cast<int>(std::min<Index>(2, p.out_blocks() - 2 * tile)),
+                                 .input_block_stride = tiles * p.lanes,
+                                 .output_block_stride = tiles * p.lanes});
+    }
+  }
+}
+
+void transform_output(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, Index group, ChannelRange channel_tiles,
+                      Index tiles, const float* products) {
+  const ConvProblem& p = b.problem;
+  const Index end = std::min(p.out_blocks(), 2 * channel_tiles.end());
+  for_images(b.plan, group, [&](Index image, Index first, Index count, Index at) {
+    for (Index block = 2 * channel_tiles.first; block < end; ++block)
+      kernels.winograd_output(
+          {.outputs = static_cast<int>(b.plan.outputs),
+           .products = products + ((block - 2 * channel_tiles.first) * tiles + at) * p.lanes,
+           .point_stride = b.plan.product_point,
+           .bias = b.prepared.data(run) + b.bias + block * p.lanes,
+           .output = b.y.data(run) + b.ys.origin + image * b.ys.batch + block * b.ys.block,
+           .residual = b.residual.given ? b.residual.data(run) + b.rs.origin + image * b.rs.batch + block * b.rs.block : nullptr,
+           .output_row_stride = b.ys.row,
+           .residual_row_stride = b.rs.row,
+           .rows = p.out_h,
+           .columns = p.out_w,
+           .first = first,
+           .across = b.plan.across,
+           .count = static_cast<int>(count),
+           .activation = b.activation});
+  });
+}
+
+template <int M>
+Step bind(const ConvProblem& problem, const BindScope& scope) {
+  BoundWinograd b{.problem = problem,
+                  .plan = plan_of(problem, M),
+                  .x = scope.inputs[0],
+                  .prepared = scope.inputs[1],
+                  .residual = {},
+                  .y = scope.outputs[0],
+                  .xs = scope.inputs[0].type.strides(),
+                  .ys = scope.outputs[0].type.strides(),
+                  .rs = {},
+                  .activation = fused_activation(scope.attributes),
+                  .bias = bias_at(problem, M)};
+  if (scope.inputs.size() > 3 && scope.inputs[3].given) b.residual = scope.inputs[3], b.rs = b.residual.type.strides();
+
+  Step step;
+  step.units = b.plan.groups * b.plan.chunks;
+  step.flops = 2.0 * static_cast<double>(problem.macs());
+  step.algorithm = "winograd_f" + std::to_string(M);
+  step.scratch_bytes = b.plan.points * (b.plan.input_point + b.plan.product_point) * bytes_of(DType::f32);
+  step.run = [b = std::move(b), kernels = &scope.kernels](const RunContext& run, Index begin, Index end) {
+    float* const points = reinterpret_cast<float*>(run.scratch);
+    float* const products = points + b.plan.points * b.plan.input_point;
+    for (Index unit = begin; unit < end; ++unit) {
+      const Index group = unit / b.plan.chunks, chunk = unit % b.plan.chunks;
+      const Index tiles = b.plan.first_tile(group + 1) - b.plan.first_tile(group);
+      const Index first = b.plan.first_channel_tile(chunk);
+      const ChannelRange channel_tiles = {first, b.plan.first_channel_tile(chunk + 1) - first};
+      if (unit == begin || chunk == 0) transform_input(*kernels, b, run, group, tiles, points);
+      multiply(*kernels, b, run, channel_tiles, tiles, points, products);
+      transform_output(*kernels, b, run, group, channel_tiles, tiles, products);
+    }
+  };
+  return step;
+}
+
+template <int M>
+constexpr Conv2dAlgorithm row_of(const char* name, double error) {
+  return {.name = name,
+          .input = Want::image,
+          .error = error,
+          .can_run = can_run,
+          .cost = cost<M>,
+          .prepared_elements = prepared_elements<M>,
+          .prepare_units = prepare_units,
+          .prepare = prepare<M>,
+          .bind = bind<M>};
+}
+
+}  // namespace
+
+const Conv2dAlgorithm k_winograd_f2 = row_of<2>("winograd_f2", kDirectError);
+const Conv2dAlgorithm k_winograd_f4 = row_of<4>("winograd_f4", 2e-6);
+const Conv2dAlgorithm k_winograd_f5 = row_of<5>("winograd_f5", 1e-5);
+const Conv2dAlgorithm k_winograd_f6 = row_of<6>("winograd_f6", 1.1e-5);
+
+}  // namespace fastcnn

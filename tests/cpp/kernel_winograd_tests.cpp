@@ -1,0 +1,233 @@
+// Winograd kernels against the matrices of Cook and Toom, built here from the points, in double.
+#include <algorithm>
+#include <vector>
+
+#include "kernel_testing.h"
+
+namespace fastcnn::testing {
+
+namespace {
+
+using Matrix = std::vector<std::vector<double>>;
+
+std::vector<double> points_of(int outputs) {
+  const double root = std::sqrt(2.0);
+  switch (outputs) {
+    case 2: return {0, 1, -1};
+    case 4: return {0, root / 2, -root / 2, root, -root};
+    case 5: return {0, 1, -1, 0.5, -0.5, 2};
+    default: return {0, 0.6, -0.6, 1, -1, 1.6, -1.6};
+  }
+}
+
+// Coefficients of the product of (x - p) over all points but the one at `left_out`, lowest power first.
+std::vector<double> product_without(const std::vector<double>& points, std::size_t left_out) {
+  std::vector<double> product = {1};
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (i == left_out) continue;
+    std::vector<double> next(product.size() + 1, 0.0);
+    for (std::size_t k = 0; k < product.size(); ++k) next[k + 1] += product[k], next[k] -= points[i] * product[k];
+    product = next;
+  }
+  product.resize(points.size() + 1, 0.0);
+  return product;
+}
+
+Matrix input_matrix(int outputs) {
+  const std::vector<double> points = points_of(outputs);
+  Matrix rows;
+  for (std::size_t i = 0; i <= points.size(); ++i) rows.push_back(product_without(points, i));
+  return rows;
+}
+
+Matrix weight_matrix(int outputs) {
+  const std::vector<double> points = points_of(outputs);
+  Matrix rows;
+  for (double p : points) {
+    double scale = 1;
+    for (double other : points) scale *= other == p ? 1 : p - other;
+    rows.push_back({1 / scale, p / scale, p * p / scale});
+  }
+  rows.push_back({0, 0, 1});
+  return rows;
+}
+
+Matrix output_matrix(int outputs) {
+  Matrix rows;
+  for (int r = 0; r < outputs; ++r) {
+    rows.emplace_back();
+    for (double p : points_of(outputs)) rows.back().push_back(std::pow(p, r));
+    rows.back().push_back(r + 1 == outputs ? 1 : 0);
+  }
+  return rows;
+}
+
+// Element (i, j) of L x L^T, where x(a, b) gives the numbers.
+template <class Numbers>
+Sum both_sides(const Matrix& L, std::size_t i, std::size_t j, Numbers&& x) {
+  Sum sum;
+  for (std::size_t a = 0; a < L[i].size(); ++a)
+    for (std::size_t b = 0; b < L[j].size(); ++b) sum.add(L[i][a] * L[j][b] * x(static_cast<int>(a), static_cast<int>(b)));
+  return sum;
+}
+
+constexpr int kOutputs[] = {2, 4, 5, 6};
+
+// Tiles first .. first + count - 1 of an image of which `rows` x `columns` pixels are there, in a wider one that holds NaN.
+void check_input(const Kernels& kernels, int outputs, int rows, int columns, int first, int count) {
+  const int N = outputs + 2, lanes = kernels.lanes, across = std::max(1, (columns - 2 + outputs - 1) / outputs);
+  const std::string what = label(kernels, "winograd_input", outputs, rows, columns, first, count);
+  Random random(static_cast<std::uint32_t>(rows * 100 + columns));
+  const int width = columns + 3;
+  Buffer x(std::int64_t{rows} * width * lanes, random);
+  for (int y = 0; y < rows; ++y)
+    for (int i = columns * lanes; i < width * lanes; ++i) x.data()[y * width * lanes + i] = std::nanf("");
+  const std::int64_t point_stride = std::int64_t{count} * lanes + 16;
+  Buffer points(N * N * point_stride);
+  kernels.winograd_input({.outputs = outputs,
+                          .input = x.data(),
+                          .row_stride = std::int64_t{width} * lanes,
+                          .rows = rows,
+                          .columns = columns,
+                          .first = first,
+                          .across = across,
+                          .count = count,
+                          .output = points.data(),
+                          .point_stride = point_stride});
+  const Matrix B = input_matrix(outputs);
+  for (int t = 0; t < count; ++t) {
+    const int top = (first + t) / across * outputs, left = (first + t) % across * outputs;
+    for (int p = 0; p < N * N; ++p) {
+      for (int lane = 0; lane < lanes; ++lane) {
+        const Sum want = both_sides(B, static_cast<std::size_t>(p / N), static_cast<std::size_t>(p % N), [&](int i, int j) {
+          return top + i < rows && left + j < columns ? x[((top + i) * width + left + j) * lanes + lane] : 0.0f;
+        });
+        const std::int64_t at = p * point_stride + t * lanes + lane;
+        check_close(what, at, points[at], want.value, want.bound());
+      }
+    }
+  }
+  points.check_guards(what);
+}
+
+void check_output(const Kernels& kernels, int outputs, int rows, int columns, int first, int count, bool residual, Activation act) {
+  const int N = outputs + 2, lanes = kernels.lanes, across = (columns + outputs - 1) / outputs;
+  const std::string what = label(kernels, "winograd_output", outputs, rows, columns, first, count, residual, static_cast<int>(act.kind));
+  Random random(static_cast<std::uint32_t>(rows * 100 + columns));
+  const std::int64_t point_stride = std::int64_t{count} * lanes + 16, row = std::int64_t{columns} * lanes;
+  const Buffer products(N * N * point_stride, random), bias(lanes, random), added(rows * row, random);
+  Buffer y(rows * row);
+  std::fill_n(y.data(), y.size(), 7.0f);
+  kernels.winograd_output({.outputs = outputs,
+                           .products = products.data(),
+                           .point_stride = point_stride,
+                           .bias = bias.data(),
+                           .output = y.data(),
+                           .residual = residual ? added.data() : nullptr,
+                           .output_row_stride = row,
+                           .residual_row_stride = row,
+                           .rows = rows,
+                           .columns = columns,
+                           .first = first,
+                           .across = across,
+                           .count = count,
+                           .activation = act});
+  const Matrix A = output_matrix(outputs);
+  for (std::int64_t at = 0; at < y.size(); ++at) {
+    const int h = static_cast<int>(at / row), w = static_cast<int>(at % row / lanes), lane = static_cast<int>(at % lanes);
+    const int t = h / outputs * across + w / outputs - first;
+    if (t < 0 || t >= count) {
+      check_close(what, at, y[at], 7, 0);  // another unit's
+      continue;
+    }
+    Sum sum = both_sides(A, static_cast<std::size_t>(h % outputs), static_cast<std::size_t>(w % outputs),
+                         [&](int i, int j) { return products[(i * N + j) * point_stride + t * lanes + lane]; });
+    sum.add(bias[lane]);
+    if (residual) sum.add(added[at]);
+    check_close(what, at, y[at], activation(sum.value, act), activation_bound(sum.value, sum.bound(), act));
+  }
+  y.check_guards(what);
+}
+
+}  // namespace
+
+void test_winograd_input(const Kernels& kernels) {
+  for (int outputs : kOutputs) {
+    check_input(kernels, outputs, outputs + 2, outputs + 2, 0, 1);
+    check_input(kernels, outputs, 2 * outputs + 2, 2 * outputs + 2, 1, 3);
+    for (int cut = 1; cut <= outputs + 1; ++cut) check_input(kernels, outputs, 2 * outputs + 2 - cut, 3 * outputs + 3 - cut, 0, 4);
+  }
+}
+
+void test_winograd_output(const Kernels& kernels) {
+  const Activation none{}, relu{ActivationKind::relu, 0, 0}, silu{ActivationKind::silu, 0, 0};
+  for (int outputs : kOutputs) {
+    check_output(kernels, outputs, outputs, outputs, 0, 1, false, none);
+    check_output(kernels, outputs, 2 * outputs, 2 * outputs, 1, 2, true, relu);
+    for (int cut = 1; cut < outputs; ++cut) {
+      check_output(kernels, outputs, 2 * outputs - cut, 3 * outputs - cut, 1, 5, true, silu);
+      check_output(kernels, outputs, 2 * outputs - cut, 2 * outputs, 0, 4, false, relu);
+    }
+  }
+}
+
+void test_winograd_weights(const Kernels& kernels) {
+  for (int outputs : kOutputs) {
+    const int N = outputs + 2;
+    for (int vectors = 1; vectors <= 3; ++vectors) {
+      const std::string what = label(kernels, "winograd_weights", outputs, vectors);
+      Random random(static_cast<std::uint32_t>(vectors));
+      const std::int64_t count = std::int64_t{vectors} * kernels.lanes, point_stride = count + 5;
+      const Buffer taps(9 * count, random);
+      Buffer weights(N * N * point_stride);
+      kernels.winograd_weights(
+          {.outputs = outputs, .taps = taps.data(), .count = count, .weights = weights.data(), .point_stride = point_stride});
+      const Matrix G = weight_matrix(outputs);
+      for (int p = 0; p < N * N; ++p) {
+        for (std::int64_t i = 0; i < count; ++i) {
+          const Sum want = both_sides(G, static_cast<std::size_t>(p / N), static_cast<std::size_t>(p % N),
+                                      [&](int a, int b) { return taps[(a * 3 + b) * count + i]; });
+          check_close(what, p * point_stride + i, weights[p * point_stride + i], want.value, want.bound());
+        }
+      }
+      weights.check_guards(what);
+    }
+  }
+}
+
+void test_winograd_multiply(const Kernels& kernels) {
+  const int lanes = kernels.lanes;
+  for (int tiles = 1; tiles <= 30; ++tiles) {
+    for (int blocks = 1; blocks <= 2; ++blocks) {
+      const int input_blocks = 1 + tiles % 3, last_channels = 1 + tiles % lanes;
+      const std::string what = label(kernels, "winograd_multiply", tiles, blocks, input_blocks, last_channels);
+      Random random(static_cast<std::uint32_t>(tiles));
+      const int channels = (input_blocks - 1) * lanes + last_channels, outs = blocks * lanes;
+      Buffer x(std::int64_t{input_blocks} * tiles * lanes, random);
+      for (int t = 0; t < tiles; ++t)
+        for (int k = last_channels; k < lanes; ++k) x.data()[((input_blocks - 1) * tiles + t) * lanes + k] = std::nanf("");
+      const Buffer weights(std::int64_t{channels} * outs, random);
+      Buffer y(std::int64_t{blocks} * tiles * lanes);
+      kernels.winograd_multiply({.input = x.data(),
+                                 .weights = weights.data(),
+                                 .next_weights = 0,
+                                 .output = y.data(),
+                                 .tiles = tiles,
+                                 .input_blocks = input_blocks,
+                                 .last_channels = last_channels,
+                                 .output_blocks = blocks,
+                                 .input_block_stride = std::int64_t{tiles} * lanes,
+                                 .output_block_stride = std::int64_t{tiles} * lanes});
+      for (std::int64_t at = 0; at < y.size(); ++at) {
+        const std::int64_t block = at / (tiles * lanes), t = at / lanes % tiles, o = block * lanes + at % lanes;
+        Sum want;
+        for (int k = 0; k < channels; ++k)
+          want.add(static_cast<double>(x[(k / lanes * tiles + t) * lanes + k % lanes]) * weights[std::int64_t{k} * outs + o]);
+        check_close(what, at, y[at], want.value, want.bound());
+      }
+      y.check_guards(what);
+    }
+  }
+}
+
+}  // namespace fastcnn::testing
