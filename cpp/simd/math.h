@@ -33,9 +33,8 @@ struct ExpParts {
   Vec tail;
 };
 
-FASTCNN_INLINE ExpParts exp_parts(Vec x) {
-  const IntVec n = round_to_int(select(x == x, x, zero()) * 1.44269504088896341f);
-  const Vec whole = to_float(n);
+// e^(x - whole ln2) - 1.
+FASTCNN_INLINE Vec exp_tail(Vec x, Vec whole) {
   Vec r = fma(whole, broadcast(-0.693359375f), x);
   r = fma(whole, broadcast(2.12194440e-4f), r);
   Vec p = broadcast(1.9875691500e-4f);
@@ -44,7 +43,12 @@ FASTCNN_INLINE ExpParts exp_parts(Vec x) {
   p = fma(p, r, broadcast(4.1665795894e-2f));
   p = fma(p, r, broadcast(1.6666665459e-1f));
   p = fma(p, r, broadcast(5.0000001201e-1f));
-  return {n, fma(p, r * r, r)};
+  return fma(p, r * r, r);
+}
+
+FASTCNN_INLINE ExpParts exp_parts(Vec x) {
+  const IntVec n = round_to_int(select(x == x, x, zero()) * 1.44269504088896341f);
+  return {n, exp_tail(x, to_float(n))};
 }
 
 FASTCNN_INLINE Vec exp(Vec x) {
@@ -106,7 +110,16 @@ FASTCNN_INLINE Vec exp_minus_one_of_negative(Vec x) {
   return fma(scale, parts.tail, scale - 1.0f);
 }
 
-FASTCNN_INLINE Vec sigmoid(Vec x) { return 1.0f / (1.0f + exp(-x)); }
+// 1 / (1 + e^-x), where beyond +-88 nothing changes any more: so 2^n is one normal number. Adding 1.5 2^23 rounds to an integer, which then
+// stands in the lowest bits; NaN spoils the tail, whatever its n.
+FASTCNN_INLINE Vec sigmoid(Vec x) {
+  const Vec t = min(broadcast(88.0f), max(broadcast(-87.0f), -x));
+  const float shift = 12582912.0f;
+  const Vec shifted = fma(t, broadcast(1.44269504088896341f), broadcast(shift));
+  const Vec scale = from_bits((bits_of(shifted) + 127) << 23);
+  const Vec tail = exp_tail(t, shifted - shift);
+  return 1.0f / (1.0f + fma(scale, tail, scale));
+}
 
 // Below 0.625 the odd polynomial of Cephes' tanhf, above it 1 - 2 / (e^2|x| + 1).
 FASTCNN_INLINE Vec tanh(Vec x) {
