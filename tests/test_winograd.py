@@ -13,7 +13,7 @@ from fastcnn import _core
 
 ATTRIBUTES = {"stride": [1, 1], "padding": [1] * 4, "dilation": [1, 1], "groups": 1}
 # max |difference| / max |y| that each may have: its transforms magnify roundings (Barabasz et al., 2020).
-ERRORS = {"winograd_f2": 2e-6, "winograd_f4": 5e-6, "winograd_f5": 3e-5, "winograd_f6": 3e-5}
+ERRORS = {"winograd_f2": 2e-6, "winograd_f4": 5e-6, "winograd_f5": 3e-5, "winograd_f6": 3e-5, "winograd_f2_5x5": 5e-6}
 
 SHAPES = {  # x, out_channels, padding (top, left, bottom, right)
     "one pixel": ((1, 16, 1, 1), 16, [1] * 4),
@@ -49,7 +49,9 @@ def algorithms(program: _core.Program) -> list[str]:
 @pytest.mark.parametrize("algorithm", ERRORS)
 def test_every_tile_size(isa: str, algorithm: str, name: str) -> None:
     shape, channels, padding = SHAPES[name]
-    x, weight = uniform(0, *shape), uniform(1, channels, shape[1], 3, 3)
+    kernel = 5 if algorithm.endswith("5x5") else 3
+    padding = [side + kernel - 3 for side in padding]
+    x, weight = uniform(0, *shape), uniform(1, channels, shape[1], kernel, kernel)
     plain = reference.conv2d(x, weight, **ATTRIBUTES | {"padding": padding})
     residual = uniform(2, *plain.shape)
     for fused in ({}, {"activation": "relu"}, {"activation": "silu"}):

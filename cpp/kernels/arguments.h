@@ -79,12 +79,12 @@ struct ConvDirect {
   Activation activation;
 };
 
-// Winograd convolution F(M x M, 3 x 3), M = 2, 4, 5 or 6; N = M + 2. Tiles of M x M outputs are numbered row by row over an image; a unit
-// is `count` of them from `first` on. Points are (N, N) planes, point_stride apart.
+// Winograd convolution F(M x M, R x R), M = 2, 4, 5 or 6 for R = 3 and 2 for R = 5; N = M + R - 1. Tiles of M x M outputs are numbered row
+// by row over an image; a unit is `count` of them from `first` on. Points are (N, N) planes, point_stride apart.
 
 // points[p, t, k] = (B d B^T)[p] of tile t of one channel block.
 struct WinogradInput {
-  int outputs;         // M
+  int outputs, taps;   // M, R
   const float* input;  // first pixel of the image's first tile
   int64_t row_stride;
   int64_t rows, columns;  // that may be read from there; beyond them is zero
@@ -96,7 +96,7 @@ struct WinogradInput {
 
 // output = act(A m A^T + bias + residual), of one block of output channels.
 struct WinogradOutput {
-  int outputs;            // M
+  int outputs, taps;      // M, R
   const float* products;  // (N, N) x (count, lanes)
   int64_t point_stride;
   const float* bias;      // lanes
@@ -109,10 +109,10 @@ struct WinogradOutput {
   Activation activation;
 };
 
-// weights[p, i] = (G g_i G^T)[p], where taps is (3, 3, count): filter g_i is column i. count is a multiple of the lanes.
+// weights[p, i] = (G g_i G^T)[p], where filters is (R, R, count): filter g_i is column i. count is a multiple of the lanes.
 struct WinogradWeights {
-  int outputs;  // M
-  const float* taps;
+  int outputs, taps;  // M, R
+  const float* filters;
   int64_t count;
   float* weights;  // (N, N) x (count)
   int64_t point_stride;

@@ -1,4 +1,5 @@
-// Winograd convolution F(M x M, 3 x 3) as work units: a group of tiles x a chunk of output channels. Rows of the table for M = 2, 4, 5, 6.
+// Winograd convolution F(M x M, R x R) as work units: a group of tiles x a chunk of output channels. Rows of the table for M = 2, 4, 5, 6
+// with R = 3 and M = 2 with R = 5.
 //
 // A unit transforms its tiles of the input, multiplies them, point by point, with the transformed weights, and transforms the products to
 // outputs; points and products lie in the worker's scratch, which stays in its L2 where the channels are few. Where one group is the whole
@@ -17,9 +18,17 @@ namespace fastcnn {
 
 namespace {
 
+template <int M, int R>
+constexpr int kPoints = (M + R - 1) * (M + R - 1);
+
+template <int M, int R>
+constexpr const char* name_of() {
+  return R == 5 ? "winograd_f2_5x5" : M == 2 ? "winograd_f2" : M == 4 ? "winograd_f4" : M == 5 ? "winograd_f5" : "winograd_f6";
+}
+
 // How a problem is cut.
 struct Plan {
-  Index outputs, points;             // M, N * N
+  Index outputs, taps, points;       // M, R, N * N
   Index down, across, tiles;         // tiles of an image, and of all images
   Index groups, most;                // of tiles; tiles in the largest
   Index channel_tiles, chunks;       // of output channels
@@ -35,9 +44,9 @@ Index odd_lines(Index floats) {
   return round_up(floats, kLine) + (ceil_div(floats, kLine) % 2 == 0 ? kLine : 0);
 }
 
-Plan plan_of(const ConvProblem& p, Index outputs) {
+Plan plan_of(const ConvProblem& p, Index outputs, Index taps) {
   Plan plan{};
-  plan.outputs = outputs, plan.points = (outputs + 2) * (outputs + 2);
+  plan.outputs = outputs, plan.taps = taps, plan.points = (outputs + taps - 1) * (outputs + taps - 1);
   plan.down = ceil_div(p.out_h, outputs), plan.across = ceil_div(p.out_w, outputs), plan.tiles = p.N * plan.down * plan.across;
   plan.channel_tiles = ceil_div(p.out_blocks(), 2);
   // Points and products of one register tile (14) of 128 channels, F4: half a megabyte, which leaves room in L2 for the weights. With more
@@ -60,57 +69,60 @@ Plan plan_of(const ConvProblem& p, Index outputs) {
 }
 
 Index weights_of_point(const ConvProblem& p) { return p.in_channels * p.out_blocks() * p.lanes; }
-Index bias_at(const ConvProblem& p, Index outputs) { return (outputs + 2) * (outputs + 2) * weights_of_point(p); }
+Index bias_at(const ConvProblem& p, Index points) { return points * weights_of_point(p); }
 
-template <int M>
+template <int M, int R>
 Index prepared_elements(const ConvProblem& p) {
-  return bias_at(p, M) + p.out_blocks() * p.lanes;
+  return bias_at(p, kPoints<M, R>) + p.out_blocks() * p.lanes;
 }
 
 Index prepare_units(const ConvProblem& p) { return ceil_div(p.out_blocks(), 2); }
 
 // Filters of one tile of output channels, some input channels at a time.
-template <int M>
+template <int M, int R>
 void prepare(const Kernels& kernels, const ConvProblem& p, const float* weight, const float* bias, float* prepared, Index unit) {
   constexpr Index kInputs = 16;
   constexpr Index kMostOutputs = 32;  // two blocks of the widest ISA
-  std::array<float, 9 * kInputs * kMostOutputs> taps;
+  std::array<float, R * R * kInputs * kMostOutputs> filters;
   const Index outs = std::min<Index>(2, p.out_blocks() - 2 * unit) * p.lanes, first_out = 2 * unit * p.lanes;
   const AxisWalk &row = p.rows[0], &column = p.columns[0];
   for (Index first = 0; first < p.in_channels; first += kInputs) {
     const Index ins = std::min(kInputs, p.in_channels - first);
-    for (Index i = 0; i < 3; ++i)
-      for (Index j = 0; j < 3; ++j)
+    for (Index i = 0; i < R; ++i)
+      for (Index j = 0; j < R; ++j)
         copy_weights(p, weight, {first_out, outs}, {first, ins}, row.kernel_first + i * row.kernel_step,
-                     column.kernel_first + j * column.kernel_step, taps.data() + (i * 3 + j) * ins * outs);
+                     column.kernel_first + j * column.kernel_step, filters.data() + (i * R + j) * ins * outs);
     kernels.winograd_weights({.outputs = M,
-                              .taps = taps.data(),
+                              .taps = R,
+                              .filters = filters.data(),
                               .count = ins * outs,
                               .weights = prepared + 2 * unit * p.lanes * p.in_channels + first * outs,
                               .point_stride = weights_of_point(p)});
   }
-  float* padded = prepared + bias_at(p, M);
+  float* padded = prepared + bias_at(p, kPoints<M, R>);
   for (Index o = first_out; o < first_out + outs; ++o) padded[o] = bias && o < p.out_channels ? bias[o] : 0.0f;
 }
 
-bool is_plain_walk(const AxisWalk& w) { return w.taps == 3 && w.tap_step == 1 && w.in_step == 1 && w.out_step == 1; }
+bool is_plain_walk(const AxisWalk& w, Index taps) { return w.taps == taps && w.tap_step == 1 && w.in_step == 1 && w.out_step == 1; }
 
+template <int R>
 bool can_run(const ConvProblem& p) {
-  return !p.normed && !p.backward && p.groups == 1 && is_plain_walk(p.rows[0]) && is_plain_walk(p.columns[0]);
+  return !p.normed && !p.backward && p.groups == 1 && is_plain_walk(p.rows[0], R) && is_plain_walk(p.columns[0], R);
 }
 
 // Measured on one core of a Zen 4, in vector multiply-adds: a tile of one channel block.
-constexpr double input_cost(int outputs) { return outputs == 2 ? 150 : outputs == 4 ? 340 : outputs == 5 ? 480 : 620; }
-constexpr double output_cost(int outputs) { return outputs == 2 ? 110 : outputs == 4 ? 270 : outputs == 5 ? 360 : 470; }
+constexpr double input_cost(int points) { return points == 16 ? 150 : points == 36 ? 340 : points == 49 ? 480 : 620; }
+constexpr double output_cost(int points) { return points == 16 ? 110 : points == 36 ? 270 : points == 49 ? 360 : 470; }
 
-template <int M>
+template <int M, int R>
 double cost(const ConvProblem& p) {
-  const Plan plan = plan_of(p, M);
+  const Plan plan = plan_of(p, M, R);
   const double tiles = static_cast<double>(plan.tiles), points = static_cast<double>(plan.points);
   const double products = points * tiles * static_cast<double>(p.in_channels * p.out_blocks());
   const double copied = p.plain_input ? static_cast<double>(p.N * p.in_h * p.in_w * p.in_blocks() * p.lanes) : 0;
-  return std::max(products, cost_of_weights(p, prepared_elements<M>(p))) + copied +
-         tiles * (input_cost(M) * static_cast<double>(p.in_blocks()) + output_cost(M) * static_cast<double>(p.out_blocks()));
+  return std::max(products, cost_of_weights(p, prepared_elements<M, R>(p))) + copied +
+         tiles * (input_cost(kPoints<M, R>) * static_cast<double>(p.in_blocks()) +
+                  output_cost(kPoints<M, R>) * static_cast<double>(p.out_blocks()));
 }
 
 // All that stays the same over a program's runs.
@@ -141,6 +153,7 @@ void transform_input(const Kernels& kernels, const BoundWinograd& b, const RunCo
   for_images(b.plan, group, [&](Index image, Index first, Index count, Index at) {
     for (Index block = 0; block < p.in_blocks(); ++block)
       kernels.winograd_input({.outputs = static_cast<int>(b.plan.outputs),
+                              .taps = static_cast<int>(b.plan.taps),
                               .input = origin + image * b.xs.batch + block * b.xs.block,
                               .row_stride = b.xs.row,
                               .rows = p.in_h + ring - top,
@@ -184,6 +197,7 @@ void transform_output(const Kernels& kernels, const BoundWinograd& b, const RunC
     for (Index block = 2 * channel_tiles.first; block < end; ++block)
       kernels.winograd_output(
           {.outputs = static_cast<int>(b.plan.outputs),
+           .taps = static_cast<int>(b.plan.taps),
            .products = products + ((block - 2 * channel_tiles.first) * tiles + at) * p.lanes,
            .point_stride = b.plan.product_point,
            .bias = b.prepared.data(run) + b.bias + block * p.lanes,
@@ -200,10 +214,10 @@ void transform_output(const Kernels& kernels, const BoundWinograd& b, const RunC
   });
 }
 
-template <int M>
+template <int M, int R>
 Step bind(const ConvProblem& problem, const BindScope& scope) {
   BoundWinograd b{.problem = problem,
-                  .plan = plan_of(problem, M),
+                  .plan = plan_of(problem, M, R),
                   .x = scope.inputs[0],
                   .prepared = scope.inputs[1],
                   .residual = {},
@@ -212,13 +226,13 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
                   .ys = scope.outputs[0].type.strides(),
                   .rs = {},
                   .activation = fused_activation(scope.attributes),
-                  .bias = bias_at(problem, M)};
+                  .bias = bias_at(problem, kPoints<M, R>)};
   if (scope.inputs.size() > 3 && scope.inputs[3].given) b.residual = scope.inputs[3], b.rs = b.residual.type.strides();
 
   Step step;
   step.units = b.plan.groups * b.plan.chunks;
   step.flops = 2.0 * static_cast<double>(problem.macs());
-  step.algorithm = "winograd_f" + std::to_string(M);
+  step.algorithm = name_of<M, R>();
   step.scratch_bytes = b.plan.points * (b.plan.input_point + b.plan.product_point) * bytes_of(DType::f32);
   step.run = [b = std::move(b), kernels = &scope.kernels](const RunContext& run, Index begin, Index end) {
     float* const points = reinterpret_cast<float*>(run.scratch);
@@ -236,24 +250,25 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
   return step;
 }
 
-template <int M>
-constexpr Conv2dAlgorithm row_of(const char* name, double error) {
-  return {.name = name,
+template <int M, int R>
+constexpr Conv2dAlgorithm row_of(double error) {
+  return {.name = name_of<M, R>(),
           .input = Want::image,
           .error = error,
-          .can_run = can_run,
-          .cost = cost<M>,
-          .prepared_elements = prepared_elements<M>,
+          .can_run = can_run<R>,
+          .cost = cost<M, R>,
+          .prepared_elements = prepared_elements<M, R>,
           .prepare_units = prepare_units,
-          .prepare = prepare<M>,
-          .bind = bind<M>};
+          .prepare = prepare<M, R>,
+          .bind = bind<M, R>};
 }
 
 }  // namespace
 
-const Conv2dAlgorithm k_winograd_f2 = row_of<2>("winograd_f2", kDirectError);
-const Conv2dAlgorithm k_winograd_f4 = row_of<4>("winograd_f4", 2e-6);
-const Conv2dAlgorithm k_winograd_f5 = row_of<5>("winograd_f5", 1e-5);
-const Conv2dAlgorithm k_winograd_f6 = row_of<6>("winograd_f6", 1.1e-5);
+const Conv2dAlgorithm k_winograd_f2 = row_of<2, 3>(kDirectError);
+const Conv2dAlgorithm k_winograd_f4 = row_of<4, 3>(2e-6);
+const Conv2dAlgorithm k_winograd_f5 = row_of<5, 3>(1e-5);
+const Conv2dAlgorithm k_winograd_f6 = row_of<6, 3>(1.1e-5);
+const Conv2dAlgorithm k_winograd_f2_5x5 = row_of<2, 5>(2e-6);
 
 }  // namespace fastcnn

@@ -1,11 +1,11 @@
-// Winograd's minimal filtering F(M, 3) along one axis: M outputs of a filter with 3 taps from N = M + 2 inputs, by N multiplications.
+// Winograd's minimal filtering F(M, R) along one axis: M outputs of a filter with R taps from N = M + R - 1 inputs, by N multiplications.
 //
-//   y = A ((G g) * (B d)),   d: N inputs, g: 3 taps, y: M outputs
+//   y = A ((G g) * (B d)),   d: N inputs, g: R taps, y: M outputs
 //
 // by the Cook-Toom construction (Lavin & Gray, 2016, after Winograd, 1980) from N - 1 points p and infinity:
 //
 //   row i of B   the coefficients of the product of (x - p[j]) over all j but i; the last row of all j
-//   row i of G   1, p[i], p[i]^2, divided by the product of (p[i] - p[j]) over all j but i; the last row 0, 0, 1
+//   row i of G   1, p[i], .., p[i]^(R - 1), divided by the product of (p[i] - p[j]) over all j but i; the last row 0, .., 0, 1
 //   A[r][i]      p[i]^r; for infinity 1 in the last row
 //
 // The points are 0, pairs +-p and at most one without a partner. The rows of a pair differ in the signs of their odd powers only, so both
@@ -17,33 +17,33 @@
 namespace fastcnn::FASTCNN_ISA {
 
 // Points with small transforms and small errors: more of them, or larger ones, lose more digits (Barabasz et al., 2020).
-template <int M>
+template <int N>
 struct WinogradPoints;
 template <>
-struct WinogradPoints<2> {
+struct WinogradPoints<4> {
   static constexpr double of[] = {0, 1, -1};
 };
 template <>
-struct WinogradPoints<4> {
+struct WinogradPoints<6> {
   static constexpr double kRoot = 1.4142135623730951;
   static constexpr double of[] = {0, kRoot / 2, -kRoot / 2, kRoot, -kRoot};
 };
 template <>
-struct WinogradPoints<5> {
+struct WinogradPoints<7> {
   static constexpr double of[] = {0, 1, -1, 0.5, -0.5, 2};
 };
 template <>
-struct WinogradPoints<6> {
+struct WinogradPoints<8> {
   static constexpr double of[] = {0, 0.6, -0.6, 1, -1, 1.6, -1.6};
 };
 
-template <int M>
+template <int M, int R>
 struct WinogradMatrices {
-  static constexpr int N = M + 2, kPoints = N - 1;
-  double input[N][N] = {}, weights[N][3] = {}, output[M][N] = {};
+  static constexpr int N = M + R - 1, kPoints = N - 1;
+  double input[N][N] = {}, weights[N][R] = {}, output[M][N] = {};
 
   constexpr WinogradMatrices() {
-    constexpr auto& p = WinogradPoints<M>::of;
+    constexpr auto& p = WinogradPoints<N>::of;
     for (int i = 0; i < N; ++i) {
       double product[N + 1] = {1}, scale = 1;
       int degree = 0;
@@ -56,23 +56,24 @@ struct WinogradMatrices {
       }
       for (int k = 0; k < N; ++k) input[i][k] = product[k];
       double power = 1;
-      for (int r = 0; r < M && i < kPoints; ++r, power *= p[i]) {
-        output[r][i] = power;
-        if (r < 3) weights[i][r] = power / scale;
+      for (int r = 0; r < N && i < kPoints; ++r, power *= p[i]) {
+        if (r < M) output[r][i] = power;
+        if (r < R) weights[i][r] = power / scale;
       }
-      if (i < kPoints) weights[i][2] = p[i] * p[i] / scale;  // also where M = 2
     }
     output[M - 1][N - 1] = 1;
-    weights[N - 1][2] = 1;
+    weights[N - 1][R - 1] = 1;
   }
 };
-template <int M>
-inline constexpr WinogradMatrices<M> kWinograd{};
+template <int M, int R>
+inline constexpr WinogradMatrices<M, R> kWinograd{};
+template <int N>
+inline constexpr auto& kWinogradInput = kWinograd<N - 2, 3>.input;  // the same for all filters
 
 // Rows of B in groups that share their sums: 0 and infinity, each pair, the point without a partner.
-template <int M>
+template <int N>
 struct WinogradGroups {
-  static constexpr int N = M + 2, kPairs = (N - 2) / 2, kCount = 1 + kPairs + N % 2;
+  static constexpr int kPairs = (N - 2) / 2, kCount = 1 + kPairs + N % 2;
   static constexpr int rows(int group) { return group > kPairs ? 1 : 2; }
   static constexpr int row(int group, int i) { return group == 0 ? i * (N - 1) : 2 * group - 1 + i; }
 };
@@ -102,32 +103,32 @@ FASTCNN_INLINE Vec combine(const Vec (&d)[Count], Coefficient) {
 }
 
 // Row `Row` of B as a function of k, and the even and the odd half of a pair, the odd one divided by its highest coefficient.
-template <int M, int Row>
+template <int N, int Row>
 struct InputRow {
-  constexpr double operator()(int k) const { return kWinograd<M>.input[Row][k]; }
+  constexpr double operator()(int k) const { return kWinogradInput<N>[Row][k]; }
 };
-template <int M, int Row>
+template <int N, int Row>
 struct InputEven {
-  constexpr double operator()(int k) const { return (kWinograd<M>.input[Row][k] + kWinograd<M>.input[Row + 1][k]) / 2; }
+  constexpr double operator()(int k) const { return (kWinogradInput<N>[Row][k] + kWinogradInput<N>[Row + 1][k]) / 2; }
 };
-template <int M, int Row>
+template <int N, int Row>
 struct InputOdd {
-  static constexpr double half_difference(int k) { return (kWinograd<M>.input[Row][k] - kWinograd<M>.input[Row + 1][k]) / 2; }
-  static constexpr double lead() { return half_difference(M - 1); }  // the highest that is not 0
+  static constexpr double half_difference(int k) { return (kWinogradInput<N>[Row][k] - kWinogradInput<N>[Row + 1][k]) / 2; }
+  static constexpr double lead() { return half_difference(N - 3); }  // the highest that is not 0
   constexpr double operator()(int k) const { return half_difference(k) / lead(); }
 };
 
 // The rows of one group of B d.
-template <int M, int Group>
-FASTCNN_INLINE void winograd_input_rows(const Vec (&d)[M + 2], Vec& first, Vec& second) {
-  using Groups = WinogradGroups<M>;
+template <int N, int Group>
+FASTCNN_INLINE void winograd_input_rows(const Vec (&d)[N], Vec& first, Vec& second) {
+  using Groups = WinogradGroups<N>;
   constexpr int row = Groups::row(Group, 0);
   if constexpr (Group == 0 || Groups::rows(Group) == 1) {
-    first = combine(d, InputRow<M, row>{});
-    if constexpr (Group == 0) second = combine(d, InputRow<M, M + 1>{});
+    first = combine(d, InputRow<N, row>{});
+    if constexpr (Group == 0) second = combine(d, InputRow<N, N - 1>{});
   } else {
-    constexpr float lead = static_cast<float>(InputOdd<M, row>::lead());
-    const Vec even = combine(d, InputEven<M, row>{}), odd = combine(d, InputOdd<M, row>{});
+    constexpr float lead = static_cast<float>(InputOdd<N, row>::lead());
+    const Vec even = combine(d, InputEven<N, row>{}), odd = combine(d, InputOdd<N, row>{});
     first = lead == 1 ? even + odd : fma(odd, broadcast(lead), even);
     second = lead == 1 ? even - odd : fma(odd, broadcast(-lead), even);
   }
@@ -135,20 +136,20 @@ FASTCNN_INLINE void winograd_input_rows(const Vec (&d)[M + 2], Vec& first, Vec& 
 
 // Coefficients of row `Row` of A for: the zero point, the sums (even rows) or differences (odd rows) of the pairs, what is left of the
 // points.
-template <int M, int Row>
+template <int M, int R, int Row>
 struct OutputTerms {
-  static constexpr int kPairs = WinogradGroups<M>::kPairs, kRest = M + 2 - 1 - 2 * kPairs;
+  static constexpr int kPairs = WinogradGroups<M + R - 1>::kPairs;
   constexpr double operator()(int k) const {
-    return k < kPairs    ? kWinograd<M>.output[Row][2 * k + 1]
-           : k == kPairs ? kWinograd<M>.output[Row][0]
-                         : kWinograd<M>.output[Row][k + kPairs];
+    return k < kPairs    ? kWinograd<M, R>.output[Row][2 * k + 1]
+           : k == kPairs ? kWinograd<M, R>.output[Row][0]
+                         : kWinograd<M, R>.output[Row][k + kPairs];
   }
 };
 
 // Rows First and First + 1 (where there is one) of A m; First is even.
-template <int M, int First>
-FASTCNN_INLINE void winograd_output_rows(const Vec (&m)[M + 2], Vec& even, Vec& odd) {
-  constexpr int pairs = WinogradGroups<M>::kPairs, count = M + 2 - pairs;
+template <int M, int R, int First>
+FASTCNN_INLINE void winograd_output_rows(const Vec (&m)[M + R - 1], Vec& even, Vec& odd) {
+  constexpr int pairs = WinogradGroups<M + R - 1>::kPairs, count = M + R - 1 - pairs;
   Vec sums[count], differences[count];
   unroll<pairs>([&](auto k) {
     sums[k] = m[2 * k + 1] + m[2 * k + 2];
@@ -156,18 +157,18 @@ FASTCNN_INLINE void winograd_output_rows(const Vec (&m)[M + 2], Vec& even, Vec& 
   });
   sums[pairs] = differences[pairs] = m[0];
   unroll<count - pairs - 1>([&](auto k) { sums[pairs + 1 + k] = differences[pairs + 1 + k] = m[2 * pairs + 1 + k]; });
-  even = combine(sums, OutputTerms<M, First>{});
-  if constexpr (First + 1 < M) odd = combine(differences, OutputTerms<M, First + 1>{});
+  even = combine(sums, OutputTerms<M, R, First>{});
+  if constexpr (First + 1 < M) odd = combine(differences, OutputTerms<M, R, First + 1>{});
 }
 
 // The rows of G g.
-template <int M, int Row>
+template <int M, int R, int Row>
 struct WeightRow {
-  constexpr double operator()(int k) const { return kWinograd<M>.weights[Row][k]; }
+  constexpr double operator()(int k) const { return kWinograd<M, R>.weights[Row][k]; }
 };
-template <int M>
-FASTCNN_INLINE void winograd_weight_rows(const Vec (&g)[3], Vec (&rows)[M + 2]) {
-  unroll<M + 2>([&](auto i) { rows[i] = combine(g, WeightRow<M, decltype(i)::value>{}); });
+template <int M, int R>
+FASTCNN_INLINE void winograd_weight_rows(const Vec (&g)[R], Vec (&rows)[M + R - 1]) {
+  unroll<M + R - 1>([&](auto i) { rows[i] = combine(g, WeightRow<M, R, decltype(i)::value>{}); });
 }
 
 }  // namespace fastcnn::FASTCNN_ISA

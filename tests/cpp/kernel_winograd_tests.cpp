@@ -10,12 +10,12 @@ namespace {
 
 using Matrix = std::vector<std::vector<double>>;
 
-std::vector<double> points_of(int outputs) {
+std::vector<double> points_of(int inputs) {
   const double root = std::sqrt(2.0);
-  switch (outputs) {
-    case 2: return {0, 1, -1};
-    case 4: return {0, root / 2, -root / 2, root, -root};
-    case 5: return {0, 1, -1, 0.5, -0.5, 2};
+  switch (inputs) {
+    case 4: return {0, 1, -1};
+    case 6: return {0, root / 2, -root / 2, root, -root};
+    case 7: return {0, 1, -1, 0.5, -0.5, 2};
     default: return {0, 0.6, -0.6, 1, -1, 1.6, -1.6};
   }
 }
@@ -33,31 +33,40 @@ std::vector<double> product_without(const std::vector<double>& points, std::size
   return product;
 }
 
-Matrix input_matrix(int outputs) {
-  const std::vector<double> points = points_of(outputs);
+// F(M, R), of which there are these.
+struct Form {
+  int outputs, taps;
+  int inputs() const { return outputs + taps - 1; }
+};
+constexpr Form kForms[] = {{2, 3}, {4, 3}, {5, 3}, {6, 3}, {2, 5}};
+
+Matrix input_matrix(Form form) {
+  const std::vector<double> points = points_of(form.inputs());
   Matrix rows;
   for (std::size_t i = 0; i <= points.size(); ++i) rows.push_back(product_without(points, i));
   return rows;
 }
 
-Matrix weight_matrix(int outputs) {
-  const std::vector<double> points = points_of(outputs);
+Matrix weight_matrix(Form form) {
+  const std::vector<double> points = points_of(form.inputs());
   Matrix rows;
   for (double p : points) {
     double scale = 1;
     for (double other : points) scale *= other == p ? 1 : p - other;
-    rows.push_back({1 / scale, p / scale, p * p / scale});
+    rows.emplace_back();
+    for (int k = 0; k < form.taps; ++k) rows.back().push_back(std::pow(p, k) / scale);
   }
-  rows.push_back({0, 0, 1});
+  rows.emplace_back(form.taps, 0.0);
+  rows.back().back() = 1;
   return rows;
 }
 
-Matrix output_matrix(int outputs) {
+Matrix output_matrix(Form form) {
   Matrix rows;
-  for (int r = 0; r < outputs; ++r) {
+  for (int r = 0; r < form.outputs; ++r) {
     rows.emplace_back();
-    for (double p : points_of(outputs)) rows.back().push_back(std::pow(p, r));
-    rows.back().push_back(r + 1 == outputs ? 1 : 0);
+    for (double p : points_of(form.inputs())) rows.back().push_back(std::pow(p, r));
+    rows.back().push_back(r + 1 == form.outputs ? 1 : 0);
   }
   return rows;
 }
@@ -71,12 +80,11 @@ Sum both_sides(const Matrix& L, std::size_t i, std::size_t j, Numbers&& x) {
   return sum;
 }
 
-constexpr int kOutputs[] = {2, 4, 5, 6};
-
 // Tiles first .. first + count - 1 of an image of which `rows` x `columns` pixels are there, in a wider one that holds NaN.
-void check_input(const Kernels& kernels, int outputs, int rows, int columns, int first, int count) {
-  const int N = outputs + 2, lanes = kernels.lanes, across = std::max(1, (columns - 2 + outputs - 1) / outputs);
-  const std::string what = label(kernels, "winograd_input", outputs, rows, columns, first, count);
+void check_input(const Kernels& kernels, Form form, int rows, int columns, int first, int count) {
+  const int outputs = form.outputs, overlap = form.taps - 1, N = form.inputs(), lanes = kernels.lanes;
+  const int across = std::max(1, (columns - overlap + outputs - 1) / outputs);
+  const std::string what = label(kernels, "winograd_input", outputs, form.taps, rows, columns, first, count);
   Random random(static_cast<std::uint32_t>(rows * 100 + columns));
   const int width = columns + 3;
   Buffer x(std::int64_t{rows} * width * lanes, random);
@@ -84,7 +92,8 @@ void check_input(const Kernels& kernels, int outputs, int rows, int columns, int
     for (int i = columns * lanes; i < width * lanes; ++i) x.data()[y * width * lanes + i] = std::nanf("");
   const std::int64_t point_stride = std::int64_t{count} * lanes + 16;
   Buffer points(N * N * point_stride);
-  kernels.winograd_input({.outputs = outputs,
+  kernels.winograd_input({.outputs = form.outputs,
+                          .taps = form.taps,
                           .input = x.data(),
                           .row_stride = std::int64_t{width} * lanes,
                           .rows = rows,
@@ -94,7 +103,7 @@ void check_input(const Kernels& kernels, int outputs, int rows, int columns, int
                           .count = count,
                           .output = points.data(),
                           .point_stride = point_stride});
-  const Matrix B = input_matrix(outputs);
+  const Matrix B = input_matrix(form);
   for (int t = 0; t < count; ++t) {
     const int top = (first + t) / across * outputs, left = (first + t) % across * outputs;
     for (int p = 0; p < N * N; ++p) {
@@ -110,15 +119,17 @@ void check_input(const Kernels& kernels, int outputs, int rows, int columns, int
   points.check_guards(what);
 }
 
-void check_output(const Kernels& kernels, int outputs, int rows, int columns, int first, int count, bool residual, Activation act) {
-  const int N = outputs + 2, lanes = kernels.lanes, across = (columns + outputs - 1) / outputs;
-  const std::string what = label(kernels, "winograd_output", outputs, rows, columns, first, count, residual, static_cast<int>(act.kind));
+void check_output(const Kernels& kernels, Form form, int rows, int columns, int first, int count, bool residual, Activation act) {
+  const int outputs = form.outputs, N = form.inputs(), lanes = kernels.lanes, across = (columns + outputs - 1) / outputs;
+  const std::string what =
+      label(kernels, "winograd_output", outputs, form.taps, rows, columns, first, count, residual, static_cast<int>(act.kind));
   Random random(static_cast<std::uint32_t>(rows * 100 + columns));
   const std::int64_t point_stride = std::int64_t{count} * lanes + 16, row = std::int64_t{columns} * lanes;
   const Buffer products(N * N * point_stride, random), bias(lanes, random), added(rows * row, random);
   Buffer y(rows * row);
   std::fill_n(y.data(), y.size(), 7.0f);
-  kernels.winograd_output({.outputs = outputs,
+  kernels.winograd_output({.outputs = form.outputs,
+                           .taps = form.taps,
                            .products = products.data(),
                            .point_stride = point_stride,
                            .bias = bias.data(),
@@ -132,7 +143,7 @@ void check_output(const Kernels& kernels, int outputs, int rows, int columns, in
                            .across = across,
                            .count = count,
                            .activation = act});
-  const Matrix A = output_matrix(outputs);
+  const Matrix A = output_matrix(form);
   for (std::int64_t at = 0; at < y.size(); ++at) {
     const int h = static_cast<int>(at / row), w = static_cast<int>(at % row / lanes), lane = static_cast<int>(at % lanes);
     const int t = h / outputs * across + w / outputs - first;
@@ -152,41 +163,47 @@ void check_output(const Kernels& kernels, int outputs, int rows, int columns, in
 }  // namespace
 
 void test_winograd_input(const Kernels& kernels) {
-  for (int outputs : kOutputs) {
-    check_input(kernels, outputs, outputs + 2, outputs + 2, 0, 1);
-    check_input(kernels, outputs, 2 * outputs + 2, 2 * outputs + 2, 1, 3);
-    for (int cut = 1; cut <= outputs + 1; ++cut) check_input(kernels, outputs, 2 * outputs + 2 - cut, 3 * outputs + 3 - cut, 0, 4);
+  for (Form form : kForms) {
+    const int M = form.outputs, overlap = form.taps - 1, N = form.inputs();
+    check_input(kernels, form, N, N, 0, 1);
+    check_input(kernels, form, 2 * M + overlap, 2 * M + overlap, 1, 3);
+    for (int cut = 1; cut < N; ++cut) check_input(kernels, form, 2 * M + overlap - cut, 3 * M + overlap + 1 - cut, 0, 4);
   }
 }
 
 void test_winograd_output(const Kernels& kernels) {
   const Activation none{}, relu{ActivationKind::relu, 0, 0}, silu{ActivationKind::silu, 0, 0};
-  for (int outputs : kOutputs) {
-    check_output(kernels, outputs, outputs, outputs, 0, 1, false, none);
-    check_output(kernels, outputs, 2 * outputs, 2 * outputs, 1, 2, true, relu);
-    for (int cut = 1; cut < outputs; ++cut) {
-      check_output(kernels, outputs, 2 * outputs - cut, 3 * outputs - cut, 1, 5, true, silu);
-      check_output(kernels, outputs, 2 * outputs - cut, 2 * outputs, 0, 4, false, relu);
+  for (Form form : kForms) {
+    const int M = form.outputs;
+    check_output(kernels, form, M, M, 0, 1, false, none);
+    check_output(kernels, form, 2 * M, 2 * M, 1, 2, true, relu);
+    for (int cut = 1; cut < M; ++cut) {
+      check_output(kernels, form, 2 * M - cut, 3 * M - cut, 1, 5, true, silu);
+      check_output(kernels, form, 2 * M - cut, 2 * M, 0, 4, false, relu);
     }
   }
 }
 
 void test_winograd_weights(const Kernels& kernels) {
-  for (int outputs : kOutputs) {
-    const int N = outputs + 2;
+  for (Form form : kForms) {
+    const int N = form.inputs(), R = form.taps;
     for (int vectors = 1; vectors <= 3; ++vectors) {
-      const std::string what = label(kernels, "winograd_weights", outputs, vectors);
+      const std::string what = label(kernels, "winograd_weights", form.outputs, R, vectors);
       Random random(static_cast<std::uint32_t>(vectors));
       const std::int64_t count = std::int64_t{vectors} * kernels.lanes, point_stride = count + 5;
-      const Buffer taps(9 * count, random);
+      const Buffer filters(R * R * count, random);
       Buffer weights(N * N * point_stride);
-      kernels.winograd_weights(
-          {.outputs = outputs, .taps = taps.data(), .count = count, .weights = weights.data(), .point_stride = point_stride});
-      const Matrix G = weight_matrix(outputs);
+      kernels.winograd_weights({.outputs = form.outputs,
+                                .taps = R,
+                                .filters = filters.data(),
+                                .count = count,
+                                .weights = weights.data(),
+                                .point_stride = point_stride});
+      const Matrix G = weight_matrix(form);
       for (int p = 0; p < N * N; ++p) {
         for (std::int64_t i = 0; i < count; ++i) {
           const Sum want = both_sides(G, static_cast<std::size_t>(p / N), static_cast<std::size_t>(p % N),
-                                      [&](int a, int b) { return taps[(a * 3 + b) * count + i]; });
+                                      [&](int a, int b) { return filters[(a * R + b) * count + i]; });
           check_close(what, p * point_stride + i, weights[p * point_stride + i], want.value, want.bound());
         }
       }
