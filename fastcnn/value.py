@@ -5,7 +5,6 @@ Its methods are named as a torch.Tensor's. A method that has no operation in the
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,6 +13,7 @@ import numpy as np
 from fastcnn._core import Parameter
 from fastcnn.arguments import whole
 from fastcnn.arrays import Shape, numeric
+from fastcnn.caller import user_line
 from fastcnn.indexing import axis_of, merged_axes, resolved_shape, slices_of
 from fastcnn.methods import TensorMethods
 
@@ -98,7 +98,7 @@ class Value(TensorMethods):
     # ---- what a value without numbers cannot do
 
     def _unknown(self, what: str) -> NoReturn:
-        raise TypeError(f"[forward] a symbolic value cannot be {what}: it has a shape and no numbers yet. Got that {_user_line()}.")
+        raise TypeError(f"[forward] a symbolic value cannot be {what}: it has a shape and no numbers yet. Got that {user_line()}.")
 
     def __bool__(self) -> NoReturn:
         self._unknown("used as a condition")
@@ -298,16 +298,3 @@ def _number(value: Any) -> float | None:
     if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
         return float(value)
     return None
-
-
-def _user_line() -> str:
-    """Where the user's code is, outside this package: "at model.py:12, `if x > 0:`"."""
-    import linecache
-
-    frame = sys._getframe(1)
-    package = __name__.partition(".")[0]
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
-        frame = frame.f_back
-    name, line = frame.f_code.co_filename, frame.f_lineno
-    code = linecache.getline(name, line, frame.f_globals).strip()
-    return f"at {name}:{line}" + (f", `{code}`" if code else "")
