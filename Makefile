@@ -36,8 +36,9 @@ lint: $(VENV)/.extra-lint
 	  -Dpybind11_DIR="$$($(BIN)/python -m pybind11 --cmakedir)" >build/lint.log || { cat build/lint.log; exit 1; }
 	$(BIN)/cmake --build build/lint
 
+# With PEERS=/path/to/venv the other engines, too.
 bench: $(VENV)/.extra-bench
-	PEERS="$(or $(PEERS),$(wildcard $(PEERS_VENV)))" $(BIN)/pytest bench --benchmark-json=build/bench.json
+	PEERS="$(PEERS)" $(BIN)/pytest bench --benchmark-json=build/bench.json
 
 # Beside the peers: writes bench/RESULTS.md and docs/compare.png. `make compare PEERS=/path/to/venv` takes an environment that has them;
 # COMPARE="--networks resnet18 --threads 1" compares less, see `python bench/compare --help`.

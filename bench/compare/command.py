@@ -37,7 +37,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=DEFAULT_ENGINES, metavar="NAME", help=", ".join(ENGINES))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=2.5, help="of timed calls an engine, in all rounds")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of timed calls an engine, in all rounds")
     parser.add_argument("--starts", type=int, default=3, help="processes for the cold start")
     parser.add_argument("--convert", action="store_true", help="only make the files that engines load")
     parser.add_argument("--add", action="store_true", help="keep the other rows of the last run")
@@ -79,7 +79,7 @@ def say(line: str) -> None:
 
 
 def place_of(build: Path, peers: Path | None) -> Place:
-    python = None if peers is None else peers / "bin" / "python"
+    python = None if peers is None else peers.absolute() / "bin" / "python"  # not resolved: it is a link out of the environment
     if python is not None and not python.exists():
         sys.exit(f"[compare] --peers must be a virtual environment. Got {peers}.")
     place = Place(build / "models", build / "logs", Path(sys.executable), python)

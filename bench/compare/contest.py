@@ -22,7 +22,7 @@ SETTLE = 0.005  # seconds between two turns, for the system to stop what rests
 TRIAL = 0.2  # seconds of warm-up, and of the trial after it
 WARM = 0.02  # seconds of warm-up at each turn: caches hold another engine's data
 MOST_CALLS = 2000
-TOLERANCE = 2e-3  # of max |y|: another network differs by more. MNN's own approximations reach 6e-4
+TOLERANCE = 5e-3  # of max |y|: another network differs by a tenth and more, MNN's own arithmetic by up to 1e-3
 
 
 class Budget(NamedTuple):

@@ -70,7 +70,7 @@ class Conversions:
             steps.append(Step((f"{stem}.ncnn.param",), (source,), self._pnnx(folder, source, stem, shape)))
             convert = [python, "-m", "compare.mnn_export", f"{folder}/{stem}.onnx", f"{folder}/{stem}.mnn"]
             steps.append(Step((f"{stem}.mnn",), (f"{stem}.onnx",), convert))
-        return [*steps, Step((), (), [], spare=("state.npz", "torch.script"))]
+        return [*steps, Step((), (), [], spare=("state.npz", "torch.script", "pnnx.bin", "pnnx.onnx", "fastcnn.pnnxsim.onnx"))]
 
     def _pnnx(self, folder: str, source: str, stem: str, shape: str) -> list[str]:
         assert self._peers

@@ -17,7 +17,7 @@ def channels_last(path: Path, threads: int) -> torch.nn.Module:
     torch.set_num_threads(threads)
     with torch.device("meta"):  # draws no weights that the file replaces
         net = network(path.parent.name)
-    net.load_state_dict(torch.load(path, mmap=True), assign=True)
+    torch.nn.Module.load_state_dict(net, torch.load(path, mmap=True), assign=True)  # DenseNet's own is for other keys
     return net.to(memory_format=torch.channels_last)
 
 
