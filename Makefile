@@ -4,12 +4,16 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: demo test lint bench sanitize tsan portability installed clean
+.PHONY: demo test lint bench compare sanitize tsan portability installed clean
 
 PYTHON ?= python3
 VENV ?= .venv
 BUILD ?= build/release
 SETTINGS ?=
+PEERS ?=
+COMPARE ?=
+TORCH ?= torch==2.13.0
+PEERS_VENV := .venv-peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 CPP := $(shell find cpp tests/cpp -name '*.h' -o -name '*.cpp')
@@ -32,8 +36,14 @@ lint: $(VENV)/.extra-lint
 	  -Dpybind11_DIR="$$($(BIN)/python -m pybind11 --cmakedir)" >build/lint.log || { cat build/lint.log; exit 1; }
 	$(BIN)/cmake --build build/lint
 
+# With PEERS=/path/to/venv the other engines, too.
 bench: $(VENV)/.extra-bench
-	$(BIN)/pytest bench --benchmark-json=build/bench.json
+	PEERS="$(PEERS)" $(BIN)/pytest bench --benchmark-json=build/bench.json
+
+# Beside the peers: writes bench/RESULTS.md and docs/compare.png. `make compare PEERS=/path/to/venv` takes an environment that has them;
+# COMPARE="--networks resnet18 --threads 1" compares less, see `python bench/compare --help`.
+compare: $(VENV)/.extra-plot $(if $(PEERS),,$(PEERS_VENV)/.peers)
+	$(BIN)/python bench/compare --peers $(or $(PEERS),$(PEERS_VENV)) $(COMPARE)
 
 # The whole test suite on an extension with the address and undefined-behaviour sanitizers, then the C++ tests with them, then the executor
 # with the thread sanitizer. Preloading: Python itself is not instrumented. Leaks: the interpreter keeps memory to its end by design.
@@ -66,7 +76,7 @@ portability: $(VENV)/.tools
 	qemu-aarch64 build/aarch64/kernel_tests
 
 clean:
-	rm -rf build dist .venv .venv-sanitize demo_output .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+	rm -rf build dist .venv .venv-sanitize .venv-peers demo_output .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
 
 # ---- The virtual environment -----------------------------------------------------------------------------------------------------------
 
@@ -91,3 +101,12 @@ $(VENV)/.extra-%: pyproject.toml | $(VENV)/.installed
 	touch $@
 
 installed: $(VENV)/.installed
+
+# Where the package index has several builds of torch, the one for CPUs is meant. onnx and the converters ask for different versions of
+# protobuf: the newest serves all.
+$(PEERS_VENV)/.peers:
+	PYTHON="$(PYTHON)" tools/need python
+	$(PYTHON) -m venv $(PEERS_VENV)
+	$(PEERS_VENV)/bin/python -m pip --disable-pip-version-check -q install '$(TORCH)' onnx onnxruntime openvino ncnn pnnx MNN
+	$(PEERS_VENV)/bin/python -m pip --disable-pip-version-check -q install -U protobuf
+	touch $@

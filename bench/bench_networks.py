@@ -1,25 +1,28 @@
-"""Whole networks, batch 1, beside PyTorch and ONNX Runtime where they are installed: each engine in a process of its own, in turn.
+"""Whole networks, batch 1, by pytest-benchmark: the engines, files and processes of compare/, one after the other.
 
+PEERS names the environment with the peers; without it fastcnn runs alone. `python bench/compare` is the comparison: there all take turns.
 The time is the engine's own, sent back by its process, so the stored statistics are those of a call without the way there.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from engine import ENGINES
+from compare.command import conversions_of, place_of
+from compare.contest import TOLERANCE, Place, difference, trial
+from compare.convert import Conversions
+from compare.engines import DEFAULT_ENGINES, ENGINES
+from compare.networks import NETWORKS
+from compare.process import BENCH, EngineError, Worker
 from machine import THREADS
-from measured import NETWORKS
 
-ROUND_SECONDS = 0.02
-ROUNDS = 50
+PEERS = os.environ.get("PEERS")
+BUILD = BENCH.parent / "build" / ("compare" if PEERS else "bench")
+ROUND_SECONDS, ROUNDS = 0.02, 30
+FORMS = [(engine, form) for engine in DEFAULT_ENGINES for form in ENGINES[engine].forms if PEERS or engine == "fastcnn"]
 _clock = 0.0
 
 
@@ -28,39 +31,14 @@ def engine_clock() -> float:
     return _clock
 
 
-class Engine:
-    def __init__(self, engine: str, name: str, threads: int) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("engine.py")), engine, name, str(threads)]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-        self.answer = np.array(json.loads(self._line()))
-        self.calls = 1
-        while (seconds := self._seconds(self.calls)) < ROUND_SECONDS:  # also warms it up
-            self.calls = max(self.calls + 1, int(self.calls * min(10, 1.2 * ROUND_SECONDS / seconds)))
-
-    def _line(self) -> str:
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        assert line, "the engine's process ended, see its message above"
-        return line
-
-    def _seconds(self, calls: int) -> float:
-        assert self.process.stdin
-        self.process.stdin.write(f"{calls}\n")
-        self.process.stdin.flush()
-        return float(self._line())
-
-    def round(self) -> None:
-        global _clock
-        _clock += self._seconds(self.calls) / self.calls
-
-    def close(self) -> None:
-        self.process.communicate()
+@pytest.fixture(scope="module")
+def place() -> Place:
+    return place_of(BUILD, Path(PEERS) if PEERS else None)
 
 
-def installed(engine: str) -> bool:
-    needs = {"onnxruntime": ["onnxruntime", "onnx"]}.get(engine, [engine])
-    return all(importlib.util.find_spec(package) for package in needs)
+@pytest.fixture(scope="module")
+def conversions(place: Place) -> Conversions:
+    return conversions_of(place)
 
 
 @pytest.fixture(scope="module")
@@ -69,19 +47,37 @@ def answers() -> dict[str, np.ndarray]:
     return {}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+def started(place: Place, conversions: Conversions, engine: str, form: str, name: str, threads: int) -> Worker:
+    """Skips, with the cause, what an engine cannot do."""
+    file = ENGINES[engine].forms[form]
+    unmade = conversions.of(name, print)
+    if file in unmade:
+        pytest.skip(unmade[file])
+    try:
+        return place.worker(engine, name, file, threads)
+    except EngineError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize(("engine", "form"), FORMS, ids=lambda part: part.replace(" ", "_"))
 @pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.benchmark(timer=engine_clock)
-def bench_network(benchmark, report_row, answers, name, threads, engine):
-    if not installed(engine):
-        pytest.skip(f"{engine} is not installed")
-    process = Engine(engine, name, threads)
+def bench_network(benchmark, report_row, place, conversions, answers, name, threads, engine, form):
+    worker = started(place, conversions, engine, form, name, threads)
+
+    def round_() -> None:
+        global _clock
+        seconds = worker.time(calls)
+        _clock += sum(seconds) / calls
+
     try:
-        expected = answers.setdefault(name, process.answer)
-        np.testing.assert_allclose(process.answer, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
-        benchmark.pedantic(process.round, rounds=ROUNDS, iterations=1)
+        answer = worker.answer(place.logs / "answer.npy")
+        assert difference(answer, answers.setdefault(name, answer)) <= TOLERANCE
+        calls = max(1, int(ROUND_SECONDS / trial(worker)))
+        benchmark.pedantic(round_, rounds=ROUNDS, iterations=1)
     finally:
-        process.close()
-    benchmark.extra_info.update(network=name, threads=threads, engine=engine)
-    report_row(name, engine, f"{threads} threads", f"{1e3 * benchmark.stats.stats.median:9.4f} ms")
+        worker.close()
+    benchmark.extra_info.update(network=NETWORKS[name].title, threads=threads, engine=engine, form=form)
+    row = (NETWORKS[name].title, ENGINES[engine].title, form, f"{threads} threads", f"{1e3 * benchmark.stats.stats.median:9.4f} ms")
+    report_row(*row)

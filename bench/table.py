@@ -1,4 +1,4 @@
-"""Writes the README's table of speed from a benchmark run: ``python bench/table.py build/bench.json README.md``.
+"""Writes the README's table of layers from a benchmark run: ``python bench/table.py build/bench.json README.md``.
 
 The table stands between the lines <!-- speed: begin --> and <!-- speed: end -->; what stands there before is replaced.
 """
@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ENGINES = {"fastcnn": "fastcnn", "onnxruntime": "ONNX Runtime", "torch": "PyTorch"}
 README_LAYERS = ("resnet50/stage3_1x1", "resnet50/stage1_3x3", "resnet50/stage3_3x3", "mobilenet_v2/depthwise_14")
 MARKS = re.compile(r"(<!-- speed: begin -->\n).*?(<!-- speed: end -->)", re.DOTALL)
 
@@ -20,17 +19,6 @@ MARKS = re.compile(r"(<!-- speed: begin -->\n).*?(<!-- speed: end -->)", re.DOTA
 def rows_to_markdown(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def network_table(benchmarks: list[dict[str, Any]]) -> str:
-    """Median ms of one image, a row a network and number of threads, a column an engine that was there."""
-    median = {(b["network"], b["threads"], b["engine"]): 1e3 * b["median"] for b in benchmarks}
-    engines = [engine for engine in ENGINES if any(key[2] == engine for key in median)]
-    rows = []
-    for name, threads in dict.fromkeys((key[0], key[1]) for key in median):
-        cells = [f"{median[name, threads, engine]:.3f}" if (name, threads, engine) in median else "-" for engine in engines]
-        rows.append([name, str(threads), *cells])
-    return rows_to_markdown(["Network, one image, ms", "Threads", *(ENGINES[engine] for engine in engines)], rows)
 
 
 def layer_table(benchmarks: list[dict[str, Any]]) -> str:
@@ -46,9 +34,8 @@ def text_of(run: dict[str, Any]) -> str:
     machine = run["machine_info"]["fastcnn"]
     peaks = ", ".join(f"{value} GFLOP/s ({threads} threads)" for threads, value in machine["peak_gflops"].items())
     head = f"{machine['cpu']}, {machine['isa']}; peak of a multiply-add loop in the same run: {peaks}. `make bench` measures yours."
-    rows = [{**b["extra_info"], "median": b["stats"]["median"]} for b in run["benchmarks"]]
-    networks, layers = [row for row in rows if "engine" in row], [row for row in rows if "layer" in row]
-    return f"{head}\n\n{network_table(networks)}\n\n{layer_table(layers)}\n"
+    rows = [benchmark["extra_info"] for benchmark in run["benchmarks"]]
+    return f"{head}\n\n{layer_table([row for row in rows if 'layer' in row])}\n"
 
 
 def main(result: str, readme: str) -> None:

@@ -10,6 +10,7 @@ from fastcnn import _core
 from fastcnn import loss as losses
 from fastcnn.arguments import whole
 from fastcnn.arrays import AnyArray, ArrayLike, Shape
+from fastcnn.batch import concrete
 from fastcnn.loss import Loss
 from fastcnn.trainer import with_loss
 
@@ -46,7 +47,7 @@ class Evaluator:
         if shape not in self._programs:
             trace, output, value = with_loss(self._net, self._loss, shape, training=False)
             trace.graph.outputs([value.id, output.id])
-            self._programs[shape] = _core.Program(trace.graph, arenas=self._arenas), output.shape
+            self._programs[shape] = _core.Program(trace.graph, arenas=self._arenas), concrete(output.shape)
         return self._programs[shape]
 
     def targets(self, samples: AnyArray, y: AnyArray, batch_size: int) -> AnyArray:

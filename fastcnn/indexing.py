@@ -67,15 +67,15 @@ def resolved_shape(shape: Shape, wanted: Sequence[Any]) -> list[int]:
     return [elements // known if size == -1 else size for size in sizes]
 
 
-def slices_of(shape: Shape, index: Any) -> tuple[list[tuple[int, int, int, int]], Shape]:
-    """What x[index] means: (axis, start, stop, step) for each axis that is cut, and the shape of the result."""
-    cuts, result = [], []
+def slices_of(shape: Shape, index: Any) -> tuple[list[tuple[int, int, int, int]], list[int]]:
+    """What x[index] means: (axis, start, stop, step) for each axis that is cut, and the axes that are left."""
+    cuts, kept = [], []
     for axis, (extent, entry) in enumerate(zip(shape, _full_index(shape, index), strict=True)):
         if isinstance(entry, slice):
             start, stop, step = entry.indices(extent)
             entries = range(start, stop, step)
             stop = start + len(entries) * step
-            result.append(len(entries))
+            kept.append(axis)
         else:
             start = whole("slice", "index", entry, -(2**31))
             if not -extent <= start < extent:
@@ -84,7 +84,7 @@ def slices_of(shape: Shape, index: Any) -> tuple[list[tuple[int, int, int, int]]
             stop, step = start + 1, 1
         if (start, stop, step) != (0, extent, 1):
             cuts.append((axis, start, stop, step))
-    return cuts, tuple(result)
+    return cuts, kept
 
 
 def _full_index(shape: Shape, index: Any) -> list[Any]:

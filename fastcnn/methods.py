@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastcnn.arguments import flag, whole
-from fastcnn.arrays import Shape
-from fastcnn.indexing import axes_of, axis_of, expanded_shape, permutation_of
+from fastcnn.batch import concrete, expanded
+from fastcnn.indexing import axes_of, axis_of, permutation_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ class TensorMethods:
     __slots__ = ()
 
     if TYPE_CHECKING:
-        shape: Shape
+        shape: tuple[Any, ...]
 
         @property
         def ndim(self) -> int: ...
@@ -37,7 +37,8 @@ class TensorMethods:
     def permute(self, *dims: Any) -> Value:
         """The axes in another order: axis i of the result is axis dims[i]."""
         axes = permutation_of(dims[0] if len(dims) == 1 and isinstance(dims[0], (tuple, list)) else dims, self.ndim)
-        long = [axis for axis in axes if self.shape[axis] != 1]
+        sizes = concrete(self.shape)
+        long = [axis for axis in axes if sizes[axis] != 1]
         if long == sorted(long):  # no number moves
             return self.reshape([self.shape[axis] for axis in axes])
         return self._node("transpose", {"axes": axes})
@@ -53,7 +54,9 @@ class TensorMethods:
     def T(self) -> Value:
         """A matrix with its rows as columns."""
         if self.ndim > 2:
-            raise ValueError(f"[T] it is for values of at most 2 axes; others say which: x.transpose(dim0, dim1). Got {self.shape}.")
+            raise ValueError(
+                f"[T] it is for values of at most 2 axes; others say which: x.transpose(dim0, dim1). Got {concrete(self.shape)}."
+            )
         return self.permute(*range(self.ndim)[::-1])
 
     def unsqueeze(self, dim: int) -> Value:
@@ -63,12 +66,13 @@ class TensorMethods:
 
     def squeeze(self, dim: Dims = None) -> Value:
         """Without the axes of size 1, or without those of `dim` that are of size 1."""
-        dropped = {axis for axis in axes_of("squeeze", dim, self.ndim) if self.shape[axis] == 1}
+        sizes = concrete(self.shape)
+        dropped = {axis for axis in axes_of("squeeze", dim, self.ndim) if sizes[axis] == 1}
         return self.reshape([size for axis, size in enumerate(self.shape) if axis not in dropped])
 
     def expand(self, *sizes: Any) -> Value:
         """Axes of size 1 repeated; -1 keeps an axis, and there may be new ones in front."""
-        shape = expanded_shape(self.shape, sizes[0] if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes)
+        shape = expanded(self.shape, sizes[0] if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes)
         return self._node("expand", {"shape": shape})
 
     # ---- reductions: over `dim`, an axis or several; None, or no axis: over all
@@ -78,7 +82,7 @@ class TensorMethods:
 
     def mean(self, dim: Dims = None, keepdim: bool = False) -> Value:
         axes = axes_of("mean", dim, self.ndim)
-        if self.ndim == 4 and sorted(axes) == [2, 3] and 0 not in self.shape[2:]:  # in the layout of images
+        if self.ndim == 4 and sorted(axes) == [2, 3] and 0 not in concrete(self.shape[2:]):  # in the layout of images
             pooled = self._node("avg_pool", {"adaptive": [1, 1]})
             return pooled if flag("mean", "keepdim", keepdim) else pooled.reshape(self.shape[:2])
         return self._reduce("mean", dim, keepdim)

@@ -29,7 +29,8 @@ class Module(Registry):
     """A network or a part of one.
 
     A class of your own sets layers and parameters as attributes and defines forward(self, x), which is run once for each input shape, on
-    symbolic values: it may loop and branch on shapes, never on the numbers. `super().__init__()` is not needed.
+    symbolic values: it may loop and branch on shapes, but not on the size of the batch, and never on the numbers. `super().__init__()` is
+    not needed.
     """
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

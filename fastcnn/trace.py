@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fastcnn import _core
 from fastcnn.arrays import AnyArray, Shape
+from fastcnn.batch import Size, concrete, followed
 from fastcnn.value import Value
 
 if TYPE_CHECKING:
@@ -67,22 +68,24 @@ class Trace:
             _current.reset(token)
 
     def input(self, name: str, shape: Shape, dtype: Literal["float32", "int32"] = "float32") -> Value:
-        return Value(self, self.graph.input(name, shape, dtype))
+        """A value that comes with a run; its first axis is the batch."""
+        return Value(self, self.graph.input(name, shape, dtype), (*(Size(size, size) for size in shape[:1]), *shape[1:]))
 
     def value(self, parameter: _core.Parameter) -> Value:
         """A parameter as a symbolic value."""
-        return Value(self, self._parameter(parameter))
+        return Value(self, self._parameter(parameter), parameter.shape)
 
     def add(self, op: str, inputs: Sequence[Value | _core.Parameter | None], attributes: Mapping[str, Any]) -> list[Value]:
         """Appends a node. Errors say in which layer."""
+        numbers = {**attributes, "shape": concrete(attributes["shape"])} if "shape" in attributes else attributes
         try:
             ids = [self._id(op, operand) for operand in inputs]
-            outputs = self.graph.add(op, ids, attributes, self.path)
+            outputs = self.graph.add(op, ids, numbers, self.path)
         except (ValueError, TypeError, NotImplementedError) as error:
             if not self.path:
                 raise
             raise type(error)(f"{error} In layer '{self.path}'.") from None
-        return [Value(self, output) for output in outputs]
+        return [Value(self, output, followed(op, inputs, attributes, self.graph.shape(output))) for output in outputs]
 
     def _id(self, op: str, operand: Value | _core.Parameter | None) -> int | None:
         if operand is None:

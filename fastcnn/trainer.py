@@ -11,6 +11,7 @@ from fastcnn import _core, optim
 from fastcnn import loss as losses
 from fastcnn.arguments import number, shape_of, whole
 from fastcnn.arrays import AnyArray, Array, ArrayLike, Shape
+from fastcnn.batch import concrete
 from fastcnn.compiled import traced
 from fastcnn.loss import Loss
 from fastcnn.optim import Optimizer
@@ -47,7 +48,7 @@ def with_loss(net: Module, loss: Loss, shape: Shape, training: bool) -> tuple[An
     if not isinstance(output, Value):
         got = f"{len(output)}" if isinstance(output, tuple) else "an array"
         raise ValueError(f"[{loss.name}] a network that is trained must return one value. Got {got}.")
-    target = trace.input("y", loss.target_shape(output.shape), loss.dtype)
+    target = trace.input("y", loss.target_shape(concrete(output.shape)), loss.dtype)
     return trace, output, loss(output, target)
 
 
@@ -57,7 +58,7 @@ def training_plan(
     trace, output, value = with_loss(net, loss, shape, training=True)
     trace.graph.outputs([output.id])
     program = _core.TrainingProgram(trace.graph, value.id, parameters, arenas=arenas)
-    return TrainingPlan(program, output.shape, trace.counters)
+    return TrainingPlan(program, concrete(output.shape), trace.counters)
 
 
 class Trainer:

@@ -5,7 +5,6 @@ Its methods are named as a torch.Tensor's. A method that has no operation in the
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,8 +12,10 @@ import numpy as np
 
 from fastcnn._core import Parameter
 from fastcnn.arguments import whole
-from fastcnn.arrays import Shape, numeric
-from fastcnn.indexing import axis_of, merged_axes, resolved_shape, slices_of
+from fastcnn.arrays import numeric
+from fastcnn.batch import Size, concrete, reshaped
+from fastcnn.caller import user_line
+from fastcnn.indexing import axis_of, merged_axes, slices_of
 from fastcnn.methods import TensorMethods
 
 if TYPE_CHECKING:
@@ -24,16 +25,22 @@ __all__ = ["Value", "activation", "add_binary", "add_node", "add_nodes", "must_b
 
 
 class Value(TensorMethods):
-    """A symbolic array: `shape`, operators with numbers, arrays, parameters and other values, slicing, and the methods below."""
+    """A symbolic array: `shape`, operators with numbers, arrays, parameters and other values, slicing, and the methods below.
+
+    In `shape`, axes that follow the batch have a symbolic size: it goes into reshape and its like, into sums, products and //, and raises
+    TypeError where it is compared or used as a number. The first axis of each input follows, and what operations make of it: of x (N, C)
+    that is x.T.shape[1] and x.view(-1).shape[0], but no axis of x.mean(0) or of a parameter.
+    """
 
     __array_ufunc__ = None  # NumPy leaves `array + value` to us
     __hash__ = object.__hash__
     __slots__ = ("id", "shape", "trace")
 
-    def __init__(self, trace: Trace, value: int) -> None:
+    def __init__(self, trace: Trace, value: int, shape: tuple[Any, ...]) -> None:
+        """shape: integers, and a Size for each axis that follows the batch."""
         self.trace = trace
         self.id = value
-        self.shape: Shape = trace.graph.shape(value)
+        self.shape = shape
 
     def __repr__(self) -> str:
         return f"Value(shape={self.shape})"
@@ -98,7 +105,7 @@ class Value(TensorMethods):
     # ---- what a value without numbers cannot do
 
     def _unknown(self, what: str) -> NoReturn:
-        raise TypeError(f"[forward] a symbolic value cannot be {what}: it has a shape and no numbers yet. Got that {_user_line()}.")
+        raise TypeError(f"[forward] a symbolic value cannot be {what}: it has a shape and no numbers yet. Got that {user_line()}.")
 
     def __bool__(self) -> NoReturn:
         self._unknown("used as a condition")
@@ -143,7 +150,7 @@ class Value(TensorMethods):
     def reshape(self, *shape: Any) -> Value:
         """The same numbers in another shape; one entry may be -1."""
         sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
-        return add_node("reshape", [self], {"shape": resolved_shape(self.shape, sizes)})
+        return add_node("reshape", [self], {"shape": reshaped(self.shape, sizes)})
 
     view = reshape
 
@@ -154,19 +161,19 @@ class Value(TensorMethods):
 
     def __getitem__(self, index: Any) -> Value:
         """Integers and slices, of any step, along any axes."""
-        cuts, shape = slices_of(self.shape, index)
+        cuts, kept = slices_of(concrete(self.shape), index)
         value = self
         for axis, start, stop, step in cuts:
             if step == 1:
                 value = add_node("slice", [value], {"axis": axis, "start": start, "stop": stop})
             else:
                 value = add_node("take", [value], {"axis": axis, "indices": list(range(start, stop, step)), "value": 0.0})
-        return value if value.shape == shape else value.reshape(shape)
+        return value if len(kept) == self.ndim else value.reshape([value.shape[axis] for axis in kept])
 
     def split(self, split_size: int | Sequence[int], dim: int = 0) -> tuple[Value, ...]:
         """Parts of `split_size` each (the last may be smaller), or of the sizes given."""
         axis = axis_of("split", dim, self.ndim)
-        extent = self.shape[axis]
+        extent = concrete(self.shape)[axis]
         if isinstance(split_size, (tuple, list)):
             sizes = [whole("split", "split_size", size) for size in split_size]
         else:
@@ -181,7 +188,7 @@ class Value(TensorMethods):
 
     def chunk(self, chunks: int, dim: int = 0) -> tuple[Value, ...]:
         """At most `chunks` parts of equal size; the last may be smaller."""
-        extent = self.shape[axis_of("chunk", dim, self.ndim)]
+        extent = concrete(self.shape)[axis_of("chunk", dim, self.ndim)]
         return self.split(max(1, -(-extent // whole("chunk", "chunks", chunks, 1))), dim)
 
     def cat(self, *others: Value, dim: int = 0) -> Value:
@@ -297,17 +304,4 @@ def must_be_value(where: str, x: Any) -> None:
 def _number(value: Any) -> float | None:
     if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
         return float(value)
-    return None
-
-
-def _user_line() -> str:
-    """Where the user's code is, outside this package: "at model.py:12, `if x > 0:`"."""
-    import linecache
-
-    frame = sys._getframe(1)
-    package = __name__.partition(".")[0]
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
-        frame = frame.f_back
-    name, line = frame.f_code.co_filename, frame.f_lineno
-    code = linecache.getline(name, line, frame.f_globals).strip()
-    return f"at {name}:{line}" + (f", `{code}`" if code else "")
+    return float(value.value) if isinstance(value, Size) else None

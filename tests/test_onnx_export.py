@@ -13,6 +13,7 @@ from small_nets import Lambda, lenet
 from zoo_networks import LARGE, images, make, with_statistics
 
 import fastcnn as fc
+from fastcnn.batch import Size, concrete
 from fastcnn.compiled import traced
 from fastcnn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
 from fastcnn.onnx_export import elementwise, operators
@@ -193,6 +194,15 @@ def test_layer(name: str, tmp_path: Path, rng: np.random.Generator) -> None:
         agrees(net, session, rng.uniform(-4, 4, (batch, 6, 9, 11)).astype(np.float32))
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_shapes_say_what_follows_the_batch(name: str) -> None:
+    """A Size where the shapes of two traces differ, an integer where they agree."""
+    ours, others = (outputs(traced(CASES[name], [(batch, 6, 9, 11)])[1]) for batch in (7, 8))
+    for value, other in zip(ours, others, strict=True):
+        differ = [size != changed for size, changed in zip(concrete(value.shape), concrete(other.shape), strict=True)]
+        assert [isinstance(size, Size) for size in value.shape] == differ
+
+
 def test_every_operator_is_exported_and_tested() -> None:
     """All of the core's that evaluation may meet: not those of training, and not those that passes make."""
     training = {op for op in CORE if "backward" in op or "training" in op or op.endswith("_update")} | {
@@ -268,24 +278,24 @@ ERRORS: dict[str, tuple[fc.Module, Any, str]] = {
     "wrong shape": (lenet(), (1, 2, 8, 8), r"\[conv2d\] .* In layer '0'\."),
     "shape of text": (lenet(), "1x1", r"\[save\] a shape must be a tuple of integers\. Got '1x1'\."),
     "parts of the batch": (
-        function(lambda x: x[: x.shape[0] - 1]),
+        function(lambda x: x[:-1]),
         (1, 3),
         r"\[save\] stop of slice must be a multiple of the batch, or not depend on it\. Got 1 for 2, 2 for 3\.",
     ),
     "half of a doubled batch": (
-        function(lambda x: fc.concat([x, x], 0)[: x.shape[0]]),
+        function(lambda x: fc.concat([x, x], 0).chunk(2)[0]),
         (1, 3),
         r"\[save\] a part of the batch must go to its end, or be the same for every batch\. Got axis 0\.",
     ),
     "number from the batch": (
-        function(lambda x: x * (1.0 / x.shape[0])),
+        function(lambda x: x / x.shape[0]),
         (1, 3),
         r"\[save\] scale of scale_shift must not depend on the batch\. Got that in layer ''\.",
     ),
     "layers for the batch": (
-        function(lambda x: x.relu() if x.shape[0] == 2 else x),
+        function(lambda x: x.split(2)[-1]),
         (1, 3),
-        r"\[save\] a network must have the same layers for every batch\. Got 1 and 0 nodes\.",
+        r"\[save\] a network must have the same layers for every batch\. Got 1 and 2 nodes\.",
     ),
     "empty axis": (function(lambda x: x[:, :0].reshape(x.shape[0], 0, 3)), (1, 3), r"\[save\] a reshaped value must .* Got \(-1, 0, 3\)\."),
 }

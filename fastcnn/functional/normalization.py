@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from fastcnn._core import Parameter
 from fastcnn.arguments import flag, number, shape_of, whole
+from fastcnn.batch import concrete
 from fastcnn.value import Value, add_node, add_nodes, must_be_value
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm"]
@@ -33,9 +34,10 @@ def batch_norm(
         return add_nodes("batch_norm_training", [x, weight, bias], {"eps": eps})[0]
     if not (flag("batch_norm", "training", training) and x.trace.training):
         return add_node("batch_norm", [x, weight, bias, running_mean, running_var], {"eps": eps})
-    count = math.prod(x.shape) // max(1, x.shape[1]) if x.ndim > 1 else 0
+    shape = concrete(x.shape)
+    count = math.prod(shape) // max(1, shape[1]) if x.ndim > 1 else 0
     if count < 2:
-        raise ValueError(f"[batch_norm] training needs more than one value for each channel. Got x {x.shape}.")
+        raise ValueError(f"[batch_norm] training needs more than one value for each channel. Got x {shape}.")
     y, mean, var = add_nodes("batch_norm_training", [x, weight, bias], {"eps": eps})[:3]
     x.trace.add("batch_norm_update", [running_mean, mean], {"momentum": momentum, "correction": 1.0})
     x.trace.add("batch_norm_update", [running_var, var], {"momentum": momentum, "correction": count / (count - 1)})
@@ -62,9 +64,9 @@ def layer_norm(
 ) -> Value:
     """Mean 0 and variance 1 over the last axes, which are of `normalized_shape`, times weight, plus bias of that shape (Ba, 2016)."""
     must_be_value("layer_norm", x)
-    sizes = shape_of("layer_norm", tuple(normalized_shape))
-    if not sizes or x.shape[-len(sizes) :] != sizes:
-        raise ValueError(f"[layer_norm] normalized_shape must be the end of the input's. Got input {x.shape}, normalized_shape {sizes}.")
+    shape, sizes = concrete(x.shape), shape_of("layer_norm", tuple(normalized_shape))
+    if not sizes or shape[-len(sizes) :] != sizes:
+        raise ValueError(f"[layer_norm] normalized_shape must be the end of the input's. Got input {shape}, normalized_shape {sizes}.")
     for name, values in (("weight", weight), ("bias", bias)):
         if values is not None and tuple(values.shape) != sizes:
             raise ValueError(f"[layer_norm] {name} must be of normalized_shape {sizes}. Got {tuple(values.shape)}.")
@@ -79,7 +81,7 @@ def group_norm(
     must_be_value("group_norm", x)
     groups = whole("group_norm", "num_groups", num_groups, 1)
     if x.ndim < 2 or x.shape[1] % groups:
-        raise ValueError(f"[group_norm] num_groups must divide the channels of (N, C, ...). Got {x.shape}, num_groups={groups}.")
+        raise ValueError(f"[group_norm] num_groups must divide the channels of (N, C, ...). Got {concrete(x.shape)}, num_groups={groups}.")
     rows = x.reshape(x.shape[0], groups, math.prod(x.shape[1:]) // groups)
     y = add_node("normalize", [rows], {"axes": 1, "eps": number("group_norm", "eps", eps, 0)}).reshape(x.shape)
     return _scaled(y, *(_per_channel(y, values) for values in (weight, bias)))
@@ -109,7 +111,7 @@ def instance_norm(
     if running_mean is not None or running_var is not None:
         raise NotImplementedError("[instance_norm] running statistics are not updated: they must be None with use_input_stats=True.")
     if x.ndim < 3:
-        raise ValueError(f"[instance_norm] the input must be (N, C, ...) with at least 3 axes. Got {x.shape}.")
+        raise ValueError(f"[instance_norm] the input must be (N, C, ...) with at least 3 axes. Got {concrete(x.shape)}.")
     y = add_node("normalize", [x], {"axes": x.ndim - 2, "eps": eps})
     return _scaled(y, *(_per_channel(y, values) for values in (weight, bias)))
 
@@ -119,7 +121,7 @@ def _per_channel(y: Value, values: Value | Parameter | None) -> Value | None:
     if values is None:
         return None
     if tuple(values.shape) != y.shape[1:2]:
-        raise ValueError(f"[normalize] weight and bias must be (C,). Got {tuple(values.shape)} for {y.shape}.")
+        raise ValueError(f"[normalize] weight and bias must be (C,). Got {tuple(values.shape)} for {concrete(y.shape)}.")
     return y.trace.add("reshape", [values], {"shape": [y.shape[1], *[1] * (y.ndim - 2)]})[0]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastcnn.arguments import number, whole
+from fastcnn.batch import concrete
 from fastcnn.resampling import padded
 from fastcnn.value import Value, add_node, must_be_value
 
@@ -36,7 +37,7 @@ def pad(x: Value, pad: Sequence[int], mode: str = "constant", value: float | Non
 def _padded_axis(x: Value, axis: int, before: int, after: int, mode: str, filling: float) -> Value:
     if before == after == 0:
         return x
-    size = x.shape[axis]
+    size = concrete(x.shape)[axis]
     most = {"reflect": size - 1, "circular": size}.get(mode)
     if most is not None and max(before, after) > most:
         raise ValueError(f"[pad] mode={mode!r} must add at most {most} to an axis of {size}. Got ({before}, {after}).")

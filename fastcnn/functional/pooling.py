@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastcnn.arguments import flag, whole
+from fastcnn.batch import concrete
 from fastcnn.value import Value, add_node, must_be_value
 from fastcnn.windows import Pair, adaptive_size, pooling
 
@@ -37,10 +38,10 @@ def avg_pool2d(
 def adaptive_max_pool2d(x: Value, output_size: Any) -> Value:
     """(N, C, *output_size); None in output_size keeps that size of x."""
     must_be_value("adaptive_max_pool2d", x)
-    return add_node("max_pool", [x], {"adaptive": adaptive_size("adaptive_max_pool2d", output_size, x.shape)})
+    return add_node("max_pool", [x], {"adaptive": adaptive_size("adaptive_max_pool2d", output_size, concrete(x.shape))})
 
 
 def adaptive_avg_pool2d(x: Value, output_size: Any) -> Value:
     """(N, C, *output_size); None in output_size keeps that size of x."""
     must_be_value("adaptive_avg_pool2d", x)
-    return add_node("avg_pool", [x], {"adaptive": adaptive_size("adaptive_avg_pool2d", output_size, x.shape)})
+    return add_node("avg_pool", [x], {"adaptive": adaptive_size("adaptive_avg_pool2d", output_size, concrete(x.shape))})

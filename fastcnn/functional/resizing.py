@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastcnn.arguments import flag, number, whole
+from fastcnn.batch import concrete
 from fastcnn.resampling import positions, taps, torch_nearest
 from fastcnn.value import Value, add_node, must_be_value
 
@@ -47,7 +48,7 @@ def _checked_mode(x: Value, mode: str, align_corners: bool | None, antialias: bo
         raise ValueError(f"[interpolate] mode must be one of {', '.join(_RANKS)}. Got mode={mode!r}.")
     rank = _RANKS[mode]
     if x.ndim < 3 or rank not in (None, x.ndim):
-        raise ValueError(f"[interpolate] mode={mode!r} is for values of {rank or 'at least 3'} axes. Got {x.shape}.")
+        raise ValueError(f"[interpolate] mode={mode!r} is for values of {rank or 'at least 3'} axes. Got {concrete(x.shape)}.")
     if align_corners is not None and mode not in ("linear", "bilinear", "bicubic"):
         raise ValueError(f"[interpolate] align_corners belongs to linear, bilinear and bicubic. Got mode={mode!r}.")
     if antialias and mode not in ("bilinear", "bicubic"):
@@ -71,7 +72,7 @@ def _sizes(x: Value, size: Any, scale_factor: Any, recompute: bool) -> tuple[lis
     scales = [number("interpolate", "scale_factor", entry, above=0) for entry in entries]
     sizes = [math.floor(extent * scale) for extent, scale in zip(x.shape[2:], scales, strict=True)]
     if min(sizes) < 1:
-        raise ValueError(f"[interpolate] the result must have pixels. Got scale_factor={scale_factor!r} for {x.shape}.")
+        raise ValueError(f"[interpolate] the result must have pixels. Got scale_factor={scale_factor!r} for {concrete(x.shape)}.")
     return sizes, [None] * count if recompute else [*scales]
 
 
@@ -91,7 +92,7 @@ def _resized_axis(x: Value, axis: int, outputs: int, scale: float | None, mode: 
 def _channels_first(where: str, x: Any) -> Sequence[int]:
     must_be_value(where, x)
     if x.ndim != 4:
-        raise ValueError(f"[{where}] the input must be (N, C, H, W). Got {x.shape}.")
+        raise ValueError(f"[{where}] the input must be (N, C, H, W). Got {concrete(x.shape)}.")
     shape: Sequence[int] = x.shape
     return shape
 
@@ -101,7 +102,9 @@ def pixel_shuffle(x: Value, upscale_factor: int) -> Value:
     N, C, H, W = _channels_first("pixel_shuffle", x)
     r = whole("pixel_shuffle", "upscale_factor", upscale_factor, 1)
     if C % (r * r):
-        raise ValueError(f"[pixel_shuffle] the channels must be a multiple of upscale_factor^2. Got {x.shape}, upscale_factor={r}.")
+        raise ValueError(
+            f"[pixel_shuffle] the channels must be a multiple of upscale_factor^2. Got {concrete(x.shape)}, upscale_factor={r}."
+        )
     return x.reshape(N, C // (r * r), r, r, H, W).permute(0, 1, 4, 2, 5, 3).reshape(N, C // (r * r), H * r, W * r)
 
 
@@ -110,7 +113,9 @@ def pixel_unshuffle(x: Value, downscale_factor: int) -> Value:
     N, C, H, W = _channels_first("pixel_unshuffle", x)
     r = whole("pixel_unshuffle", "downscale_factor", downscale_factor, 1)
     if H % r or W % r:
-        raise ValueError(f"[pixel_unshuffle] height and width must be multiples of downscale_factor. Got {x.shape}, downscale_factor={r}.")
+        raise ValueError(
+            f"[pixel_unshuffle] height and width must be multiples of downscale_factor. Got {concrete(x.shape)}, downscale_factor={r}."
+        )
     return x.reshape(N, C, H // r, r, W // r, r).permute(0, 1, 3, 5, 2, 4).reshape(N, C * r * r, H // r, W // r)
 
 
@@ -119,5 +124,5 @@ def channel_shuffle(x: Value, groups: int) -> Value:
     N, C, H, W = _channels_first("channel_shuffle", x)
     g = whole("channel_shuffle", "groups", groups, 1)
     if C % g:
-        raise ValueError(f"[channel_shuffle] groups must divide the channels. Got {x.shape}, groups={g}.")
+        raise ValueError(f"[channel_shuffle] groups must divide the channels. Got {concrete(x.shape)}, groups={g}.")
     return x.reshape(N, g, C // g, H, W).transpose(1, 2).reshape(N, C, H, W)

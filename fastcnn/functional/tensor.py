@@ -7,6 +7,7 @@ from typing import Any
 
 from fastcnn._core import Parameter
 from fastcnn.arrays import numeric
+from fastcnn.batch import concrete
 from fastcnn.indexing import axis_of
 from fastcnn.value import Value, add_node, must_be_value
 
@@ -66,8 +67,8 @@ def stack(values: Sequence[Value], dim: int = 0) -> Value:
         raise TypeError(f"[stack] values must be a list or tuple of at least one. Got {type(values).__name__}.")
     for value in values:
         must_be_value("stack", value)
-        if value.shape != values[0].shape:
-            raise ValueError(f"[stack] the shapes must be equal. Got {values[0].shape} and {value.shape}.")
+        if concrete(value.shape) != concrete(values[0].shape):
+            raise ValueError(f"[stack] the shapes must be equal. Got {concrete(values[0].shape)} and {concrete(value.shape)}.")
     axis = axis_of("stack", dim, values[0].ndim + 1)
     return add_node("concat", [value.unsqueeze(axis) for value in values], {"axis": axis})
 

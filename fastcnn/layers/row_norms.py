@@ -6,6 +6,7 @@ from typing import Any
 
 from fastcnn import functional
 from fastcnn.arguments import flag, number, shape_of, whole
+from fastcnn.batch import concrete
 from fastcnn.initial import constant
 from fastcnn.layers.base import Layer
 from fastcnn.value import Value
@@ -89,7 +90,7 @@ class InstanceNorm2d(Layer):
 
     def forward(self, x: Value) -> Value:
         if x.ndim != 4 or x.shape[1] != self.num_features:
-            raise ValueError(f"[InstanceNorm2d] the input must be (N, {self.num_features}, H, W). Got {x.shape}.")
+            raise ValueError(f"[InstanceNorm2d] the input must be (N, {self.num_features}, H, W). Got {concrete(x.shape)}.")
         return functional.instance_norm(x, weight=self.weight, bias=self.bias, momentum=self.momentum, eps=self.eps)
 
     def extra_repr(self) -> str:

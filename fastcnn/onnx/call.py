@@ -13,6 +13,7 @@ import numpy as np
 
 from fastcnn._core import Parameter
 from fastcnn.arrays import AnyArray, Shape
+from fastcnn.batch import concrete
 from fastcnn.indexing import axis_of
 from fastcnn.onnx.model import NodeProto
 from fastcnn.onnx.symbolic import MOST_CONSTANT
@@ -96,7 +97,8 @@ class Call:
         return operand
 
     def shape(self, index: int) -> Shape:
-        return tuple(self.input(index).shape)
+        """In numbers, the batch with them."""
+        return concrete(self.input(index).shape)
 
     def rank(self, index: int) -> int:
         return len(self.input(index).shape)

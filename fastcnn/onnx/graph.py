@@ -11,6 +11,7 @@ import numpy as np
 
 from fastcnn._core import Parameter
 from fastcnn.arrays import AnyArray, ArrayLike
+from fastcnn.batch import concrete
 from fastcnn.compiled import Fixed
 from fastcnn.module import Module
 from fastcnn.onnx.call import Operand, Scope
@@ -180,13 +181,14 @@ def _check_shapes(infos: list[ValueInfo], values: Sequence[Value]) -> None:
         declared = info.shape
         if declared is None:
             continue
-        fits = len(declared) == len(value.shape) and all(
+        shape = concrete(value.shape)
+        fits = len(declared) == len(shape) and all(
             (sizes.setdefault(dim, size) if isinstance(dim, str) else size if dim is None else dim) == size
-            for dim, size in zip(declared, value.shape, strict=True)
+            for dim, size in zip(declared, shape, strict=True)
         )
         if not fits:
             text = ", ".join("?" if dim is None else str(dim) for dim in declared)
-            raise ValueError(f"[load] input '{info.name}' must have the shape ({text}). Got {value.shape}.")
+            raise ValueError(f"[load] input '{info.name}' must have the shape ({text}). Got {shape}.")
 
 
 def _result(scope: Scope, operand: Operand) -> Value | Fixed:

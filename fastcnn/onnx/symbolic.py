@@ -12,6 +12,7 @@ import numpy as np
 
 from fastcnn._core import Parameter
 from fastcnn.arrays import AnyArray
+from fastcnn.batch import concrete
 from fastcnn.indexing import resolved_shape
 from fastcnn.value import Value, add_node
 
@@ -54,13 +55,16 @@ def binary(op: str, a: Value, b: Value | Parameter, **attributes: Any) -> Value:
 
 
 def reshape(x: X, shape: Sequence[int]) -> X:
-    if tuple(shape) == x.shape:
+    """A shape in numbers, as those that a file computes are."""
+    before = concrete(x.shape)
+    after = resolved_shape(before, concrete(shape))
+    if tuple(after) == before:
         return x
     if isinstance(x, Value):
-        return x.reshape(*shape)
+        return x.reshape(after)
     if not x.flags.c_contiguous:
         bounded(x.shape)  # it is copied
-    found: AnyArray = x.reshape(resolved_shape(x.shape, shape))
+    found: AnyArray = x.reshape(after)
     return found
 
 
@@ -76,7 +80,7 @@ def transpose(x: X, axes: Sequence[int]) -> X:
 
 def cut(x: X, axis: int, start: int, stop: int) -> X:
     """x[..., start:stop, ...]"""
-    if (start, stop) == (0, x.shape[axis]):
+    if (start, stop) == (0, concrete(x.shape)[axis]):
         return x
     if isinstance(x, Value):
         return add_node("slice", [x], {"axis": axis, "start": start, "stop": stop})
@@ -98,7 +102,7 @@ def take(x: X, axis: int, indices: AnyArray, value: float = 0.0) -> X:
 
 def expand(x: X, shape: Sequence[int]) -> X:
     """x repeated to a shape that it broadcasts to."""
-    if tuple(shape) == x.shape:
+    if tuple(shape) == concrete(x.shape):
         return x
     if isinstance(x, Value):
         return add_node("expand", [x], {"shape": [int(size) for size in shape]})

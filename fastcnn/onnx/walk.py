@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from fastcnn._core import Parameter
+from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call, Operand, Results, Scope
 from fastcnn.onnx.model import NodeProto
 from fastcnn.onnx.registry import Handler, folder_of, handler_of
@@ -57,8 +58,9 @@ def _counted(call: Call, output: Operand | None, index: int) -> Operand:
         call.unsupported(f"output {index} must not be asked for", f"'{call.node.outputs[index]}'")
     if isinstance(output, (np.ndarray, np.generic)):
         return call.scope.made(np.asarray(output), call.inputs)
-    if math.prod(output.shape) > _MOST_ELEMENTS:
-        call.fail("a value must have at most 2^31 elements", output.shape)
+    shape = concrete(output.shape)
+    if math.prod(shape) > _MOST_ELEMENTS:
+        call.fail("a value must have at most 2^31 elements", shape)
     return output
 
 

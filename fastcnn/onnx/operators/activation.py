@@ -84,12 +84,12 @@ def thresholded_relu(call: Call) -> Value:
 def prelu(call: Call) -> Value:
     """slope: one, or one for each channel: (C, 1, ..., 1); anything else that broadcasts to x is taken apart."""
     x, shape = call.value(0), call.shape(1)
-    full = (1,) * (x.ndim - len(shape)) + shape
-    if math.prod(shape) == 1 or (x.ndim > 1 and math.prod(shape) == full[1] == x.shape[1] and len(shape) <= x.ndim):
+    whole, full = call.shape(0), (1,) * (x.ndim - len(shape)) + shape
+    if math.prod(shape) == 1 or (x.ndim > 1 and math.prod(shape) == full[1] == whole[1] and len(shape) <= x.ndim):
         slope = call.operand(1) if len(shape) == 1 else reshape(call.value(1), (math.prod(shape),))
         return functional.prelu(x, slope)
-    if np.broadcast_shapes(x.shape, shape) != x.shape:
-        call.fail(f"the slope must broadcast to {x.shape}", shape)
+    if np.broadcast_shapes(whole, shape) != whole:
+        call.fail(f"the slope must broadcast to {whole}", shape)
     negative = binary("multiply", activation(affine(x, -1.0, 0.0), "relu"), call.operand(1))
     return binary("subtract", activation(x, "relu"), negative)
 
@@ -124,8 +124,9 @@ def softmax_of_rows(call: Call) -> Value:
     """Before opset 13: over all axes from `axis` on."""
     x = call.value(0)
     axis = _axis_or_end(call, x.ndim)
-    rows = math.prod(x.shape[:axis])
-    return reshape(_softmax(call, reshape(x, (rows, math.prod(x.shape[axis:]))), 1), x.shape)
+    shape = call.shape(0)
+    rows = reshape(x, (math.prod(shape[:axis]), math.prod(shape[axis:])))
+    return reshape(_softmax(call, rows, 1), shape)
 
 
 def _axis_or_end(call: Call, rank: int) -> int:
@@ -154,4 +155,4 @@ def dropout(call: Call) -> Results:
         call.unsupported("training_mode must be false outside training", "true")
     training = call.scope.trace is not None and call.scope.trace.training
     y = functional.dropout(call.value(0), ratio) if training else x
-    return (y, np.ones(bounded(tuple(x.shape)), bool)) if call.wants(1) else y
+    return (y, np.ones(bounded(call.shape(0)), bool)) if call.wants(1) else y

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import affine, binary, matmul, reshape, transpose
@@ -20,13 +21,14 @@ def gemm(call: Call) -> Value:
     alpha, beta = call.number("alpha", 1.0), call.number("beta", 1.0)
     bias = call.optional(2) if beta else None
     columns = call.shape(1)[0] if call.flag("transB") else call.shape(1)[1]
-    if bias is not None and bias.shape == (columns,) and alpha == beta == 1 and call.flag("transB") and not call.flag("transA"):
+    if bias is not None and concrete(bias.shape) == (columns,) and alpha == beta == 1 and call.flag("transB") and not call.flag("transA"):
         return add_node("linear", [call.value(0), call.operand(1), bias], {})
     y = affine(_product(call), alpha, 0.0)
     if bias is None:
         return y
-    if np.broadcast_shapes(bias.shape, y.shape) != y.shape:
-        call.fail(f"C must broadcast to {y.shape}", bias.shape)
+    shape, given = concrete(y.shape), concrete(bias.shape)
+    if np.broadcast_shapes(given, shape) != shape:
+        call.fail(f"C must broadcast to {shape}", given)
     return binary("add", y, bias if beta == 1 else affine(call.symbolic(bias), beta, 0.0))
 
 
@@ -44,7 +46,7 @@ def mat_mul(call: Call) -> Value:
     """As NumPy's @, vectors included."""
     a, b = call.value(0), call.value(1)
     if not a.ndim or not b.ndim:
-        call.fail("the inputs must have an axis", (a.shape, b.shape))
+        call.fail("the inputs must have an axis", (call.shape(0), call.shape(1)))
     product = matmul(
         reshape(a, (1, *a.shape)) if a.ndim == 1 else a,
         reshape(b, (*b.shape, 1)) if b.ndim == 1 else b,

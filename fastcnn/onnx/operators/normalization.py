@@ -8,6 +8,7 @@ import numpy as np
 
 from fastcnn import functional
 from fastcnn._core import Parameter
+from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call, Results
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import affine, binary, reduce, reshape, take
@@ -23,7 +24,7 @@ def batch_normalization(call: Call) -> Results:
         call.unsupported("attribute spatial must be 1", call.integer("spatial", 1))
     x = call.value(0)
     if x.ndim < 2:
-        call.fail("the input must be (N, C, ...)", x.shape)
+        call.fail("the input must be (N, C, ...)", call.shape(0))
     image = reshape(x, (*x.shape[:2], math.prod(x.shape[2:]), 1) if x.ndim != 4 else x.shape)
     scale, bias, mean, var = (call.operand(i) for i in range(1, 5))
     eps, momentum = call.number("epsilon", 1e-5), call.number("momentum", 0.9)
@@ -48,7 +49,7 @@ def _channels(call: Call, index: int, rank: int) -> Value:
     """(C,) as (C, 1, ..., 1), for images of this rank."""
     weight = call.value(index)
     if weight.ndim != 1:
-        call.fail(f"input {index} must have one axis", weight.shape)
+        call.fail(f"input {index} must have one axis", call.shape(index))
     return reshape(weight, (weight.shape[0], *[1] * (rank - 2)))
 
 
@@ -56,7 +57,7 @@ def _channels(call: Call, index: int, rank: int) -> Value:
 def instance_normalization(call: Call) -> Value:
     x = call.value(0)
     if x.ndim < 3:
-        call.fail("the input must be (N, C, ...)", x.shape)
+        call.fail("the input must be (N, C, ...)", call.shape(0))
     y = add_node("normalize", [x], {"axes": x.ndim - 2, "eps": call.number("epsilon", 1e-5)})
     return binary("add", binary("multiply", y, _channels(call, 1, x.ndim)), _channels(call, 2, x.ndim))
 
@@ -65,8 +66,8 @@ def instance_normalization(call: Call) -> Value:
 def group_normalization(call: Call) -> Value:
     """Before opset 21: scale and bias (groups,), from then on (C,)."""
     x, groups = call.value(0), call.integer("num_groups", 0)
-    if x.ndim < 3 or groups < 1 or x.shape[1] % groups:
-        call.fail("num_groups must divide the channels of (N, C, ...)", f"{groups}, input {x.shape}")
+    if x.ndim < 3 or groups < 1 or call.shape(0)[1] % groups:
+        call.fail("num_groups must divide the channels of (N, C, ...)", f"{groups}, input {call.shape(0)}")
     parts = reshape(x, (x.shape[0], groups, math.prod(x.shape[1:]) // groups))
     y = add_node("normalize", [parts], {"axes": 1, "eps": call.number("epsilon", 1e-5)})
     if call.opset >= 21:
@@ -83,8 +84,8 @@ def layer_normalization(call: Call) -> Results:
     normal, inverse = add_nodes("normalize", [x], {"axes": x.ndim - axis, "eps": eps})
     y = binary("multiply", normal, call.operand(1))
     y = binary("add", y, call.operand(2)) if call.has(2) else y
-    if y.shape != x.shape:
-        call.fail(f"scale and bias must broadcast to {x.shape}", [call.shape(i) for i in range(1, len(call))])
+    if concrete(y.shape) != call.shape(0):
+        call.fail(f"scale and bias must broadcast to {call.shape(0)}", [call.shape(i) for i in range(1, len(call))])
     if not (call.wants(1) or call.wants(2)):
         return y
     mean = reduce(x, "mean", range(axis, x.ndim))
@@ -99,6 +100,6 @@ def lrn(call: Call) -> Value:
     if size % 2 == 1:
         return functional.local_response_norm(x, size, alpha, beta, k)
     if x.ndim < 2:
-        call.fail("the input must be (N, C, ...)", x.shape)
-    backwards = np.arange(x.shape[1])[::-1]  # for the core has the larger half before it
+        call.fail("the input must be (N, C, ...)", call.shape(0))
+    backwards = np.arange(call.shape(0)[1])[::-1]  # for the core has the larger half before it
     return take(functional.local_response_norm(take(x, 1, backwards), size, alpha, beta, k), 1, backwards)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn.arrays import AnyArray
+from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import mover, operator
 from fastcnn.onnx.symbolic import bounded, cut, reshape, take
@@ -68,7 +69,7 @@ _SLICE = ((1, "starts"), (2, "ends"), (3, "axes"), (4, "steps"))
 
 
 def _cut_steps(x: Any, axis: int, places: slice) -> Any:
-    start, stop, step = places.indices(x.shape[axis])
+    start, stop, step = places.indices(concrete(x.shape)[axis])
     if step == 1:
         return cut(x, axis, start, max(start, stop))
     bounded((len(range(start, stop, step)),))
@@ -103,7 +104,7 @@ def pad(call: Call) -> Value:
     if math.isnan(value):
         call.fail("the constant must be a number", value)
     for axis, before, after in zip(axes, pads, pads[len(axes) :], strict=False):
-        x = take(x, axis, _padded_places(call, x.shape[axis], before, after, mode), value)
+        x = take(x, axis, _padded_places(call, concrete(x.shape)[axis], before, after, mode), value)
     return x
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastcnn.arrays import AnyArray
+from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.operators.windows import Window, image_rank, window_of
 from fastcnn.onnx.registry import operator
@@ -20,7 +21,7 @@ def _image(call: Call) -> tuple[Value, Window, bool]:
     """The input as an image, its windows, and whether it was one."""
     x = call.value(0)
     is_image = image_rank(call, x.ndim, with_rows=True) == 2
-    window = window_of(call, x.shape, call.integers("kernel_shape") or [])
+    window = window_of(call, call.shape(0), call.integers("kernel_shape") or [])
     return (x if is_image else reshape(x, (*x.shape[:2], 1, x.shape[2]))), window, is_image
 
 
@@ -34,9 +35,10 @@ def _padded(x: Value, window: Window, value: float) -> tuple[Value, Window]:
         return x, window
     for i in range(2):
         before, after = window.padding[i], window.padding[i + 2]
-        if x.shape[2 + i] + before + after > _LONGEST_AXIS:
+        size = concrete(x.shape)[2 + i]
+        if size + before + after > _LONGEST_AXIS:
             raise ValueError(f"a padded image must have at most {_LONGEST_AXIS} rows and columns. Got pads {window.padding}")
-        x = take(x, 2 + i, np.pad(np.arange(x.shape[2 + i]), (before, after), constant_values=-1), value)
+        x = take(x, 2 + i, np.pad(np.arange(size), (before, after), constant_values=-1), value)
     return x, window._replace(padding=[0, 0, 0, 0])
 
 
@@ -57,7 +59,7 @@ def average_pool(call: Call) -> Value:
     narrow = all(pad <= window.kernel[i % 2] // 2 for i, pad in enumerate(window.padding))
     if window.dilation == [1, 1] and narrow:
         return _as_given(_average(x, window, ceil_mode, include, 0), is_image)
-    counts = [_counts(x.shape[2 + i], window, i, ceil_mode, include) for i in range(2)]
+    counts = [_counts(concrete(x.shape)[2 + i], window, i, ceil_mode, include) for i in range(2)]
     shares = np.float32(1) / np.maximum(1, np.outer(*counts)).astype(np.float32)
     sums = _window_sums(call, x, window, [len(count) for count in counts])
     return _as_given(binary("multiply", sums, call.weight(f"shares {shares.shape}", shares)), is_image)
@@ -94,10 +96,11 @@ def _counts(size: int, window: Window, i: int, ceil_mode: bool, include: bool) -
 
 def _window_sums(call: Call, x: Value, window: Window, outputs: list[int]) -> Value:
     """A convolution of each channel with ones, padded at the end as far as the last window reaches."""
-    ends = [(outputs[i] - 1) * window.stride[i] + window.span(i) - x.shape[2 + i] - window.padding[i] for i in range(2)]
-    ones = np.ones((x.shape[1], 1, *bounded(tuple(window.kernel))), np.float32)
+    _, channels, *sizes = concrete(x.shape)
+    ends = [(outputs[i] - 1) * window.stride[i] + window.span(i) - sizes[i] - window.padding[i] for i in range(2)]
+    ones = np.ones((channels, 1, *bounded(tuple(window.kernel))), np.float32)
     padding = [*window.padding[:2], *(max(0, end) for end in ends)]
-    attributes = {"stride": window.stride, "padding": padding, "dilation": window.dilation, "groups": x.shape[1]}
+    attributes = {"stride": window.stride, "padding": padding, "dilation": window.dilation, "groups": channels}
     return add_node("conv2d", [x, call.weight(f"ones {ones.shape}", ones), None], attributes)
 
 
@@ -109,7 +112,7 @@ def lp_pool(call: Call) -> Value:
     if p < 1:
         call.fail("p must be at least 1", p)
     powers = binary("multiply", x, x) if p == 2 else activation(activation(x, "abs"), "power", p)
-    outputs = [_outputs(x.shape[2 + i], window, i, call.flag("ceil_mode")) for i in range(2)]
+    outputs = [_outputs(concrete(x.shape)[2 + i], window, i, call.flag("ceil_mode")) for i in range(2)]
     sums = _window_sums(call, powers, window, outputs)
     return _as_given(activation(sums, "sqrt") if p == 2 else activation(sums, "power", 1 / p), is_image)
 
@@ -129,7 +132,7 @@ def _global(call: Call, pool: str, kind: str) -> Value:
     if x.ndim == 4:
         return add_node(pool, [x], {"adaptive": [1, 1]})
     if x.ndim < 3:
-        call.fail("the input must be (N, C, ...)", x.shape)
+        call.fail("the input must be (N, C, ...)", call.shape(0))
     return reduce(x, kind, range(2, x.ndim))
 
 

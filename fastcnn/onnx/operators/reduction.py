@@ -63,6 +63,6 @@ def top_k(call: Call) -> Results:
             call.fail("k must be one number", k)
         k = k[0]
     axis = call.axis(-1, x.ndim)
-    if not 0 <= k <= x.shape[axis]:
-        call.fail(f"k must be between 0 and {x.shape[axis]}", k)
+    if not 0 <= k <= call.shape(0)[axis]:
+        call.fail(f"k must be between 0 and {call.shape(0)[axis]}", k)
     return tuple(add_nodes("top_k", [x], {"axis": axis, "k": k, "largest": call.flag("largest", True)}))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastcnn.arrays import AnyArray
+from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import MOST_PLACES, take
@@ -101,19 +102,20 @@ def _floats(call: Call, index: int) -> list[float]:
 def _axes_of_scales(call: Call, x: Value, scales: list[float], axes: list[int]) -> list[Axis]:
     if len(scales) != len(axes) or any(scale <= 0 or scale > _LONGEST_AXIS for scale in scales):
         call.fail(f"there must be {len(axes)} scales above 0", scales)
-    return [Axis(axis, x.shape[axis], math.floor(x.shape[axis] * scale), scale) for axis, scale in zip(axes, scales, strict=True)]
+    shape = concrete(x.shape)
+    return [Axis(axis, shape[axis], math.floor(shape[axis] * scale), scale) for axis, scale in zip(axes, scales, strict=True)]
 
 
 def _axes_of_sizes(call: Call, x: Value, axes: list[int]) -> list[Axis]:
-    sizes = call.whole_numbers(3)
+    sizes, shape = call.whole_numbers(3), concrete(x.shape)
     policy = call.text("keep_aspect_ratio_policy", "stretch", "stretch", "not_larger", "not_smaller")
     if len(sizes) != len(axes) or any(not 0 <= size <= _LONGEST_AXIS for size in sizes):
         call.fail(f"there must be {len(axes)} sizes", sizes[:9])
-    scales = [size / max(1, x.shape[axis]) for axis, size in zip(axes, sizes, strict=True)]
+    scales = [size / max(1, shape[axis]) for axis, size in zip(axes, sizes, strict=True)]
     if policy != "stretch":
         scale = min(scales) if policy == "not_larger" else max(scales)
-        scales, sizes = [scale] * len(axes), [math.floor(scale * x.shape[axis] + 0.5) for axis in axes]
-    return [Axis(axis, x.shape[axis], size, scale) for axis, size, scale in zip(axes, sizes, scales, strict=True)]
+        scales, sizes = [scale] * len(axes), [math.floor(scale * shape[axis] + 0.5) for axis in axes]
+    return [Axis(axis, shape[axis], size, scale) for axis, size, scale in zip(axes, sizes, scales, strict=True)]
 
 
 def _resized(call: Call, x: Value, axes: list[Axis], style: Style) -> Value:

@@ -109,7 +109,7 @@ def tile(call: Call) -> Any:
 def _image(call: Call) -> tuple[Value, int]:
     x, block = call.value(0), call.integer("blocksize", 0)
     if x.ndim != 4 or not 1 <= block < 2**15:
-        call.fail("the input must be (N, C, H, W), blocksize at least 1", f"{x.shape}, {block}")
+        call.fail("the input must be (N, C, H, W), blocksize at least 1", f"{call.shape(0)}, {block}")
     return x, block
 
 
@@ -117,7 +117,7 @@ def _image(call: Call) -> tuple[Value, int]:
 def depth_to_space(call: Call) -> Value:
     """(N, C b^2, H, W) -> (N, C, H b, W b). DCR: the place in the block is the slower part of the channel, CRD: the faster."""
     x, block = _image(call)
-    N, C, H, W = x.shape
+    N, C, H, W = call.shape(0)
     if C % block**2:
         call.fail("the square of blocksize must divide the channels", f"{block}, {C} channels")
     if call.text("mode", "DCR", "DCR", "CRD") == "DCR":
@@ -131,9 +131,9 @@ def depth_to_space(call: Call) -> Value:
 def space_to_depth(call: Call) -> Value:
     """(N, C, H, W) -> (N, b^2 C, H / b, W / b), with the modes of DepthToSpace."""
     x, block = _image(call)
-    N, C, H, W = x.shape
+    N, C, H, W = call.shape(0)
     if H % block or W % block:
-        call.fail("blocksize must divide height and width", f"{block}, {x.shape}")
+        call.fail("blocksize must divide height and width", f"{block}, {call.shape(0)}")
     order = (0, 3, 5, 1, 2, 4) if call.text("mode", "DCR", "DCR", "CRD") == "DCR" else (0, 1, 3, 5, 2, 4)
     parts = transpose(reshape(x, (N, C, H // block, block, W // block, block)), order)
     return reshape(parts, (N, C * block**2, H // block, W // block))

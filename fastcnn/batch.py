@@ -1,0 +1,248 @@
+"""The size N of the batch in shapes: a Size stands for it while forward() is traced, so that no network depends on it unseen.
+
+The first axis of every input is the batch. From there each operation says which axes of its output follow: the shape of a symbolic value
+has a Size for these, wherever they are, and an integer for all others. A trace is for one N: a Size has a value, for this package alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from fastcnn._core import Parameter
+from fastcnn.arrays import Shape
+from fastcnn.caller import user_line
+from fastcnn.indexing import expanded_shape, resolved_shape
+
+__all__ = ["Size", "concrete", "expanded", "followed", "reshaped"]
+
+Sizes = Sequence[Any]  # integers and Sizes
+
+
+class Size:
+    """N, or what + - * and // make of it. It goes where a shape is asked for, and says to nobody what it is.
+
+    Sizes that are equal for every batch compare as equal, so that x.shape == y.shape may be asked; any other comparison raises TypeError.
+    """
+
+    __slots__ = ("_batch", "_times", "value")
+    __array_ufunc__ = None  # NumPy leaves `number * size` to us
+
+    def __init__(self, value: int, batch: int, times: int | None = 1) -> None:
+        """value: in this trace, whose N is `batch`. times: value is so many times N and a fixed number; None: another function of N."""
+        self.value = value
+        self._batch = batch
+        self._times = times
+
+    def __repr__(self) -> str:
+        """As in "2*N+1=9"."""
+        if self._times is None:
+            return f"f(N)={self.value}"
+        return ("N" if self._times == 1 else f"{self._times}*N") + (f"{self._fixed:+}" if self._fixed else "") + f"={self.value}"
+
+    @property
+    def _fixed(self) -> int:
+        return self.value - (self._times or 0) * self._batch
+
+    def other(self, value: int) -> Size:
+        """A size that follows the batch in an unknown way."""
+        return Size(value, self._batch, None)
+
+    # ---- arithmetic
+
+    def __add__(self, other: Any) -> Any:
+        if (b := self._operand("+", other)) is None:
+            return NotImplemented
+        return self._made(self.value + b.value, None if self._times is None or b._times is None else self._times + b._times)
+
+    def __mul__(self, other: Any) -> Any:
+        if (b := self._operand("*", other)) is None:
+            return NotImplemented
+        return self._made(self.value * b.value, self._times * b.value if self._times is not None and b._times == 0 else None)
+
+    def __floordiv__(self, other: Any) -> Any:
+        if (b := self._operand("//", other)) is None:
+            return NotImplemented
+        if self._times and b._times and not (self._times % b._times or self._fixed or b._fixed):
+            return self._times // b._times  # 49*N // N is 49
+        exact = b._times == 0 and self._times is not None and not (self._times % b.value or self._fixed % b.value)
+        return self._made(self.value // b.value, self._times // b.value if exact and self._times else None)
+
+    def __sub__(self, other: Any) -> Any:
+        return self + -1 * other
+
+    def __rsub__(self, other: Any) -> Any:
+        return -1 * self + other
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def _operand(self, sign: str, other: Any) -> Size | None:
+        """A number as no times N, and so much; None for a symbolic value, which knows what to do."""
+        from fastcnn.value import Value
+
+        if isinstance(other, Value):
+            return None
+        if isinstance(other, Size):
+            return other if other._batch == self._batch else self.other(other.value)
+        if not isinstance(other, (int, np.integer)):
+            self._refuse("combined with anything but integers", f"{sign} {type(other).__name__}")
+        return Size(int(other), self._batch, 0)
+
+    def _made(self, value: int, times: int | None) -> Size | int:
+        return value if times == 0 else Size(value, self._batch, times)
+
+    # ---- what would make the network another one for another batch
+
+    def _refuse(self, what: str, got: str = "") -> NoReturn:
+        rule = f"the size of the batch must not be {what}: it may go into reshape and its like, and with integers into +, -, * and //"
+        raise TypeError(f"[trace] {rule}. Got {self}{got and f' {got}'} {user_line()}.")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Size) or self._times is None:
+            self._refuse("compared")
+        if (self.value, self._batch, self._times) != (other.value, other._batch, other._times):
+            self._refuse("compared")
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __lt__(self, other: object) -> bool:
+        self._refuse("compared")
+
+    __le__ = __gt__ = __ge__ = __lt__
+
+    def __hash__(self) -> int:
+        self._refuse("looked up in a set or dictionary")
+
+    def __bool__(self) -> bool:
+        self._refuse("used as a condition")
+
+    def __index__(self) -> int:
+        self._refuse("used as an index, a range or another integer")
+
+    def __int__(self) -> int:
+        self._refuse("converted to a number")
+
+    def __float__(self) -> float:
+        self._refuse("converted to a number")
+
+    def __mod__(self, other: object) -> NoReturn:
+        self._refuse("combined by another operator", f"and {other!r}")
+
+    __rmod__ = __truediv__ = __rtruediv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = __pow__ = __rpow__ = __mod__
+
+    def __neg__(self) -> NoReturn:
+        self._refuse("negated")
+
+
+# ---- shapes
+
+
+def concrete(shape: Sizes) -> Shape:
+    """The shape in numbers, as this package needs it: of a value, a parameter or an array, for all have one."""
+    return tuple([size.value if isinstance(size, Size) else size for size in shape])
+
+
+def reshaped(shape: Sizes, wanted: Sizes) -> list[Any]:
+    """`wanted` with its -1, if it has one, replaced by what is left: a Size where that follows the batch."""
+    entries = concrete(wanted)
+    sizes = resolved_shape(concrete(shape), entries)
+    known = math.prod(size for size, entry in zip(wanted, entries, strict=True) if entry != -1)
+    rest = math.prod(shape) // known if -1 in entries else 0
+    return [given if isinstance(given, Size) else rest if given == -1 else size for given, size in zip(wanted, sizes, strict=True)]
+
+
+def expanded(shape: Sizes, wanted: Sizes) -> list[Any]:
+    """`wanted` with each -1 replaced by the size that is there."""
+    sizes = expanded_shape(concrete(shape), concrete(wanted))
+    return [given if isinstance(given, Size) else size for given, size in zip(wanted, sizes, strict=True)]
+
+
+# ---- which axes of a node's output follow the batch
+
+
+def followed(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any], sizes: Shape) -> tuple[Any, ...]:
+    """The shape of an output, `sizes` in numbers, with a Size for each axis that follows the batch. inputs: values, parameters, None."""
+    axes: Sizes
+    if op in _RULES:
+        axes = _RULES[op]([operand.shape for operand in inputs], attributes)
+    else:
+        axes = _alike([operand.shape for operand in inputs if not (operand is None or isinstance(operand, Parameter))])
+    if len(axes) > len(sizes):  # statistics beside the first output: of rows, or of channels
+        axes = axes[: len(sizes)] if op == "normalize" else sizes
+    axes = [*(0,) * (len(sizes) - len(axes)), *axes]  # where a parameter has more
+    # an axis that is cut, padded or resampled has another size than the one it comes from
+    return tuple([n if not isinstance(a, Size) else a if a.value == n else a.other(n) for a, n in zip(axes, sizes, strict=True)])
+
+
+def _alike(shapes: Sequence[Sizes]) -> Sizes:
+    """Axis by axis, from the last one as in broadcasting: what most operations do."""
+    if len(shapes) == 1:
+        return shapes[0]
+    axes: list[Any] = [None] * max(map(len, shapes), default=0)
+    for shape in shapes:
+        for axis, size in enumerate(shape, len(axes) - len(shape)):
+            if isinstance(size, Size) and (axes[axis] is None or size.value > axes[axis].value):
+                axes[axis] = size
+    return axes
+
+
+def _reshape(shapes: Sequence[Sizes], attributes: Mapping[str, Any]) -> Sizes:
+    """A shape of numbers alone, as ONNX files have it: equal axes at both ends are the same ones, any between them may follow."""
+    before, after = shapes[0], list(attributes["shape"])
+    if any(isinstance(size, Size) for size in after):
+        return after
+    numbers, most = concrete(before), min(len(before), len(after))
+    head = next((i for i in range(most) if numbers[i] != after[i]), most)
+    tail = next((i for i in range(most - head) if numbers[-1 - i] != after[-1 - i]), most - head)
+    between = [size for size in before[head : len(before) - tail] if isinstance(size, Size)]
+    middle = after[head : len(after) - tail]
+    return [*before[:head], *(between[0].other(size) if between else size for size in middle), *before[len(before) - tail :]]
+
+
+def _expand(shapes: Sequence[Sizes], attributes: Mapping[str, Any]) -> Sizes:
+    return _alike([*shapes, attributes["shape"]])
+
+
+def _transpose(shapes: Sequence[Sizes], attributes: Mapping[str, Any]) -> Sizes:
+    return [shapes[0][axis] for axis in attributes["axes"]]
+
+
+def _concat(shapes: Sequence[Sizes], attributes: Mapping[str, Any]) -> Sizes:
+    axes, axis = list(_alike(shapes)), attributes["axis"]
+    axes[axis] = sum(shape[axis] for shape in shapes)
+    return axes
+
+
+def _reduce(shapes: Sequence[Sizes], attributes: Mapping[str, Any]) -> Sizes:
+    """Over attribute axes, or axis."""
+    over = attributes["axes"] if "axes" in attributes else [attributes["axis"]]
+    left = [1 if axis in over else size for axis, size in enumerate(shapes[0])]
+    return left if attributes["keepdims"] else [size for axis, size in enumerate(left) if axis not in over]
+
+
+def _top_k(shapes: Sequence[Sizes], attributes: Mapping[str, Any]) -> Sizes:
+    return [0 if axis == attributes["axis"] else size for axis, size in enumerate(shapes[0])]
+
+
+def _matmul(shapes: Sequence[Sizes], attributes: Mapping[str, Any]) -> Sizes:
+    a, b = shapes
+    row, column = -1 if attributes.get("transpose_a") else -2, -2 if attributes.get("transpose_b") else -1
+    return [*_alike([a[:-2], b[:-2]]), a[row], b[column]]
+
+
+_RULES: dict[str, Callable[[Sequence[Sizes], Mapping[str, Any]], Sizes]] = {
+    "arg_max": _reduce,
+    "concat": _concat,
+    "expand": _expand,
+    "matmul": _matmul,
+    "reduce": _reduce,
+    "reshape": _reshape,
+    "top_k": _top_k,
+    "transpose": _transpose,
+}
