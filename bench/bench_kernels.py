@@ -1,7 +1,8 @@
 """Convolution layers of known networks, through dispatch, arena, ring and epilogue, on every ISA of this machine.
 
 pytest-benchmark measures whole calls, with the change of layout at both ends. The share of the measured peak is that of the convolution
-alone, at its fastest in the program's own profile.
+alone, at its fastest in the program's own profile. The share of the floor: of the peak, or of the measured bandwidth of the cache that holds
+input, weights and output, whichever lets it take longer.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from machine import THREADS, peak
+from machine import THREADS, bandwidth, peak
 
 from fastcnn import _core
 
@@ -29,6 +30,13 @@ class Layer(NamedTuple):
     stride: int
     padding: int
     groups: int
+
+    @property
+    def bytes(self) -> int:
+        """Of input, weights and output, each touched once."""
+        height, width = ((size + 2 * self.padding - self.kernel) // self.stride + 1 for size in (self.height, self.width))
+        weights = self.filters * self.channels // self.groups * self.kernel**2
+        return 4 * (self.channels * self.height * self.width + weights + self.filters * height * width)
 
 
 def layers() -> list[Layer]:
@@ -78,6 +86,7 @@ def bench_convolution(benchmark, report_row, layer, isa, threads):
     benchmark(program.run, [x], out, threads=threads)
     step = best_step(program, x, threads)
     gflops = step["flops"] / step["seconds"] * 1e-9
+    floor = max(step["flops"] / peak(isa, threads), layer.bytes / bandwidth(isa, threads, layer.bytes)) * 1e-9
     benchmark.extra_info.update(
         layer=layer.name,
         isa=isa,
@@ -86,6 +95,7 @@ def bench_convolution(benchmark, report_row, layer, isa, threads):
         layer_ms=1e3 * step["seconds"],
         gflops=gflops,
         share=gflops / peak(isa, threads),
+        share_of_floor=floor / step["seconds"],
     )
     report_row(
         layer.name,
@@ -93,5 +103,6 @@ def bench_convolution(benchmark, report_row, layer, isa, threads):
         f"{threads} threads",
         f"{1e3 * step['seconds']:9.4f} ms",
         f"{gflops:7.1f} GFLOP/s",
-        f"{gflops / peak(isa, threads):4.0%}",
+        f"{gflops / peak(isa, threads):4.0%} of peak",
+        f"{floor / step['seconds']:4.0%} of floor",
     )

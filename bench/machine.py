@@ -1,4 +1,4 @@
-"""The machine that a benchmark ran on: its name, its ISA, and the measured speed limit of its multiply-adds."""
+"""The machine that a benchmark ran on: its name, its ISA, and the measured speed limits of its multiply-adds and caches."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ THREADS = sorted({1, fc.get_num_threads()})
 def peak(isa: str, threads: int) -> float:
     """GFLOP/s of a multiply-add loop, measured once a run."""
     return _core.measure_peak(isa, threads)
+
+
+@functools.cache
+def bandwidth(isa: str, threads: int, size: int) -> float:
+    """GB/s of a loop that copies, with `size` bytes read and written in all: that of the cache which holds them."""
+    return _core.measure_bandwidth(size, isa, threads)
 
 
 def cpu_name() -> str:

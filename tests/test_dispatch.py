@@ -103,3 +103,10 @@ def test_programs_of_several_isas_share_parameters(rng: np.random.Generator) -> 
     parameter.assign(2 * weight)
     assert len({program.run([x])[0].tobytes() for program in programs}) == 1
     np.testing.assert_array_equal(programs[0].run([x])[0], 2 * run("conv2d", [x, weight, None], SAME_3X3)[0])
+
+
+def test_measured_limits(isa: str) -> None:
+    assert _core.measure_peak(isa) > 0
+    assert _core.measure_bandwidth(1 << 16, isa, threads=2) > 0
+    with pytest.raises(ValueError, match=r"^\[measure_bandwidth\] bytes must be between 1 and 1073741824\. Got 0\.$"):
+        _core.measure_bandwidth(0, isa)

@@ -1,64 +1,198 @@
-// Depthwise convolution: every channel has a filter of its own, so a lane is a channel and nothing is broadcast. R output pixels are summed
-// in registers over the taps; each tap's weights are loaded once for all of them.
+// Depthwise convolution: every channel has a filter of its own, so a lane is a channel and nothing is broadcast. A tile of one or two rows
+// of output pixels is summed in registers over all taps and written once, with bias, residual and clamp.
+//
+//   Two rows of output, kernel 3, stride 1: row 0 reads input rows 0 to 2, row 1 reads rows 1 to 3. Each row of input is loaded once, a
+//   vector a pixel; a pixel stays in a register for its turn with each tap of each row.
+//
+//     input row 0   x x x x x x     row 0 += w[0] x
+//     input row 1   x x x x x x     row 0 += w[1] x     row 1 += w[0] x
+//     input row 2   x x x x x x     row 0 += w[2] x     row 1 += w[1] x
+//     input row 3   x x x x x x                         row 1 += w[2] x
+//
+// With a stride of 2, the even pixels of a row meet taps 0, 2, 4 in this way, then the odd ones taps 1, 3.
 #include "kernels/kernels.h"
 #include "kernels/pixels.h"
-#include "simd/vec.h"
+#include "simd/clamp.h"
 
 namespace fastcnn::FASTCNN_ISA {
 
 namespace {
 
-constexpr int kMostPixels = kRegisters == 32 ? 14 : 8;  // one sum a pixel, and room for the weights and what is loaded ahead
+// Registers: rows x pixels sums, as many inputs as a row has pixels, a weight for each row.
+//   32 registers: 2 x 7 + 7 + 2 = 23; the widths of the classics (7, 14, 28, 56, 112) are multiples of 7
+//   16 registers: 2 x 4 + 4 + 2 = 14, or 1 x 6 + 6 + 1 = 13
+constexpr int kMostPixels[3] = {0, kRegisters == 32 ? 7 : 6, kRegisters == 32 ? 7 : 4};
+// With 16 registers and instructions that overwrite an operand and multiply and add apart (the baseline on x86-64), each product takes one
+// register more, and sums would go to the stack: there every kernel is one of any size.
+constexpr bool kTilesFit = kRegisters == 32 || kLanes > 4;
+// Of a kernel of any size and step: a sum a pixel, a weight and what is loaded ahead.
+constexpr int kMostPixelsAnySize = kRegisters == 32 ? 14 : 8;
 
-template <int R, int Step>
-void tile(const ConvDepthwise& unit, const float* input, float* output, const float* residual) {
-  const int64_t step = Step ? Step : unit.pixel_step;
-  Vec acc[R];
-  const Vec bias = load(unit.bias);
-  unroll<R>([&](auto r) { acc[r] = bias; });
-  const float* weights = unit.weights;
-  for (int i = 0; i < unit.kernel_h; ++i) {
-    const float* tap = input + i * unit.tap_row;
-    for (int j = 0; j < unit.kernel_w; ++j, tap += unit.tap_column, weights += kLanes) {
-      const Vec w = load(weights);
-      unroll<R>([&](auto r) { acc[r] = fma(w, load(tap + r * step), acc[r]); });
-    }
+// The tiles of one size in a unit: `count` of them side by side, from output pixel (row, column) on, and `groups` such rows of tiles.
+struct Span {
+  int row, groups, column, count;
+};
+
+// Where one tile starts.
+struct Corner {
+  const float* input;
+  float* output;
+  const float* residual;
+};
+
+FASTCNN_INLINE Corner corner(const ConvDepthwise& unit, int64_t row, int64_t column) {
+  return {unit.input + row * unit.row_step + column * unit.pixel_step,
+          unit.output + row * unit.output_row_stride + column * unit.output_pixel_stride,
+          unit.residual ? unit.residual + row * unit.residual_row_stride + column * kLanes : nullptr};
+}
+
+template <int Rows, int R>
+FASTCNN_INLINE void finish(const ConvDepthwise& unit, Corner at, int64_t output_pixel_stride, Clamp clamp, Vec (&acc)[Rows][R]) {
+  if (at.residual) {
+    unroll<Rows>([&](auto y) { unroll<R>([&](auto r) { acc[y][r] += load(at.residual + y * unit.residual_row_stride + r * kLanes); }); });
   }
-  unroll<R>([&](auto r) {
-    if (residual) acc[r] += load(residual + r * kLanes);
-    store(output + r * unit.output_pixel_stride, acc[r]);
+  const Vec low = broadcast(clamp.low), high = broadcast(clamp.high);
+  unroll<Rows>([&](auto y) {
+    float* row = at.output + y * unit.output_row_stride;
+    unroll<R>([&](auto r) { store(row + r * output_pixel_stride, min(high, max(low, acc[y][r]))); });
   });
 }
 
-using Tile = void (*)(const ConvDepthwise&, const float*, float*, const float*);
+// Input row I of a tile goes into the rows of output that it has a tap for.
+template <int K, int Step, int I, int Rows, int R>
+FASTCNN_INLINE void add_row(Vec (&acc)[Rows][R], const float* input, const float* weights) {
+  unroll<Step>([&](auto s) FASTCNN_INLINE_LAMBDA {
+    constexpr int taps = (K - s + Step - 1) / Step;
+    unroll<taps>([&](auto t) FASTCNN_INLINE_LAMBDA {
+      Vec w[Rows];
+      unroll<Rows>([&](auto y) FASTCNN_INLINE_LAMBDA {
+        constexpr int i = I - y * Step;
+        if constexpr (i >= 0 && i < K) w[y] = load(weights + (i * K + t * Step + s) * kLanes);
+      });
+      unroll<R>([&](auto r) FASTCNN_INLINE_LAMBDA {
+        const Vec x = load(input + ((r + t) * Step + s) * kLanes);
+        unroll<Rows>([&](auto y) FASTCNN_INLINE_LAMBDA {
+          constexpr int i = I - y * Step;
+          if constexpr (i >= 0 && i < K) acc[y][r] = fma(x, w[y], acc[y][r]);
+        });
+      });
+    });
+  });
+}
 
+// K x K taps without dilation, pixels of the output side by side.
+template <int K, int Step, int Rows, int R>
+void tiles(const ConvDepthwise& unit, Span span, Clamp clamp) {
+  const float* weights = unit.weights;
+  const int64_t tap_row = unit.tap_row;
+  for (int group = 0; group < span.groups; ++group) {
+    Corner at = corner(unit, span.row + group * Rows, span.column);
+    for (int n = 0; n < span.count; ++n) {
+      Vec acc[Rows][R];
+      const Vec bias = load(unit.bias);
+      unroll<Rows>([&](auto y) { unroll<R>([&](auto r) { acc[y][r] = bias; }); });
+      unroll<(Rows - 1) * Step + K>([&](auto i) { add_row<K, Step, i>(acc, at.input + i * tap_row, afresh(weights)); });
+      finish(unit, at, kLanes, clamp, acc);
+      at.input += R * Step * kLanes, at.output += R * kLanes;
+      if (at.residual) at.residual += R * kLanes;
+    }
+  }
+}
+
+// Any kernel; Step is the distance between the inputs of neighbouring output pixels where it is known at compile time, else 0.
+template <int Step, int R>
+void tiles_any_size(const ConvDepthwise& unit, Span span, Clamp clamp) {
+  const int64_t step = Step ? Step : unit.pixel_step;
+  for (int n = 0; n < span.groups * span.count; ++n) {
+    const Corner at = corner(unit, span.row + n / span.count, span.column + n % span.count * R);
+    Vec acc[1][R];
+    const Vec bias = load(unit.bias);
+    unroll<R>([&](auto r) { acc[0][r] = bias; });
+    const float* weights = unit.weights;
+    for (int i = 0; i < unit.kernel_h; ++i) {
+      const float* tap = at.input + i * unit.tap_row;
+      for (int j = 0; j < unit.kernel_w; ++j, tap += unit.tap_column, weights += kLanes) {
+        const Vec w = load(weights);
+        unroll<R>([&](auto r) { acc[0][r] = fma(w, load(tap + r * step), acc[0][r]); });
+      }
+    }
+    finish(unit, at, unit.output_pixel_stride, clamp, acc);
+  }
+}
+
+using Tiles = void (*)(const ConvDepthwise&, Span, Clamp);
+
+template <int K, int Step, int Rows, class>
+struct TilesOf;
+template <int K, int Step, int Rows, int... R>
+struct TilesOf<K, Step, Rows, Sequence<R...>> {
+  static constexpr Tiles width[] = {nullptr, tiles<K, Step, Rows, R + 1>...};  // by number of pixels
+};
 template <int Step, class>
-struct Tiles;
+struct TilesOfAnySize;
 template <int Step, int... R>
-struct Tiles<Step, Sequence<R...>> {
-  static constexpr Tile of[] = {nullptr, tile<R + 1, Step>...};  // by number of pixels
+struct TilesOfAnySize<Step, Sequence<R...>> {
+  static constexpr Tiles width[] = {nullptr, tiles_any_size<Step, R + 1>...};
 };
 
-const Tile* tiles_for(int64_t pixel_step) {
-  using Pixels = SequenceOf<kMostPixels>;
-  if (pixel_step == kLanes) return Tiles<kLanes, Pixels>::of;
-  if (pixel_step == 2 * kLanes) return Tiles<2 * kLanes, Pixels>::of;
-  return Tiles<0, Pixels>::of;
+// Tiles of one height, by number of pixels.
+struct TileTable {
+  const Tiles* width = nullptr;
+  int most = 0;
+};
+
+template <int K, int Step, int Rows>
+TileTable table() {
+  constexpr int most = kMostPixels[Rows];
+  return {TilesOf<K, Step, Rows, SequenceOf<most>>::width, most};
+}
+
+struct TileTables {
+  TileTable one, two;  // rows at once
+};
+
+TileTables tables_for(const ConvDepthwise& unit) {
+  const int K = unit.kernel_w;
+  const bool square = unit.kernel_h == K && unit.tap_column == kLanes && unit.output_pixel_stride == kLanes;
+  const bool step_1 = square && unit.pixel_step == kLanes && unit.row_step == unit.tap_row;
+  const bool step_2 = square && unit.pixel_step == 2 * kLanes && unit.row_step == 2 * unit.tap_row;
+  if constexpr (kTilesFit) {
+    if (K == 3 && step_1) return {table<3, 1, 1>(), table<3, 1, 2>()};
+    if (K == 5 && step_1) return {table<5, 1, 1>(), table<5, 1, 2>()};
+    if (K == 3 && step_2) return {table<3, 2, 1>(), {}};  // two rows share one row of input only: that does not pay
+    if (K == 5 && step_2) return {table<5, 2, 1>(), table<5, 2, 2>()};
+  }
+  using Pixels = SequenceOf<kMostPixelsAnySize>;
+  const Tiles* width = unit.pixel_step == kLanes ? TilesOfAnySize<kLanes, Pixels>::width : TilesOfAnySize<0, Pixels>::width;
+  return {{width, kMostPixelsAnySize}, {}};
+}
+
+// Rows of tiles: as few tiles a row as fit, their widths as even as can be, the wider ones first.
+void run_tiles(const ConvDepthwise& unit, TileTable table, int row, int groups, Clamp clamp) {
+  const int count = (unit.columns + table.most - 1) / table.most, width = (unit.columns + count - 1) / count;
+  const int narrower = width * count - unit.columns, wide = count - narrower;
+  table.width[width](unit, {row, groups, 0, wide}, clamp);
+  if (narrower) table.width[width - 1](unit, {row, groups, wide * width, narrower}, clamp);
+}
+
+void run_rows(const ConvDepthwise& unit, const TileTables& tables, int row, int rows, Clamp clamp) {
+  const int pairs = tables.two.width ? rows / 2 : 0, single = rows - 2 * pairs;
+  if (pairs) run_tiles(unit, tables.two, row, pairs, clamp);
+  if (single) run_tiles(unit, tables.one, row + 2 * pairs, single, clamp);
 }
 
 }  // namespace
 
 void conv_depthwise(const ConvDepthwise& unit) {
-  const Tile* tiles = tiles_for(unit.pixel_step);
-  const int tiles_a_row = (unit.columns + kMostPixels - 1) / kMostPixels;
-  for (int row = 0; row < unit.rows; ++row) {
-    float* output = unit.output + row * unit.output_row_stride;
-    for (int t = 0; t < tiles_a_row; ++t) {
-      const int from = unit.columns * t / tiles_a_row, to = unit.columns * (t + 1) / tiles_a_row;
-      tiles[to - from](unit, unit.input + row * unit.row_step + from * unit.pixel_step, output + from * unit.output_pixel_stride,
-                       unit.residual ? unit.residual + row * unit.residual_row_stride + from * kLanes : nullptr);
-    }
-    activate_pixels(output, unit.columns, unit.output_pixel_stride, unit.activation);
+  if (unit.columns == 0) return;
+  const TileTables tables = tables_for(unit);
+  const Clamp clamp = clamp_of(unit.activation);
+  if (is_clamp(unit.activation)) return run_rows(unit, tables, 0, unit.rows, clamp);
+  for (int row = 0; row < unit.rows; row += 2) {  // that activation is a pass over rows that are still in the cache
+    const int rows = row + 2 <= unit.rows ? 2 : 1;
+    run_rows(unit, tables, row, rows, clamp);
+    for (int done = row; done < row + rows; ++done)
+      activate_pixels(unit.output + done * unit.output_row_stride, unit.columns, unit.output_pixel_stride, unit.activation);
   }
 }
 

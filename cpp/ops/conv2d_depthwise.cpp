@@ -43,6 +43,8 @@ void prepare(const Kernels&, const ConvProblem& p, const float* weight, const fl
   for (Index c = 0; c < channels; ++c) prepared[c] = bias && c < p.out_channels ? bias[c] : 0.0f;
 }
 
+constexpr Index kTileRows = 2;  // of output, that the kernel sums up at once
+
 struct Pass {
   AxisWalk row, column;
   Strips strips;
@@ -103,7 +105,7 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
   Index weights = 0, units = 0;
   for (const AxisWalk& row : problem.rows) {
     for (const AxisWalk& column : problem.columns) {
-      const Strips strips(row.count, b.xs.row * row.in_step * 4, b.images * b.blocks);
+      const Strips strips(row.count, b.xs.row * row.in_step * 4, b.images * b.blocks, kTileRows);
       b.passes.push_back({row, column, strips, weights, units});
       weights += row.taps * column.taps * b.blocks * b.lanes;
       units += b.images * b.blocks * strips.count;

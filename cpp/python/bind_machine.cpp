@@ -1,4 +1,4 @@
-// Errors, and what there is to know of the machine and the build: ISAs, threads, the measured peak, the planner on its own.
+// Errors, and what there is to know of the machine and the build: ISAs, threads, the measured limits, the planner on its own.
 #include <pybind11/stl.h>
 
 #include "core/error.h"
@@ -70,6 +70,13 @@ void bind_machine(py::module_& module) {
         return measure_peak(kernels_for(isa), threads);
       },
       py::arg("isa") = "", py::arg("threads") = 1);
+  module.def(
+      "measure_bandwidth",
+      [](Index bytes, const std::string& isa, int threads) {
+        const py::gil_scoped_release release;
+        return measure_bandwidth(kernels_for(isa), threads, bytes);
+      },
+      py::arg("bytes"), py::arg("isa") = "", py::arg("threads") = 1);
 }
 
 }  // namespace fastcnn

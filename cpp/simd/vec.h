@@ -17,6 +17,8 @@
 #include <string.h>
 
 #define FASTCNN_INLINE inline __attribute__((always_inline))
+// Behind a lambda's parameters, where the compiler would otherwise find a large unrolled body not worth it: a call puts all sums in memory.
+#define FASTCNN_INLINE_LAMBDA __attribute__((always_inline))
 
 #if defined(FASTCNN_VEC_AVX512)
 #include "simd/vec_avx512.h"
@@ -48,6 +50,13 @@ FASTCNN_INLINE Vec from_bits(IntVec bits) {
 
 FASTCNN_INLINE Vec to_float(IntVec v) { return __builtin_convertvector(v, Vec); }
 FASTCNN_INLINE Vec abs(Vec v) { return from_bits(bits_of(v) & 0x7fffffff); }
+
+// The same address, but the compiler does not know it: what it has loaded from there before is loaded again, instead of being kept in a
+// register that the sums need.
+FASTCNN_INLINE const float* afresh(const float* p) {
+  asm volatile("" : "+r"(p));
+  return p;
+}
 
 // Calls body(Constant<0>{}), ..., body(Constant<N - 1>{}): loops whose counter indexes registers. The index sequence is the compiler's own,
 // for std::index_sequence would be a template shared by all ISAs.

@@ -13,7 +13,7 @@ struct Case {
   int blocks = 1, block_channels = 0, last_channels = 0, output_blocks = 1;  // conv_direct only
   bool residual = false;
   Activation activation = {};
-  int output_step = 1;  // output pixels lie this many pixels apart (then without activation)
+  int output_step = 1;  // output pixels lie this many pixels apart (conv_direct: then without activation)
 
   int height() const { return (rows - 1) * stride + (kernel_h - 1) * dilation + 1; }
   int width() const { return (columns - 1) * stride + (kernel_w - 1) * dilation + 1; }
@@ -101,11 +101,12 @@ void check_direct(const Kernels& kernels, const Case& c, std::uint32_t seed) {
 
 void check_depthwise(const Kernels& kernels, const Case& c, std::uint32_t seed) {
   const int lanes = kernels.lanes;
-  const std::string what = label(kernels, "conv_depthwise", c.rows, c.columns, c.kernel_h, c.kernel_w, c.stride, c.dilation);
+  const std::string what = label(kernels, "conv_depthwise", c.rows, c.columns, c.kernel_h, c.kernel_w, c.stride, c.dilation,
+                                 static_cast<int>(c.activation.kind), c.output_step);
   Random random(seed);
-  const std::int64_t x_row = std::int64_t{c.width()} * lanes, y_row = std::int64_t{c.columns} * lanes;
+  const std::int64_t x_row = std::int64_t{c.width()} * lanes, r_row = std::int64_t{c.columns} * lanes, y_row = r_row * c.output_step;
   const Buffer x(c.height() * x_row, random), weights(std::int64_t{c.kernel_h} * c.kernel_w * lanes, random), bias(lanes, random),
-      residual(c.rows * y_row, random);
+      residual(c.rows * r_row, random);
   Buffer y(c.rows * y_row);
   kernels.conv_depthwise({.input = x.data(),
                           .weights = weights.data(),
@@ -121,19 +122,23 @@ void check_depthwise(const Kernels& kernels, const Case& c, std::uint32_t seed) 
                           .tap_row = c.dilation * x_row,
                           .tap_column = std::int64_t{c.dilation} * lanes,
                           .output_row_stride = y_row,
-                          .output_pixel_stride = lanes,
-                          .residual_row_stride = y_row,
+                          .output_pixel_stride = std::int64_t{c.output_step} * lanes,
+                          .residual_row_stride = r_row,
                           .activation = c.activation});
   for (int row = 0; row < c.rows; ++row)
     for (std::int64_t element = 0; element < y_row; ++element) {
-      const std::int64_t column = element / lanes, o = element % lanes, at = row * y_row + element;
+      const std::int64_t pixel = element / lanes, column = pixel / c.output_step, o = element % lanes, at = row * y_row + element;
+      if (pixel % c.output_step) {  // between strided output pixels nothing is written
+        check_close(what, at, y[at], std::nan(""), 0);
+        continue;
+      }
       Sum sum;
       sum.add(bias[o]);
       for (int i = 0; i < c.kernel_h; ++i)
         for (int j = 0; j < c.kernel_w; ++j)
           sum.add(double{x[(row * c.stride + i * c.dilation) * x_row + (column * c.stride + j * c.dilation) * lanes + o]} *
                   weights[(i * c.kernel_w + j) * lanes + o]);
-      if (c.residual) sum.add(residual[at]);
+      if (c.residual) sum.add(residual[row * r_row + column * lanes + o]);
       check_close(what, at, y[at], activation(sum.value, c.activation), activation_bound(sum.value, sum.bound(), c.activation));
     }
   y.check_guards(what);
@@ -206,6 +211,22 @@ void test_conv_depthwise(const Kernels& kernels) {
                        .residual = columns % 3 == 0,
                        .activation = kActivations[columns % 5]},
                       seed++);
+  for (int columns = 1; columns <= 16; ++columns)  // tiles of one and two rows, every width, for the sizes that have some of their own
+    for (int kernel : {3, 5})
+      for (int stride : {1, 2})
+        check_depthwise(kernels,
+                        {.rows = 1 + columns % 5,
+                         .columns = columns,
+                         .kernel_h = kernel,
+                         .kernel_w = kernel,
+                         .stride = stride,
+                         .dilation = 1,
+                         .residual = columns % 2 == 0,
+                         .activation = kActivations[columns % 5],
+                         .output_step = 1 + columns % 4 / 3},
+                        seed++);
+  for (int kernel_h : {1, 2, 3, 4, 5, 7})  // rows in pairs where they share enough input
+    for (int stride : {1, 2, 3}) check_depthwise(kernels, {5, 9, kernel_h, 3, stride, 1}, seed++);
 }
 
 void test_conv_weight_gradient(const Kernels& kernels) {
