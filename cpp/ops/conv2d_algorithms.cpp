@@ -57,7 +57,7 @@ ConvProblem backward_problem(const Conv2dGeometry& g, int lanes) {
 }
 
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms() {
-  static const std::vector<Conv2dAlgorithm> algorithms = {k_depthwise, k_direct_narrow, k_direct};
+  static const std::vector<Conv2dAlgorithm> algorithms = {k_depthwise, k_first_winograd, k_first, k_direct_narrow, k_direct};
   return algorithms;
 }
 

@@ -65,6 +65,6 @@ struct Strips {
 };
 
 // Conv2dAlgorithm rows, each in the file of its name.
-extern const Conv2dAlgorithm k_direct, k_direct_narrow, k_depthwise;
+extern const Conv2dAlgorithm k_direct, k_direct_narrow, k_depthwise, k_first, k_first_winograd;
 
 }  // namespace fastcnn
