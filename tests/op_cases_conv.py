@@ -47,8 +47,31 @@ def conv2d_cases() -> Iterator[Case]:
         yield conv(f"1x1-width{width}", (1, 17, 3, width), 33, 1, bias=False)
         yield conv(f"3x3-height{width}", (1, 18, width, 3), 5, 3, padding=1, stride=(1, 2))
         yield conv(f"depthwise-width{width}", (2, 3, 3, width), 3, (3, 5), padding=(1, 2), groups=3)
+    yield from conv2d_first_cases()
     yield from conv2d_geometry_cases()
     yield from conv2d_epilogue_cases()
+
+
+def conv2d_first_cases() -> Iterator[Case]:
+    """Few input channels: strips and groups of rows that do not come out even, tiles of pixels, tiles of output channels."""
+    for kernel, stride in ((3, 1), (3, 2), (4, 1), (5, 1), (5, 2), (7, 2), (7, 3), (8, 2), (11, 4)):
+        for channels in (1, 2, 3, 4):
+            size, outputs = (kernel + 5 * channels, 10 * stride + 9 * channels), 12 * channels + 1
+            yield conv(
+                f"first-{kernel}x{kernel}-stride{stride}-{channels}",
+                (1, channels, *size),
+                outputs,
+                kernel,
+                stride=stride,
+                padding=kernel // 2,
+            )
+        yield conv(f"first-{kernel}x{kernel}-stride{stride}-batch", (3, 3, kernel, 40), 40, kernel, stride=stride, padding=(0, 1, 2, 3))
+    for height in (1, 2, 3, 4, 5, 6, 9, 65):
+        yield conv(f"first-height{height}", (1, 3, height, 6), 18, 3, padding=1)
+    for kernel in ((3, 1), (4, 5), (1, 3)):
+        yield conv(f"first-{kernel[0]}x{kernel[1]}-dilation", (1, 3, 14, 15), 18, kernel, dilation=(1, 2), padding=2, residual=True)
+    yield conv("first-residual", (2, 3, 19, 17), 35, 7, stride=2, padding=3, residual=True, activation=("relu", 0.0, 0.0))
+    yield conv("first-silu", (1, 3, 18, 17), 20, 3, padding=1, activation=("silu", 0.0, 0.0))
 
 
 def conv2d_geometry_cases() -> Iterator[Case]:

@@ -129,6 +129,44 @@ struct WinogradMultiply {
   int64_t input_block_stride, output_block_stride;
 };
 
+// Rows of an input of few channels, copied with their padding: all channels of a row one after the other.
+//   lines[r, c, left + x] = input[c, first_row + r, x] for 0 <= x < columns, where that row exists; everything else in a line is 0
+struct PadLines {
+  const float* input;  // row 0 of the first channel
+  float* lines;        // (rows, channels, line)
+  int64_t rows, channels, line;
+  int64_t first_row, height;  // height: rows that the input has
+  int64_t left, columns;
+  int64_t channel_stride, row_stride;
+};
+
+constexpr int kFirstTile = 28;  // at most so many vectors are summed at once
+
+// One unit of a convolution over few input channels, from such lines: some rows of one image, all output channels. l stands for the pair of
+// a kernel row and a channel.
+//   output[r, x, o] = act(bias[o] + sum over l, j of lines[r row_step + l, x pixel_step + j tap_column] weights[l, j, o] + residual[r, x,
+//   o])
+// conv_first_winograd sums four output rows at once (conv_first_winograd.cpp): then `points` of the transformed rows take the place of
+// kernel rows in the weights.
+struct ConvFirst {
+  const float* lines;     // of the unit's first output row
+  const float* weights;   // for each tile, two blocks of output channels or the one that is left: (kernel_h, channels, kernel_w, outputs),
+                          // Winograd: (points, stride, channels, kernel_w, outputs)
+  const float* bias;      // output_blocks * lanes
+  float* output;          // the unit's first output pixel
+  const float* residual;  // added before the activation, strided like the output, or nullptr
+  float* scratch;         // Winograd only: (points, stride, channels, line), and kFirstTile vectors for each point
+  int rows, columns;      // output pixels of the unit
+  int kernel_h, channels, kernel_w;
+  int output_blocks;
+  int stride;                                      // Winograd only: from an output row to the next, in input rows
+  int64_t line, row_step, tap_row;                 // floats in a line, from an output row to the next, from a kernel row to the next
+  int64_t pixel_step, tap_column;                  // from an output pixel to the next, from a kernel column to the next
+  int64_t output_block_stride, output_row_stride;  // pixels lie side by side
+  int64_t residual_block_stride, residual_row_stride;
+  Activation activation;
+};
+
 // The gradient of the weights between one block of input channels and one block of output channels at one kernel tap (or, with block 1, a
 // row of taps): dweight[t, o] += sum over images n, rows r, columns x of input[n, r row_step, x pixel_step + t tap] doutput[n, r, x, o].
 struct ConvWeightGradient {

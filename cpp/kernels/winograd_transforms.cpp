@@ -14,9 +14,6 @@ namespace fastcnn::FASTCNN_ISA {
 
 namespace {
 
-// Keeps the compiler from holding one group's loads for the next, which would cost more registers than there are.
-FASTCNN_INLINE void forget_loads() { asm volatile("" ::: "memory"); }
-
 template <int N>
 void input_tile(const float* pixels, int64_t row_stride, float* points, int64_t point_stride) {
   using Groups = WinogradGroups<N>;

@@ -96,7 +96,7 @@ void choose(ChoiceScope& scope) {
 Step bind(const BindScope& scope) {
   const Conv2dGeometry g = conv2d_geometry(scope.attributes, scope.inputs[0].type.shape, Shape(scope.attributes.integers("kernel")));
   const Conv2dAlgorithm& algorithm = find_conv2d_algorithm(scope.attributes.text("algorithm"));
-  return algorithm.bind(problem_of(g, scope.attributes, scope.kernels.lanes, algorithm.input == Want::narrow), scope);
+  return algorithm.bind(problem_of(g, scope.attributes, scope.kernels.lanes, algorithm.input == Want::plain), scope);
 }
 
 void backward(GradientScope& scope) {

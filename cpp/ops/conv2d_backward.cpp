@@ -71,10 +71,10 @@ int ring_weight(const NodeView& node, std::size_t input) {
   return input == 1 ? forward_problem(geometry_of(node.attributes), 1, false).ring() : 0;
 }
 
-// The same question as the forward convolution's, so that both read one copy of a network's input.
+// Of few channels, planes are read better than blocks: the same question as the forward convolution's.
 void choose_weight(ChoiceScope& scope) {
   const Conv2dGeometry g = geometry_of(scope.attributes);
-  if (cheapest_conv2d_algorithm(forward_problem(g, scope.lanes, scope.plain[1])).input == Want::narrow)
+  if (cheapest_conv2d_algorithm(forward_problem(g, scope.lanes, scope.plain[1])).input == Want::plain)
     scope.attributes.set("narrow", true);
 }
 

@@ -87,4 +87,8 @@ FASTCNN_INLINE void unroll(Body&& body) {
   unroll_sequence(body, SequenceOf<N>{});
 }
 
+// Before it, loads are done; after it, they are done anew. Without it GCC keeps what neighbouring turns of a loop both load in registers
+// (predictive commoning), even where accumulators have taken all of them, and spills.
+FASTCNN_INLINE void forget_loads() { __asm__ volatile("" ::: "memory"); }
+
 }  // namespace fastcnn::FASTCNN_ISA

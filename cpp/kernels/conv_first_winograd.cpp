@@ -1,0 +1,147 @@
+// Convolution over few input channels by one-dimensional Winograd along the rows: F(4, 3) and F(4, 4), four output rows at once.
+//
+// With stride s, kernel rows i = k s + p of phase p meet input rows of phase p alone, so each phase is a convolution of stride 1 with
+// K = ceil(kernel_h / s) taps, and their products add up before the way back. On P = 4 + K - 1 points:
+//
+//   input rows d of a phase --B--> P transformed rows --sums over phases, channels, kernel columns--> P sums --A--> 4 output rows
+//
+//   kernel  stride  K  P   products a column: P s instead of 4 kernel_h
+//     3       1     3  6       6 / 12
+//     7       2     4  7      14 / 28
+//    11       4     3  6      24 / 44
+//
+// Points: 0, +-q, +-2q, infinity with q = 1/sqrt(2), whose powers stay near 1; and 1 as the seventh. Row i of B is the product of (x - a)
+// over all finite points but its own, as coefficients of d; row i of A is a_i^0 .. a_i^3; the weights carry the rest
+// (conv2d_first_winograd.cpp).
+#include "kernels/first_lines.h"
+#include "kernels/pixels.h"
+
+namespace fastcnn::FASTCNN_ISA {
+
+namespace {
+
+constexpr float kQ = 0.70710678118654752f;  // q; the other pair of points is 2q
+
+// For the points 0, q, -q, 2q, -2q: x^4 - 5/2 x^2 + 1, x (x + q) (x^2 - 2), ..; and (last) x (x^2 - 1/2) (x^2 - 2) = x^5 - 5/2 x^3 + x.
+FASTCNN_INLINE Vec last_of_six(const Vec* d) { return fma(broadcast(-2.5f), d[3], d[1] + d[5]); }
+FASTCNN_INLINE void first_of_six(const Vec* d, Vec* t) {
+  const Vec even = fma(broadcast(-2.0f), d[2], d[4]), odd = fma(broadcast(-2.0f), d[1], d[3]);
+  const Vec far_even = fma(broadcast(-0.5f), d[2], d[4]), far_odd = fma(broadcast(-0.5f), d[1], d[3]);
+  t[0] = fma(broadcast(-2.5f), d[2], d[0] + d[4]);
+  t[1] = fma(broadcast(kQ), odd, even), t[2] = fma(broadcast(-kQ), odd, even);
+  t[3] = fma(broadcast(2 * kQ), far_odd, far_even), t[4] = fma(broadcast(-2 * kQ), far_odd, far_even);
+}
+
+// Seven: for every point but 1 there is a factor (x - 1) more, which turns d into its differences.
+template <int P>
+FASTCNN_INLINE void transform(const Vec* d, Vec* t) {
+  if constexpr (P == 6) {
+    first_of_six(d, t);
+    t[5] = last_of_six(d);
+  } else {
+    Vec difference[6];
+    unroll<6>([&](auto j) { difference[j] = d[j + 1] - d[j]; });
+    first_of_six(difference, t);
+    t[5] = last_of_six(d), t[6] = last_of_six(difference);
+  }
+}
+
+// A: y[o] = sum over points a of a^o m_a.
+template <int P>
+FASTCNN_INLINE void transform_back(const Vec* m, Vec bias, Vec* y) {
+  const Vec sum = m[1] + m[2], difference = m[1] - m[2], far_sum = m[3] + m[4], far_difference = m[3] - m[4];
+  const Vec all = P == 7 ? bias + m[5] : bias;
+  y[0] = (all + m[0]) + (sum + far_sum);
+  y[1] = fma(broadcast(kQ), difference, fma(broadcast(2 * kQ), far_difference, all));
+  y[2] = fma(broadcast(0.5f), sum, fma(broadcast(2.0f), far_sum, all));
+  y[3] = fma(broadcast(0.5f * kQ), difference, fma(broadcast(4 * kQ), far_difference, all + m[P - 1]));
+}
+
+// The transformed lines of one group of four output rows: (P, stride, channels, line).
+template <int P>
+void transform_lines(const ConvFirst& unit, const float* lines, float* to) {
+  const int64_t phase_lines = unit.channels * unit.line, point = unit.stride * phase_lines;
+  for (int64_t i = 0; i < point; i += kLanes) {  // the phases of a group are neighbouring rows: all are one run
+    Vec d[P], t[P];
+    unroll<P>([&](auto j) { d[j] = load(lines + i + j * point); });
+    transform<P>(d, t);
+    unroll<P>([&](auto j) { store(to + i + j * point, t[j]); });
+  }
+}
+
+// One point's sums of a tile: (R, C, lanes).
+template <int R, int C, int Step>
+struct PointTile {
+  static void run(const ConvFirst& unit, const float* x, const float* weights, float* sums) {
+    Vec acc[R][C];
+    unroll<R>([&](auto r) { unroll<C>([&](auto c) { acc[r][c] = zero(); }); });
+    add_lines<R, C, Step>(acc, unit, 1, unit.stride * unit.channels, x, weights);
+    unroll<R>([&](auto r) { unroll<C>([&](auto c) { store(sums + (r * C + c) * kLanes, acc[r][c]); }); });
+  }
+};
+
+struct Corner {
+  int rows, columns, blocks;  // rows: 4, fewer at the lower border
+  const float* bias;
+  float* output;
+  const float* residual;
+};
+
+template <int P>
+void store_tile(const ConvFirst& unit, const Corner& at, const float* sums, Clamp clamp) {
+  const Vec low = broadcast(clamp.low), high = broadcast(clamp.high);
+  const int64_t point = (int64_t)at.columns * at.blocks * kLanes;
+  for (int c = 0; c < at.blocks; ++c) {
+    const Vec bias = load(at.bias + c * kLanes);
+    float* output = at.output + c * unit.output_block_stride;
+    const float* residual = at.residual ? at.residual + c * unit.residual_block_stride : nullptr;
+    for (int x = 0; x < at.columns; ++x, output += kLanes) {
+      Vec m[P], y[4];
+      unroll<P>([&](auto i) { m[i] = load(sums + i * point + (x * at.blocks + c) * kLanes); });
+      transform_back<P>(m, bias, y);
+      unroll<4>([&](auto o) {
+        if (o >= at.rows) return;
+        if (residual) y[o] += load(residual + o * unit.residual_row_stride + x * kLanes);
+        store(output + o * unit.output_row_stride, min(high, max(low, y[o])));
+      });
+    }
+  }
+}
+
+template <int P>
+void run_groups(const ConvFirst& unit) {
+  const auto one = first_tiles<PointTile, 1>(unit.pixel_step), two = first_tiles<PointTile, 2>(unit.pixel_step);
+  const int64_t point_lines = unit.stride * unit.channels * unit.line;
+  const int64_t point_weights = (int64_t)unit.stride * unit.channels * unit.kernel_w * kLanes;  // of one block
+  const Clamp clamp = clamp_of(unit.activation);
+  float* const sums = unit.scratch + P * point_lines;
+  for (int row = 0; row < unit.rows; row += 4) {
+    transform_lines<P>(unit, unit.lines + row * unit.row_step, unit.scratch);
+    Corner at = {unit.rows - row < 4 ? unit.rows - row : 4, 0, 0, nullptr, nullptr, nullptr};
+    for_each_tile(unit, [&](int block, int blocks, int first, int columns) {
+      const float* weights = unit.weights + block * P * point_weights;
+      for (int i = 0; i < P; ++i)
+        (blocks == 2 ? two : one)[columns](unit, unit.scratch + i * point_lines + first * unit.pixel_step,
+                                           weights + i * blocks * point_weights, sums + (int64_t)i * columns * blocks * kLanes);
+      at.columns = columns, at.blocks = blocks, at.bias = unit.bias + block * kLanes;
+      at.output = unit.output + row * unit.output_row_stride + block * unit.output_block_stride + first * kLanes;
+      if (unit.residual) at.residual = unit.residual + row * unit.residual_row_stride + block * unit.residual_block_stride + first * kLanes;
+      store_tile<P>(unit, at, sums, clamp);
+    });
+  }
+}
+
+}  // namespace
+
+void conv_first_winograd(const ConvFirst& unit) {
+  if (unit.kernel_h <= 3 * unit.stride)
+    run_groups<6>(unit);
+  else
+    run_groups<7>(unit);
+  if (is_clamp(unit.activation)) return;
+  for (int row = 0; row < unit.rows; ++row)
+    for (int block = 0; block < unit.output_blocks; ++block)
+      activate_pixels(unit.output + row * unit.output_row_stride + block * unit.output_block_stride, unit.columns, kLanes, unit.activation);
+}
+
+}  // namespace fastcnn::FASTCNN_ISA

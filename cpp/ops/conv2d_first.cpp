@@ -1,0 +1,259 @@
+// Convolution over the few channels of a network's input, as work units: strips of output rows, all output channels. It reads plain planes:
+// a unit copies the rows that it needs, with their padding, into lines that stay in the cache. Two rows of the table: `first` sums
+// directly, `first_winograd` by one-dimensional Winograd along the rows (kernels/conv_first_winograd.cpp).
+//
+// Prepared weights: for each tile of one or two blocks of output channels (kernel_h, channels, kernel_w, tile's blocks * lanes), or for
+// Winograd (points, stride, channels, kernel_w, tile's blocks * lanes); then the bias, padded to whole blocks.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "kernels/kernels.h"
+#include "ops/activation_kind.h"
+#include "ops/conv2d_algorithms.h"
+
+namespace fastcnn {
+
+namespace {
+
+constexpr Index kGroup = 4;  // output rows that Winograd sums at once
+
+// Of a phase of kernel rows: kernel rows that lie a stride apart.
+Index phase_taps(const ConvProblem& p) { return ceil_div(p.rows[0].taps, p.rows[0].in_step); }
+Index points(const ConvProblem& p) { return kGroup + phase_taps(p) - 1; }
+
+// Sums over lines, kernel columns not counted: for each output row, or for all points of a group of them.
+template <bool Winograd>
+Index terms(const ConvProblem& p) {
+  return Winograd ? points(p) * p.rows[0].in_step * p.in_channels : p.rows[0].taps * p.in_channels;
+}
+
+template <bool Winograd>
+Index block_weights(const ConvProblem& p) {
+  return terms<Winograd>(p) * p.columns[0].taps * p.lanes;
+}
+
+// Input rows from the first that `rows` output rows read to the last.
+template <bool Winograd>
+Index input_rows(const ConvProblem& p, Index rows) {
+  const AxisWalk& r = p.rows[0];
+  if (Winograd) return (round_up(rows, kGroup) + phase_taps(p) - 1) * r.in_step;
+  return (rows - 1) * r.in_step + (r.taps - 1) * r.tap_step + 1;
+}
+
+// Floats in a line: whole vectors, and an odd number of them, for neighbouring lines must not meet in the same sets of the cache.
+Index line_of(const ConvProblem& p) {
+  const AxisWalk& c = p.columns[0];
+  const Index width = (c.count - 1) * c.in_step + (c.taps - 1) * c.tap_step + 1;
+  return (ceil_div(width, p.lanes) | 1) * p.lanes;
+}
+
+// ---- which is chosen
+
+bool can_run(const ConvProblem& p) {
+  if (p.normed || !p.plain_input || p.groups != 1 || p.backward || p.in_channels >= p.lanes) return false;
+  // Lines are scratch of each worker. Only kernels or paddings far larger than any network's need more, and overflow must not happen.
+  constexpr double kMostScratch = 64 << 20;
+  const AxisWalk& r = p.rows[0];
+  const double rows = static_cast<double>(kGroup + r.taps) * static_cast<double>(std::max(r.in_step, r.tap_step));
+  const double padded = static_cast<double>(p.in_w + 2 * static_cast<double>(p.ring()) + 2.0 * p.lanes);
+  return 2 * sizeof(float) * rows * static_cast<double>(p.in_channels) * padded <= kMostScratch;
+}
+
+// The points are known for three and four taps.
+// Here a convolution that must have the error of direct summation has to be refused.
+bool can_run_winograd(const ConvProblem& p) { return can_run(p) && p.rows[0].tap_step == 1 && (phase_taps(p) == 3 || phase_taps(p) == 4); }
+
+template <bool Winograd>
+double cost(const ConvProblem& p) {
+  const Index images_rows = p.N * (Winograd ? ceil_div(p.out_h, kGroup) : p.out_h);
+  // Moves of a row's tiles beyond what direct sums have, too: the points' sums are stored, loaded and transformed.
+  constexpr Index kWayBack = 26;  // of one pixel and block, in multiply-adds; measured, avx512 and avx2
+  const Index pixel = terms<Winograd>(p) * p.columns[0].taps + (Winograd ? kWayBack : 0);
+  const double moved = static_cast<double>(p.N * p.in_channels * p.in_h * p.in_w) / p.lanes;
+  const double transformed = Winograd ? 3.0 * static_cast<double>(images_rows * terms<Winograd>(p) * line_of(p)) / p.lanes : 0;
+  return static_cast<double>(images_rows * p.out_w * p.out_blocks() * pixel) + moved + transformed;
+}
+
+// ---- prepared weights
+
+template <bool Winograd>
+Index prepared_elements(const ConvProblem& p) {
+  return p.out_blocks() * (block_weights<Winograd>(p) + p.lanes);
+}
+
+Index prepare_units(const ConvProblem& p) { return ceil_div(p.out_blocks(), 2); }
+
+void pack(const ConvProblem& p, const float* weight, ChannelRange outs, float* to) {
+  for (Index i = 0; i < p.kernel_h; ++i)
+    for (Index c = 0; c < p.in_channels; ++c)
+      for (Index j = 0; j < p.kernel_w; ++j, to += outs.count) copy_weights(p, weight, outs, {c, 1}, i, j, to);
+}
+
+// How the taps of a phase make the weight of one point: a^k / product of (a - other finite points); of infinity, the last tap.
+using Taps = std::array<double, 4>;
+Taps weights_of_point(Index point, Index count, Index taps) {
+  const double q = std::sqrt(0.5);
+  const double finite[] = {0, q, -q, 2 * q, -2 * q, 1};
+  Taps weights{};
+  if (point == count - 1) {
+    weights[static_cast<std::size_t>(taps - 1)] = 1;
+    return weights;
+  }
+  double product = 1;
+  for (Index other = 0; other < count - 1; ++other)
+    if (other != point) product *= finite[point] - finite[other];
+  for (Index k = 0; k < taps; ++k) weights[static_cast<std::size_t>(k)] = std::pow(finite[point], static_cast<double>(k)) / product;
+  return weights;
+}
+
+void pack_winograd(const ConvProblem& p, const float* weight, ChannelRange outs, float* to) {
+  const Index stride = p.rows[0].in_step, taps = phase_taps(p), count = points(p), columns = p.kernel_w;
+  std::vector<float> kernel(static_cast<std::size_t>(taps * outs.count));  // one phase, channel and column
+  for (Index phase = 0; phase < stride; ++phase) {
+    for (Index c = 0; c < p.in_channels; ++c) {
+      for (Index j = 0; j < columns; ++j) {
+        std::fill(kernel.begin(), kernel.end(), 0.0f);
+        for (Index k = 0; k * stride + phase < p.kernel_h; ++k)
+          copy_weights(p, weight, outs, {c, 1}, k * stride + phase, j, kernel.data() + k * outs.count);
+        for (Index point = 0; point < count; ++point) {
+          const Taps factors = weights_of_point(point, count, taps);
+          float* row = to + (((point * stride + phase) * p.in_channels + c) * columns + j) * outs.count;
+          for (Index o = 0; o < outs.count; ++o) {
+            double sum = 0;
+            for (Index k = 0; k < taps; ++k)
+              sum += factors[static_cast<std::size_t>(k)] * static_cast<double>(kernel[static_cast<std::size_t>(k * outs.count + o)]);
+            row[o] = static_cast<float>(sum);
+          }
+        }
+      }
+    }
+  }
+}
+
+template <bool Winograd>
+void prepare(const Kernels&, const ConvProblem& p, const float* weight, const float* bias, float* prepared, Index unit) {
+  const Index block = 2 * unit, blocks = std::min<Index>(2, p.out_blocks() - block);
+  const ChannelRange outs = {block * p.lanes, blocks * p.lanes};
+  (Winograd ? pack_winograd : pack)(p, weight, outs, prepared + block * block_weights<Winograd>(p));
+  float* to = prepared + p.out_blocks() * block_weights<Winograd>(p);
+  for (Index o = outs.first; o < outs.end(); ++o) to[o] = bias && o < p.out_channels ? bias[o] : 0.0f;
+}
+
+// ---- the run
+
+// All that stays the same over a program's runs.
+struct BoundFirst {
+  ConvProblem problem;
+  Operand x, prepared, residual, y;
+  ImageStrides ys, rs;
+  Strips strips;
+  Index line, bias;
+  Index lines_elements;  // of the scratch, before what Winograd needs
+  PadLines pad;
+  ConvFirst unit;
+};
+
+Index most_rows(const Strips& strips) {
+  Index most = 0;
+  for (Index strip = 0; strip < strips.count; ++strip) most = std::max(most, strips.begin(strip + 1) - strips.begin(strip));
+  return most;
+}
+
+// What all units have in common.
+void set_arguments(BoundFirst& b, Activation activation) {
+  const AxisWalk &r = b.problem.rows[0], &c = b.problem.columns[0];
+  const Index channels = b.problem.in_channels, before = -c.in_first;
+  b.pad.channels = channels, b.pad.line = b.line, b.pad.height = b.problem.in_h;
+  b.pad.left = std::min(before, b.line);
+  b.pad.columns = std::clamp<Index>(b.line - before, 0, b.problem.in_w);
+  b.pad.channel_stride = b.problem.in_h * b.problem.in_w, b.pad.row_stride = b.problem.in_w;
+
+  ConvFirst& unit = b.unit;
+  unit.columns = static_cast<int>(c.count);
+  unit.kernel_h = static_cast<int>(r.taps), unit.channels = static_cast<int>(channels), unit.kernel_w = static_cast<int>(c.taps);
+  unit.output_blocks = static_cast<int>(b.problem.out_blocks()), unit.stride = static_cast<int>(r.in_step);
+  unit.line = b.line, unit.row_step = r.in_step * channels * b.line, unit.tap_row = r.tap_step * channels * b.line;
+  unit.pixel_step = c.in_step, unit.tap_column = c.tap_step;
+  unit.output_block_stride = b.ys.block, unit.output_row_stride = b.ys.row;
+  unit.residual_block_stride = b.rs.block, unit.residual_row_stride = b.rs.row;
+  unit.activation = activation;
+}
+
+template <bool Winograd>
+void run_unit(const BoundFirst& b, const Kernels& kernels, const RunContext& run, Index image, Index strip) {
+  const Index first_row = b.strips.begin(strip), rows = b.strips.begin(strip + 1) - first_row;
+  float* const lines = reinterpret_cast<float*>(run.scratch);
+  PadLines pad = b.pad;
+  pad.input = b.x.data(run) + image * b.problem.in_channels * pad.channel_stride;
+  pad.lines = lines;
+  pad.rows = input_rows<Winograd>(b.problem, rows);
+  pad.first_row = b.problem.rows[0].in_first + first_row * b.problem.rows[0].in_step;
+  kernels.pad_lines(pad);
+
+  ConvFirst unit = b.unit;
+  unit.lines = lines, unit.scratch = lines + b.lines_elements;
+  unit.weights = b.prepared.data(run), unit.bias = unit.weights + b.bias;
+  unit.output = b.y.data(run) + b.ys.origin + image * b.ys.batch + first_row * b.ys.row;
+  if (b.residual.given) unit.residual = b.residual.data(run) + b.rs.origin + image * b.rs.batch + first_row * b.rs.row;
+  unit.rows = static_cast<int>(rows);
+  (Winograd ? kernels.conv_first_winograd : kernels.conv_first)(unit);
+}
+
+template <bool Winograd>
+Step bind(const ConvProblem& problem, const BindScope& scope) {
+  const Index line = line_of(problem), row_elements = problem.in_channels * line;
+  BoundFirst b{.problem = problem,
+               .x = scope.inputs[0],
+               .prepared = scope.inputs[1],
+               .residual = scope.inputs.size() > 3 ? scope.inputs[3] : Operand{},
+               .y = scope.outputs[0],
+               .ys = scope.outputs[0].type.strides(),
+               .rs = {},
+               .strips = Strips(problem.out_h, row_elements * problem.rows[0].in_step * 4, problem.N, Winograd ? kGroup : 1),
+               .line = line,
+               .bias = problem.out_blocks() * block_weights<Winograd>(problem),
+               .lines_elements = 0,
+               .pad = {},
+               .unit = {}};
+  if (b.residual.given) b.rs = b.residual.type.strides();
+  b.lines_elements = input_rows<Winograd>(problem, most_rows(b.strips)) * row_elements;
+  set_arguments(b, fused_activation(scope.attributes));
+
+  Step step;
+  step.units = problem.N * b.strips.count;
+  step.flops = 2.0 * static_cast<double>(problem.macs());
+  step.algorithm = Winograd ? "first_winograd" : "first";
+  Index elements = b.lines_elements;
+  if (Winograd) elements += terms<true>(problem) * line + points(problem) * kFirstTile * problem.lanes;
+  step.scratch_bytes = elements * bytes_of(DType::f32);
+  step.run = [b = std::move(b), &kernels = scope.kernels](const RunContext& run, Index begin, Index end) {
+    for (Index unit = begin; unit < end; ++unit) run_unit<Winograd>(b, kernels, run, unit / b.strips.count, unit % b.strips.count);
+  };
+  return step;
+}
+
+}  // namespace
+
+const Conv2dAlgorithm k_first = {.name = "first",
+                                 .input = Want::plain,
+                                 .error = kDirectError,
+                                 .can_run = can_run,
+                                 .cost = cost<false>,
+                                 .prepared_elements = prepared_elements<false>,
+                                 .prepare_units = prepare_units,
+                                 .prepare = prepare<false>,
+                                 .bind = bind<false>};
+
+const Conv2dAlgorithm k_first_winograd = {.name = "first_winograd",
+                                          .input = Want::plain,
+                                          .error = 2e-6,
+                                 .error = kDirectError,
+                                          .can_run = can_run_winograd,
+                                          .cost = cost<true>,
+                                          .prepared_elements = prepared_elements<true>,
+                                          .prepare_units = prepare_units,
+                                          .prepare = prepare<true>,
+                                          .bind = bind<true>};
+
+}  // namespace fastcnn
