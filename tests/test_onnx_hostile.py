@@ -254,6 +254,21 @@ def test_many_constants_are_too_many() -> None:
     refuse(proto.SerializeToString(), match=rf"^\[Range\] {rule}\. In node 'r4'\.$")
 
 
+@pytest.mark.parametrize(
+    ("op", "channels", "attributes"),
+    [
+        ("AveragePool", 1, {"kernel_shape": [1, 1], "pads": [2**17] * 4}),
+        ("LpPool", 1024, {"kernel_shape": [2**11] * 2, "pads": [2**10] * 4}),
+    ],
+)
+def test_windows_that_are_too_large(op: str, channels: int, attributes: dict[str, list[int]]) -> None:
+    """How many pixels each window has, and a kernel of ones for each channel: 256 GB, 16 GB."""
+    net = loads(model([helper.make_node(op, ["x"], ["y"], **attributes)], {"x": [1, channels, 1, 1]}, ["y"]).SerializeToString())
+    rule = rf"\[{op}\] a constant that is computed must have at most 16777216 elements\. Got \(.*\)\. In node 'y'\."
+    with pytest.raises(ValueError, match=rf"^{rule}$"):
+        net.compile((1, channels, 1, 1))
+
+
 def test_a_few_rounds_of_the_fuzzer() -> None:
     reached, failed = fuzz_onnx.fuzz(300)
     assert not failed
