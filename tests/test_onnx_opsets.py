@@ -79,6 +79,15 @@ CASES = [
     case(13, "Resize", IMAGE, floats(), floats(), ints(2, 3, 3, 3), nearest_mode="ceil"),
     case(18, "Resize", IMAGE, floats(), floats(), ints(3, 4), mode="linear", antialias=1, axes=[2, 3]),
     case(18, "Resize", IMAGE, floats(), floats(), ints(12, 4), mode="cubic", axes=[2, 3], keep_aspect_ratio_policy="not_larger"),
+    case(9, "Upsample", IMAGE[:, :, :5], floats(1, 1, 1.4, 1.8)),
+    case(10, "Resize", IMAGE[:, :, :5], floats(1, 1, 1.4, 1.8), mode="linear"),
+    case(13, "Resize", IMAGE[:, :, :5], floats(), floats(1, 1, 1.4, 0.9), mode="linear"),
+    *(
+        case(opset, "Resize", IMAGE, floats(), floats(1, 1, 1.3, 1.7), mode=mode, coordinate_transformation_mode="align_corners")
+        for opset in (11, 18, 20)
+        for mode in ("linear", "cubic")
+    ),
+    case(18, "Resize", IMAGE, floats(), floats(1, 1, 0.7, 0.7), mode="linear", coordinate_transformation_mode="align_corners"),
     case(7, "BatchNormalization", IMAGE, *(abs(random(3, seed=i)) for i in range(4)), epsilon=1e-3),
     case(15, "BatchNormalization", random(4, 3), *(abs(random(3, seed=i)) for i in range(4))),
     case(7, "Dropout", ratio=0.3),

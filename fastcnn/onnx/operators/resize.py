@@ -101,7 +101,9 @@ def _floats(call: Call, index: int) -> list[float]:
 def _axes_of_scales(call: Call, x: Value, scales: list[float], axes: list[int]) -> list[Axis]:
     if len(scales) != len(axes) or any(scale <= 0 or scale > _LONGEST_AXIS for scale in scales):
         call.fail(f"there must be {len(axes)} scales above 0", scales)
-    return [Axis(axis, x.shape[axis], math.floor(x.shape[axis] * scale), scale) for axis, scale in zip(axes, scales, strict=True)]
+    pairs = [(x.shape[axis], scale) for axis, scale in zip(axes, scales, strict=True)]
+    outputs = [math.floor(np.float32(size) * np.float32(scale)) for size, scale in pairs]  # as runtimes do: 5 * 1.4 is 7
+    return [Axis(axis, size, count, scale) for axis, count, (size, scale) in zip(axes, outputs, pairs, strict=True)]
 
 
 def _axes_of_sizes(call: Call, x: Value, axes: list[int]) -> list[Axis]:
@@ -123,7 +125,10 @@ def _resized(call: Call, x: Value, axes: list[Axis], style: Style) -> Value:
             call.fail(f"sizes must be between 1 and {_LONGEST_AXIS}", f"{axis.size} to {axis.outputs}")
         if axis.scale == 1 and axis.outputs == axis.size and axis.roi == (0.0, 1.0):
             continue
-        places = positions(axis.size, axis.outputs, axis.scale, style.coordinates, axis.roi)
+        # align_corners counts outputs, in torch and ONNX Runtime. ONNX's tests of opset 19 shrink by the length before it is rounded down.
+        whole = style.coordinates == "align_corners" and (call.opset < 19 or axis.scale > 1)
+        scale = axis.outputs / axis.size if whole else axis.scale
+        places = positions(axis.size, axis.outputs, scale, style.coordinates, axis.roi)
         if style.coordinates == "tf_crop_and_resize":
             outside.append((axis.axis, (places < 0) | (places > axis.size - 1)))
         x = _along(x, axis, style, places)
