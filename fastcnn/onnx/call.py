@@ -24,7 +24,7 @@ __all__ = ["Call", "Operand", "Results", "Scope"]
 Operand = Value | Parameter | AnyArray
 Results = Operand | tuple[Operand | None, ...]
 
-_MOST_FOLDED = 1 << 26  # elements that folding makes for one trace; 512 MB of int64
+_MOST_FOLDED = 1 << 26  # elements that folding makes for one trace, or goes through; 512 MB of int64
 _MOST_LIFTED = 1 << 28  # elements of constants that become weights; a repeated number, as in ConstantOfShape, is stored only then
 
 
@@ -57,10 +57,14 @@ class Scope:
     def made(self, array: AnyArray, inputs: Sequence[Operand | None]) -> AnyArray:
         """Counts what folding made of the inputs, unless it is a view of one."""
         views = 0 in array.strides or any(isinstance(other, np.ndarray) and np.may_share_memory(array, other) for other in inputs)
-        self._folded += 0 if views else array.size
+        self.read(0 if views else array.size)
+        return array
+
+    def read(self, elements: int) -> None:
+        """Counts what folding goes through, where that is more than it makes."""
+        self._folded += elements
         if self._folded > _MOST_FOLDED:
             raise ValueError(f"constants must have at most {_MOST_FOLDED} elements together. Got more")
-        return array
 
 
 class Call:

@@ -10,7 +10,7 @@ import numpy as np
 from fastcnn.arrays import AnyArray
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
-from fastcnn.onnx.symbolic import MOST_PLACES, take
+from fastcnn.onnx.symbolic import MOST_PLACES, keep_places, take
 from fastcnn.resampling import nearest, positions, taps
 from fastcnn.value import Value, add_node
 
@@ -148,5 +148,6 @@ def _along(x: Value, axis: Axis, style: Style, places: AnyArray) -> Value:
         return take(x, axis.axis, nearest(places, axis.size, rounding))
     options = (style.cubic_a, style.exclude_outside, style.antialias, MOST_PLACES)
     indices, weights = taps(places, axis.size, style.mode, axis.scale, *options)
+    keep_places(x, indices.size)
     attributes = {"axis": axis.axis, "taps": weights.shape[1], "indices": indices.ravel().tolist(), "weights": weights.ravel().tolist()}
     return add_node("resample", [x], attributes)
