@@ -166,6 +166,8 @@ CASES |= {
     "matmul transposed": function(lambda x: add_node("matmul", [x, x.sigmoid()], {"transpose_b": True})),
     "matmul transposed first": function(lambda x: add_node("matmul", [x, x.sigmoid()], {"transpose_a": True})),
     "normalize": op("normalize", axes=2, eps=1e-3),
+    "cast": op("cast", of=lambda x: x.argmax(1)),
+    "arg max moved": function(lambda x: x.argmax(1, keepdim=True)[:, :, 1:].transpose(1, 3).expand(-1, -1, -1, 2)),
     "arg max": op("arg_max", of=lambda x: fc.concat([x, x], 3), axis=3, keepdims=False, last=False),
     "last arg max": op("arg_max", of=lambda x: fc.concat([x, x], 3), axis=3, keepdims=True, last=True),
     "top k": function(lambda x: add_nodes("top_k", [x], {"axis": 1, "k": 3, "largest": True})),

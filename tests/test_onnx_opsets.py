@@ -148,6 +148,60 @@ def test_operator_of_an_opset(opset: int, op: str, x: Array, inputs: tuple[Array
         assert abs(got - want).max(initial=0) <= 1e-5 * max(1e-30, abs(want).max(initial=0))
 
 
+PLACES = helper.make_node("ArgMax", ["x"], ["a"], axis=1)
+GREATER = helper.make_node("Greater", ["x", "zero"], ["a"])
+NOT = [helper.make_node("Not", ["b"], ["c"]), helper.make_node("Cast", ["c"], ["y"], to=1)]
+MOVED = {
+    "Cast": ([], {"to": 1}),
+    "Squeeze": ([ints(1)], {}),
+    "Reshape": ([ints(2, -1)], {}),
+    "Unsqueeze": ([ints(0)], {}),
+    "Transpose": ([], {"perm": [3, 1, 2, 0]}),
+    "Slice": ([ints(1), ints(3), ints(2)], {}),
+    "Expand": ([ints(3, 2, 1, 6, 5)], {}),
+}
+
+
+@pytest.mark.parametrize("op", MOVED)
+def test_places_are_moved_and_cast(op: str) -> None:
+    arrays, attributes = MOVED[op]
+    tensors = {f"i{i}": array for i, array in enumerate(arrays)}
+    nodes = [PLACES, helper.make_node(op, ["a", *tensors], ["b"], **attributes), helper.make_node("Cast", ["b"], ["c"], to=1)]
+    proto = model([*nodes, helper.make_node("Mul", ["c", "c"], ["y"])], {"x": list(IMAGE.shape)}, ["y"], tensors)
+    assert np.array_equal(loads(proto.SerializeToString())(IMAGE), runtime(proto, {"x": IMAGE})[0])
+
+
+def test_places_are_compared() -> None:
+    nodes = [PLACES, helper.make_node("Equal", ["a", "one"], ["b"]), *NOT]
+    proto = model(nodes, {"x": list(IMAGE.shape)}, ["y"], {"one": ints(1)})
+    assert np.array_equal(loads(proto.SerializeToString())(IMAGE), runtime(proto, {"x": IMAGE})[0])
+
+
+@pytest.mark.parametrize("dtype", [6, 7])
+def test_places_stay_integers(dtype: int) -> None:
+    nodes = [PLACES, helper.make_node("Cast", ["a"], ["b"], to=dtype), helper.make_node("Squeeze", ["b", "one"], ["y"])]
+    proto = model(nodes, {"x": list(IMAGE.shape)}, ["y"], {"one": ints(1)})
+    proto.graph.output[0].type.tensor_type.elem_type = dtype
+    got = loads(proto.SerializeToString())(IMAGE)
+    assert got.dtype == np.int32
+    assert np.array_equal(got, runtime(proto, {"x": IMAGE})[0])
+
+
+@pytest.mark.parametrize("op", [name for name in MOVED if name not in ("Cast", "Squeeze")])
+def test_bools_stay_bools(op: str) -> None:
+    arrays, attributes = MOVED[op]
+    tensors = {f"i{i}": array for i, array in enumerate(arrays)}
+    move = helper.make_node(op, ["a", *tensors], ["b"], **attributes)
+    proto = model([GREATER, move, *NOT], {"x": list(IMAGE.shape)}, ["y"], {"zero": np.float32(0), **tensors})
+    assert np.array_equal(loads(proto.SerializeToString())(IMAGE), runtime(proto, {"x": IMAGE})[0])
+
+
+def test_bools_that_are_chosen_stay_bools() -> None:
+    """ONNX Runtime has no Where of them."""
+    proto = model([GREATER, helper.make_node("Where", ["a"] * 3, ["b"]), *NOT], {"x": [2, 3, 6, 5]}, ["y"], {"zero": np.float32(0)})
+    assert np.array_equal(loads(proto.SerializeToString())(IMAGE), IMAGE <= 0)
+
+
 def shape_arithmetic() -> list[Any]:
     """What exporters write for x.view(n, -1, h // 2, 2 * w)."""
     make = helper.make_node

@@ -17,7 +17,7 @@ from fastcnn.indexing import axis_of
 from fastcnn.onnx.model import NodeProto
 from fastcnn.onnx.symbolic import MOST_CONSTANT
 from fastcnn.trace import Trace
-from fastcnn.value import Value
+from fastcnn.value import Value, add_node
 
 __all__ = ["Call", "Operand", "Results", "Scope"]
 
@@ -164,6 +164,19 @@ class Call:
     def is_boolean(self, index: int) -> bool:
         operand = self.input(index)
         return operand.id in self.scope.booleans if isinstance(operand, Value) else getattr(operand, "dtype", None) == np.bool_
+
+    def is_integer(self, index: int) -> bool:
+        """Whether an input is a value of the run that is int32."""
+        operand = self.input(index)
+        return isinstance(operand, Value) and operand.trace.graph.dtype(operand.id) == "int32"
+
+    def real(self, index: int) -> Value:
+        """An input as float32, which holds integers below 2^24: places along an axis are."""
+        operand = self.input(index)
+        if isinstance(operand, np.ndarray) and operand.dtype.kind in "iu":
+            return self.symbolic(self.weight(f"real {index}", operand.astype(np.float32)))
+        x = self.value(index)
+        return add_node("cast", [x], {}) if self.is_integer(index) else x
 
     def boolean(self, value: Value) -> Value:
         """Notes that a value is 0 or 1 for false or true."""
