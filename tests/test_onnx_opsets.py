@@ -202,6 +202,13 @@ def test_bools_that_are_chosen_stay_bools() -> None:
     assert np.array_equal(loads(proto.SerializeToString())(IMAGE), IMAGE <= 0)
 
 
+def test_sizes_below_zero_are_open() -> None:
+    proto = model([helper.make_node("Relu", ["x"], ["y"])], {"x": [-1, 3]}, ["y"])
+    net = loads(proto.SerializeToString())
+    assert net.input_shapes == {"x": (None, 3)}
+    assert net(random(5, 3)).shape == (5, 3)
+
+
 def shape_arithmetic() -> list[Any]:
     """What exporters write for x.view(n, -1, h // 2, 2 * w)."""
     make = helper.make_node
