@@ -264,6 +264,32 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.
     assert os.listdir(tmp_path) == []
 
 
+def dims(path: Path) -> list[list[Any]]:
+    graph = onnx.load(path).graph
+    return [[dim.dim_param or dim.dim_value for dim in port.type.tensor_type.shape.dim] for port in (*graph.input, *graph.output)]
+
+
+def test_a_batch_that_the_network_fixes(tmp_path: Path, rng: np.random.Generator) -> None:
+    """As of a model that was loaded, or of a reshape."""
+    fixed = function(lambda x: x.reshape(1, 12))
+    session = exported(fixed, tmp_path / "net.onnx", (1, 3, 4))
+    agrees(fixed, session, rng.uniform(-1, 1, (1, 3, 4)).astype(np.float32))
+    assert dims(tmp_path / "net.onnx") == [[1, 3, 4], [1, 12]]
+    fc.load(tmp_path / "net.onnx").save(tmp_path / "again.onnx", input_shape=(1, 3, 4))
+    assert dims(tmp_path / "again.onnx") == [[1, 3, 4], [1, 12]]
+
+
+class Product(fc.Module):
+    def forward(self, a: fc.Value, b: fc.Value) -> fc.Value:
+        return a * b
+
+
+def test_an_input_beside_the_batch(tmp_path: Path, rng: np.random.Generator) -> None:
+    session = exported(Product(), tmp_path / "net.onnx", [(1, 3, 4), (2, 3, 4)])
+    assert dims(tmp_path / "net.onnx") == [[1, 3, 4], ["N", 3, 4], ["N", 3, 4]]
+    agrees(Product(), session, *(rng.uniform(-1, 1, (n, 3, 4)).astype(np.float32) for n in (1, 5)))
+
+
 ERRORS: dict[str, tuple[fc.Module, Any, str]] = {
     "no shape": (lenet(), None, r"\[save\] input_shape is for ONNX files, which need it\. Got .*net\.onnx with input_shape=None\."),
     "empty shape": (lenet(), (), r"\[save\] an input's shape must begin with the batch, \(N, \.\.\.\)\. Got input_shape=\(\)\."),
@@ -283,6 +309,16 @@ ERRORS: dict[str, tuple[fc.Module, Any, str]] = {
         function(lambda x: x * (1.0 / x.shape[0])),
         (1, 3),
         r"\[save\] scale of scale_shift must not depend on the batch\. Got that in layer ''\.",
+    ),
+    "constant from the batch": (
+        function(lambda x: x + np.full(3, x.shape[0])),
+        (1, 3),
+        r"\[save\] constants must not depend on the batch\. Got one of \(3,\) that does, in layer ''\.",
+    ),
+    "constant for each of the batch": (
+        function(lambda x: x + np.arange(x.shape[0]).reshape(-1, 1)),
+        (1, 3),
+        r"\[save\] constants must not depend on the batch\. Got one of \(2, 1\) that does, in layer ''\.",
     ),
     "layers for the batch": (
         function(lambda x: x.relu() if x.shape[0] == 2 else x),
