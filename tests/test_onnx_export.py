@@ -290,6 +290,12 @@ def test_an_input_beside_the_batch(tmp_path: Path, rng: np.random.Generator) -> 
     agrees(Product(), session, *(rng.uniform(-1, 1, (n, 3, 4)).astype(np.float32) for n in (1, 5)))
 
 
+def test_every_initializer_is_used(tmp_path: Path) -> None:
+    CASES["take"].save(tmp_path / "net.onnx", input_shape=(1, 6, 9, 11))
+    graph = onnx.load(tmp_path / "net.onnx").graph
+    assert {tensor.name for tensor in graph.initializer} == {name for node in graph.node for name in node.input} - {"x"}
+
+
 ERRORS: dict[str, tuple[fc.Module, Any, str]] = {
     "no shape": (lenet(), None, r"\[save\] input_shape is for ONNX files, which need it\. Got .*net\.onnx with input_shape=None\."),
     "empty shape": (lenet(), (), r"\[save\] an input's shape must begin with the batch, \(N, \.\.\.\)\. Got input_shape=\(\)\."),
