@@ -188,7 +188,8 @@ class Module(Registry):
     def save(self, path: str | PathLike[str], input_shape: Sequence[int] | Sequence[Sequence[int]] | None = None) -> None:
         """Writes weights and architecture as .safetensors, or an ONNX model where the path ends in .onnx; fastcnn.load reads both.
 
-        input_shape: for ONNX, (N, C, H, W), or of several inputs; the size N of the batch stays open. The file appears whole or not at all.
+        input_shape: for ONNX, (N, C, H, W), or of several inputs; the size N of the batch stays open where the network takes any.
+        Of several inputs, those whose first size is not the largest keep it. The file appears whole or not at all.
         """
         from fastcnn.io import save
 

@@ -121,7 +121,7 @@ def taps(
 def padded(size: int, before: int, after: int, mode: str = "constant", where: str = "pad") -> Indices:
     """The entries of a padded axis, -1 for a constant. A negative number cuts off. mode: "constant", "reflect", "edge" or "wrap"."""
     outputs = size + before + after
-    if outputs < 0 or outputs > _MOST:
+    if not 0 <= outputs <= _MOST or max(0, -before) + max(0, -after) > size:
         raise ValueError(f"[{where}] a padded axis must have 0 to 2^24 entries. Got {size} and padding ({before}, {after}).")
     kept = np.arange(size)[max(0, -before) : size - max(0, -after)]
     widths = (max(0, before), max(0, after))

@@ -35,6 +35,7 @@ class Trace:
         self.training = training
         self.counters: list[AnyArray] = []  # num_batches_tracked of the batch norms, once for each time that one is passed
         self.dropouts = 0
+        self.places = 0  # that nodes of ONNX keep as attributes
         self.parameters: dict[int, _core.Parameter] = {}  # by the id of their value
         self._paths, self._names = net.paths()
         self._path: list[str] = []

@@ -179,4 +179,4 @@ TENSOR_COVERED_BY = {
     "resample_backward": "resample",
     "normalize_backward": "normalize",
 }
-TENSOR_TESTED_ALONE = {"arg_max": "test_tensor_ops.py", "top_k": "test_tensor_ops.py"}
+TENSOR_TESTED_ALONE = {"arg_max": "test_tensor_ops.py", "cast": "test_tensor_ops.py", "top_k": "test_tensor_ops.py"}

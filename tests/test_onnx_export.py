@@ -167,6 +167,8 @@ CASES |= {
     "matmul transposed": function(lambda x: add_node("matmul", [x, x.sigmoid()], {"transpose_b": True})),
     "matmul transposed first": function(lambda x: add_node("matmul", [x, x.sigmoid()], {"transpose_a": True})),
     "normalize": op("normalize", axes=2, eps=1e-3),
+    "cast": op("cast", of=lambda x: x.argmax(1)),
+    "arg max moved": function(lambda x: x.argmax(1, keepdim=True)[:, :, 1:].transpose(1, 3).expand(-1, -1, -1, 2)),
     "arg max": op("arg_max", of=lambda x: fc.concat([x, x], 3), axis=3, keepdims=False, last=False),
     "last arg max": op("arg_max", of=lambda x: fc.concat([x, x], 3), axis=3, keepdims=True, last=True),
     "top k": function(lambda x: add_nodes("top_k", [x], {"axis": 1, "k": 3, "largest": True})),
@@ -272,6 +274,38 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.
     assert os.listdir(tmp_path) == []
 
 
+def dims(path: Path) -> list[list[Any]]:
+    graph = onnx.load(path).graph
+    return [[dim.dim_param or dim.dim_value for dim in port.type.tensor_type.shape.dim] for port in (*graph.input, *graph.output)]
+
+
+def test_a_batch_that_the_network_fixes(tmp_path: Path, rng: np.random.Generator) -> None:
+    """As of a model that was loaded, or of a reshape."""
+    fixed = function(lambda x: x.reshape(1, 12))
+    session = exported(fixed, tmp_path / "net.onnx", (1, 3, 4))
+    agrees(fixed, session, rng.uniform(-1, 1, (1, 3, 4)).astype(np.float32))
+    assert dims(tmp_path / "net.onnx") == [[1, 3, 4], [1, 12]]
+    fc.load(tmp_path / "net.onnx").save(tmp_path / "again.onnx", input_shape=(1, 3, 4))
+    assert dims(tmp_path / "again.onnx") == [[1, 3, 4], [1, 12]]
+
+
+class Product(fc.Module):
+    def forward(self, a: fc.Value, b: fc.Value) -> fc.Value:
+        return a * b
+
+
+def test_an_input_beside_the_batch(tmp_path: Path, rng: np.random.Generator) -> None:
+    session = exported(Product(), tmp_path / "net.onnx", [(1, 3, 4), (2, 3, 4)])
+    assert dims(tmp_path / "net.onnx") == [[1, 3, 4], ["N", 3, 4], ["N", 3, 4]]
+    agrees(Product(), session, *(rng.uniform(-1, 1, (n, 3, 4)).astype(np.float32) for n in (1, 5)))
+
+
+def test_every_initializer_is_used(tmp_path: Path) -> None:
+    CASES["take"].save(tmp_path / "net.onnx", input_shape=(1, 6, 9, 11))
+    graph = onnx.load(tmp_path / "net.onnx").graph
+    assert {tensor.name for tensor in graph.initializer} == {name for node in graph.node for name in node.input} - {"x"}
+
+
 ERRORS: dict[str, tuple[fc.Module, Any, str]] = {
     "no shape": (lenet(), None, r"\[save\] input_shape is for ONNX files, which need it\. Got .*net\.onnx with input_shape=None\."),
     "empty shape": (lenet(), (), r"\[save\] an input's shape must begin with the batch, \(N, \.\.\.\)\. Got input_shape=\(\)\."),
@@ -291,6 +325,16 @@ ERRORS: dict[str, tuple[fc.Module, Any, str]] = {
         function(lambda x: x / x.shape[0]),
         (1, 3),
         r"\[save\] scale of scale_shift must not depend on the batch\. Got that in layer ''\.",
+    ),
+    "constant from the batch": (
+        function(lambda x: x + np.full(3, x.shape[0])),
+        (1, 3),
+        r"\[save\] constants must not depend on the batch\. Got one of \(3,\) that does, in layer ''\.",
+    ),
+    "constant for each of the batch": (
+        function(lambda x: x + np.arange(x.shape[0]).reshape(-1, 1)),
+        (1, 3),
+        r"\[save\] constants must not depend on the batch\. Got one of \(2, 1\) that does, in layer ''\.",
     ),
     "layers for the batch": (
         function(lambda x: x.split(2)[-1]),

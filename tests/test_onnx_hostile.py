@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ import fuzz_onnx  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from onnx_models import model, random, small_cnn  # noqa: E402
 
-from fastcnn.onnx import loads  # noqa: E402
+from fastcnn.onnx import load, loads  # noqa: E402
 from fastcnn.onnx.wire import Source, Span  # noqa: E402
 
 MESSAGE = r"^\[\w+\] .+\. Got .*\.( In node '.*'\.)?$"
@@ -252,6 +254,84 @@ def test_many_constants_are_too_many() -> None:
     proto = model(nodes, {}, ["y"], {"zero": np.array(0), "most": np.array(2**24), "one": np.array(1)})
     rule = r"constants must have at most 67108864 elements together\. Got more"
     refuse(proto.SerializeToString(), match=rf"^\[Range\] {rule}\. In node 'r4'\.$")
+
+
+@pytest.mark.parametrize(
+    ("op", "channels", "attributes"),
+    [
+        ("AveragePool", 1, {"kernel_shape": [1, 1], "pads": [2**17] * 4}),
+        ("LpPool", 1024, {"kernel_shape": [2**11] * 2, "pads": [2**10] * 4}),
+    ],
+)
+def test_windows_that_are_too_large(op: str, channels: int, attributes: dict[str, list[int]]) -> None:
+    """How many pixels each window has, and a kernel of ones for each channel: 256 GB, 16 GB."""
+    net = loads(model([helper.make_node(op, ["x"], ["y"], **attributes)], {"x": [1, channels, 1, 1]}, ["y"]).SerializeToString())
+    rule = rf"\[{op}\] a constant that is computed must have at most 16777216 elements\. Got \(.*\)\. In node 'y'\."
+    with pytest.raises(ValueError, match=rf"^{rule}$"):
+        net.compile((1, channels, 1, 1))
+
+
+def test_functions_of_many_inputs() -> None:
+    """The names of a call are looked up once, not for each node of the body: that was a minute."""
+    count = 6000
+    body = [helper.make_node("Identity", [f"v{i}" if i else "a"], [f"v{i + 1}"]) for i in range(count)]
+    inputs = ["a", *(f"i{i}" for i in range(count))]
+    function = helper.make_function("f", "F", inputs, [f"v{count}"], body, [helper.make_opsetid("", 17)])
+    proto = model([helper.make_node("F", ["x"], ["y"], domain="f")], {"x": [1]}, ["y"], functions=[function])
+    proto.opset_import.append(helper.make_opsetid("f", 1))
+    start = time.process_time()
+    loads(proto.SerializeToString())
+    assert time.process_time() - start < 5
+
+
+REPEATED = {
+    "reduction": [helper.make_node("ReduceSum", ["c"], [f"r{i}"], keepdims=0) for i in range(5)],
+    "maximum": [helper.make_node("Max", ["c"] * 8, ["r4"])],
+    "places": [helper.make_node("NonZero", ["c"], [f"r{i}"]) for i in range(5)],
+}
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_work_on_constants_is_counted(name: str) -> None:
+    """A constant that takes no memory, and results that are small: each goes through 2^24 elements."""
+    nodes = [helper.make_node("ConstantOfShape", ["shape"], ["c"]), *REPEATED[name]]
+    nodes.append(helper.make_node("Concat", [node.output[0] for node in REPEATED[name]], ["y"], axis=0))
+    proto = model(nodes, {}, ["y"], {"shape": np.array([2**24])})
+    rule = r"constants must have at most 67108864 elements together\. Got more"
+    with pytest.raises(ValueError, match=rf"^\[\w+\] {rule}\. In node 'r[34]'\.$"):
+        loads(proto.SerializeToString())
+
+
+def test_places_are_counted_together() -> None:
+    """Each node stays below the limit of one."""
+    nodes, last = [], "x"
+    for i in range(4):
+        nodes += [
+            helper.make_node("Resize", [last, "", "", "sizes"], [f"r{i}"], mode="linear"),
+            helper.make_node("Slice", [f"r{i}", "zero", "two", "axis"], [f"s{i}"]),
+        ]
+        last = f"s{i}"
+    nodes += [helper.make_node("Gather", [last, "many"], ["y"], axis=3)]
+    tensors = {"sizes": [1, 1, 1, 2**19], "zero": [0], "two": [2], "axis": [3], "many": [0, 0]}
+    proto = model(nodes, {"x": [1, 1, 1, 2]}, ["y"], {name: np.array(values) for name, values in tensors.items()})
+    rule = r"the places that a network takes values from must be at most 4194304 together\. Got more"
+    with pytest.raises(ValueError, match=rf"^\[Gather\] {rule}\. In node 'y'\.$"):
+        loads(proto.SerializeToString()).compile((1, 1, 1, 2))
+
+
+def test_external_bytes_that_all_tensors_share(tmp_path: Path) -> None:
+    size = 1 << 22
+    with open(tmp_path / "w.bin", "wb") as file:
+        file.truncate(4 * size)
+    proto = model([helper.make_node("Sum", ["x", *(f"w{i}" for i in range(8))], ["y"])], {"x": [1]}, ["y"])
+    for i in range(8):
+        tensor = proto.graph.initializer.add(name=f"w{i}", data_type=TensorProto.FLOAT, dims=[size], data_location=TensorProto.EXTERNAL)
+        for key, value in (("location", "w.bin"), ("length", str(4 * size))):
+            tensor.external_data.add(key=key, value=value)
+    (tmp_path / "net.onnx").write_bytes(proto.SerializeToString())
+    rule = r"tensors must not read external data again and again: at most 100663296 bytes of these files\. Got 117440512\."
+    with pytest.raises(ValueError, match=rf"^\[load\] {rule}$"):
+        load(tmp_path / "net.onnx")
 
 
 def test_a_few_rounds_of_the_fuzzer() -> None:

@@ -79,6 +79,15 @@ CASES = [
     case(13, "Resize", IMAGE, floats(), floats(), ints(2, 3, 3, 3), nearest_mode="ceil"),
     case(18, "Resize", IMAGE, floats(), floats(), ints(3, 4), mode="linear", antialias=1, axes=[2, 3]),
     case(18, "Resize", IMAGE, floats(), floats(), ints(12, 4), mode="cubic", axes=[2, 3], keep_aspect_ratio_policy="not_larger"),
+    case(9, "Upsample", IMAGE[:, :, :5], floats(1, 1, 1.4, 1.8)),
+    case(10, "Resize", IMAGE[:, :, :5], floats(1, 1, 1.4, 1.8), mode="linear"),
+    case(13, "Resize", IMAGE[:, :, :5], floats(), floats(1, 1, 1.4, 0.9), mode="linear"),
+    *(
+        case(opset, "Resize", IMAGE, floats(), floats(1, 1, 1.3, 1.7), mode=mode, coordinate_transformation_mode="align_corners")
+        for opset in (11, 18, 20)
+        for mode in ("linear", "cubic")
+    ),
+    case(18, "Resize", IMAGE, floats(), floats(1, 1, 0.7, 0.7), mode="linear", coordinate_transformation_mode="align_corners"),
     case(7, "BatchNormalization", IMAGE, *(abs(random(3, seed=i)) for i in range(4)), epsilon=1e-3),
     case(15, "BatchNormalization", random(4, 3), *(abs(random(3, seed=i)) for i in range(4))),
     case(7, "Dropout", ratio=0.3),
@@ -101,6 +110,9 @@ CASES = [
     case(11, "MaxPool", random(1, 2, 7, 8), kernel_shape=[3, 2], pads=[2, 1, 2, 1], strides=[2, 1], ceil_mode=1),
     case(12, "MaxPool", random(2, 3, 9), kernel_shape=[3], strides=[2], auto_pad="SAME_UPPER"),
     case(12, "MaxPool", random(2, 3, 9), kernel_shape=[3], dilations=[2], pads=[1, 0]),
+    case(17, "MaxPool", random(1, 1, 8, 7), kernel_shape=[3, 3], strides=[3, 3], pads=[0, 0, 2, 2], ceil_mode=1),
+    case(17, "MaxPool", random(1, 1, 8, 7), kernel_shape=[2, 3], strides=[3, 1], pads=[1, 2, 1, 2], ceil_mode=1),
+    case(17, "MaxPool", random(1, 1, 8, 7), kernel_shape=[4, 3], strides=[3, 2], pads=[0, 1, 3, 0]),
     case(18, "LpPool", random(1, 2, 7, 8), kernel_shape=[3, 2], strides=[2, 1], p=3, pads=[1, 1, 0, 0]),
     case(11, "Conv", random(1, 2, 7, 8), random(4, 1, 3, 2), random(4), group=2, auto_pad="SAME_LOWER", strides=[2, 3], dilations=[1, 1]),
     case(11, "Conv", random(1, 2, 7, 8), random(4, 2, 3, 2), pads=[2, 0, 1, 3], dilations=[2, 1]),
@@ -134,6 +146,67 @@ def test_operator_of_an_opset(opset: int, op: str, x: Array, inputs: tuple[Array
     for got, want in zip(results if len(outputs) > 1 else [results], wanted, strict=True):
         assert got.shape == want.shape
         assert abs(got - want).max(initial=0) <= 1e-5 * max(1e-30, abs(want).max(initial=0))
+
+
+PLACES = helper.make_node("ArgMax", ["x"], ["a"], axis=1)
+GREATER = helper.make_node("Greater", ["x", "zero"], ["a"])
+NOT = [helper.make_node("Not", ["b"], ["c"]), helper.make_node("Cast", ["c"], ["y"], to=1)]
+MOVED = {
+    "Cast": ([], {"to": 1}),
+    "Squeeze": ([ints(1)], {}),
+    "Reshape": ([ints(2, -1)], {}),
+    "Unsqueeze": ([ints(0)], {}),
+    "Transpose": ([], {"perm": [3, 1, 2, 0]}),
+    "Slice": ([ints(1), ints(3), ints(2)], {}),
+    "Expand": ([ints(3, 2, 1, 6, 5)], {}),
+}
+
+
+@pytest.mark.parametrize("op", MOVED)
+def test_places_are_moved_and_cast(op: str) -> None:
+    arrays, attributes = MOVED[op]
+    tensors = {f"i{i}": array for i, array in enumerate(arrays)}
+    nodes = [PLACES, helper.make_node(op, ["a", *tensors], ["b"], **attributes), helper.make_node("Cast", ["b"], ["c"], to=1)]
+    proto = model([*nodes, helper.make_node("Mul", ["c", "c"], ["y"])], {"x": list(IMAGE.shape)}, ["y"], tensors)
+    assert np.array_equal(loads(proto.SerializeToString())(IMAGE), runtime(proto, {"x": IMAGE})[0])
+
+
+def test_places_are_compared() -> None:
+    nodes = [PLACES, helper.make_node("Equal", ["a", "one"], ["b"]), *NOT]
+    proto = model(nodes, {"x": list(IMAGE.shape)}, ["y"], {"one": ints(1)})
+    assert np.array_equal(loads(proto.SerializeToString())(IMAGE), runtime(proto, {"x": IMAGE})[0])
+
+
+@pytest.mark.parametrize("dtype", [6, 7])
+def test_places_stay_integers(dtype: int) -> None:
+    nodes = [PLACES, helper.make_node("Cast", ["a"], ["b"], to=dtype), helper.make_node("Squeeze", ["b", "one"], ["y"])]
+    proto = model(nodes, {"x": list(IMAGE.shape)}, ["y"], {"one": ints(1)})
+    proto.graph.output[0].type.tensor_type.elem_type = dtype
+    got = loads(proto.SerializeToString())(IMAGE)
+    assert got.dtype == np.int32
+    assert np.array_equal(got, runtime(proto, {"x": IMAGE})[0])
+
+
+@pytest.mark.parametrize("op", [name for name in MOVED if name not in ("Cast", "Squeeze")])
+def test_bools_stay_bools(op: str) -> None:
+    arrays, attributes = MOVED[op]
+    tensors = {f"i{i}": array for i, array in enumerate(arrays)}
+    move = helper.make_node(op, ["a", *tensors], ["b"], **attributes)
+    proto = model([GREATER, move, *NOT], {"x": list(IMAGE.shape)}, ["y"], {"zero": np.float32(0), **tensors})
+    assert np.array_equal(loads(proto.SerializeToString())(IMAGE), runtime(proto, {"x": IMAGE})[0])
+
+
+def test_bools_that_are_chosen_stay_bools() -> None:
+    """ONNX Runtime has no Where of them."""
+    proto = model([GREATER, helper.make_node("Where", ["a"] * 3, ["b"]), *NOT], {"x": [2, 3, 6, 5]}, ["y"], {"zero": np.float32(0)})
+    assert np.array_equal(loads(proto.SerializeToString())(IMAGE), IMAGE <= 0)
+
+
+def test_sizes_below_zero_are_open() -> None:
+    proto = model([helper.make_node("Relu", ["x"], ["y"])], {"x": [-1, 3]}, ["y"])
+    net = loads(proto.SerializeToString())
+    assert net.input_shapes == {"x": (None, 3)}
+    assert net(random(5, 3)).shape == (5, 3)
 
 
 def shape_arithmetic() -> list[Any]:

@@ -15,6 +15,39 @@ Array = np.ndarray
 SHAPES = [((5,), 0), ((3, 7), 1), ((3, 7), 0), ((2, 33, 3, 2), 1), ((2, 3, 4, 5), -1), ((2, 1, 4), 1), ((0, 3), 1)]
 
 
+MOVES = {
+    "reshape": ({"shape": [4, 6]}, lambda x: x.reshape(4, 6)),
+    "transpose": ({"axes": [3, 0, 2, 1]}, lambda x: x.transpose(3, 0, 2, 1)),
+    "expand": ({"shape": [5, 2, 3, 2, 2]}, lambda x: np.broadcast_to(x, (5, 2, 3, 2, 2))),
+    "slice": ({"axis": 1, "start": 1, "stop": 3}, lambda x: x[:, 1:3]),
+}
+CORNERS = np.array([0, 1, -1, 2**24 - 1, 2**24 + 1, 2**24 + 3, 2**31 - 1, -(2**31)], np.int32)
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_moves_of_integers(isa: str, name: str) -> None:
+    """Bits stay as they are, also those of a NaN or of a denormal."""
+    x = np.resize(np.append(CORNERS, np.int32(0x7FA00000)), (2, 3, 2, 2))
+    attributes, wanted = MOVES[name]
+    compiled = Compiled(name, [x], attributes, isa)
+    got = compiled()[0]
+    assert got.dtype == np.int32
+    np.testing.assert_array_equal(got, wanted(x))
+    assert same_bits(compiled(3), [got])
+
+
+def test_cast(isa: str) -> None:
+    for shape in ((), (0, 3), (8,), (3, 5000), (2, 3, 4, 5)):
+        x = np.resize(CORNERS, shape)
+        compiled = Compiled("cast", [x], {}, isa)
+        got = compiled()[0]
+        assert got.dtype == np.float32
+        np.testing.assert_array_equal(got, x.astype(np.float32))
+        assert same_bits(compiled(3), [got])
+    with pytest.raises(TypeError, match=r"^\[cast\] input 'x' must be int32\. Got float32\.$"):
+        run("cast", [np.zeros(3, np.float32)], {}, isa)
+
+
 def values_with_ties(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return rng.integers(-2, 3, shape).astype(np.float32)
 

@@ -98,12 +98,13 @@ std::vector<TensorType> infer_slice(const NodeView& node) {
   const Index start = node.attributes.integer("start"), stop = node.attributes.integer("stop");
   require(0 <= start && start <= stop && stop <= x[axis], "slice", join("0 <= start <= stop <= ", x[axis], " must hold"), "start=", start,
           ", stop=", stop);
-  return {{.shape = with_size(x, axis, stop - start)}};
+  return {{.shape = with_size(x, axis, stop - start), .dtype = node.input(0).dtype}};
 }
 
 LayoutWish layout_slice(const NodeView& node) {
   const Shape& x = node.input(0).shape;
   const int axis = axis_of(node.attributes, x, "slice");
+  if (node.input(0).dtype != DType::f32) return want_plain(node);
   return image_can(x, axis, {x[axis], node.attributes.integer("start"), node.attributes.integer("stop")}) ? want_same(node)
                                                                                                           : want_plain(node);
 }
@@ -171,7 +172,7 @@ Step bind_slice_backward(const BindScope& scope) {
 
 const Op k_concat = {.name = "concat", .inputs = "x...", .infer = infer, .layout = layout, .bind = bind, .backward = backward};
 const Op k_slice = {
-    .name = "slice", .inputs = "x", .infer = infer_slice, .layout = layout_slice, .bind = bind_slice, .backward = backward_slice};
+    .name = "slice", .inputs = "x*", .infer = infer_slice, .layout = layout_slice, .bind = bind_slice, .backward = backward_slice};
 const Op k_slice_backward = {
     .name = "slice_backward", .inputs = "dy", .infer = infer_slice_backward, .layout = layout_slice_backward, .bind = bind_slice_backward};
 

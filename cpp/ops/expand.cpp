@@ -12,7 +12,7 @@ std::vector<TensorType> infer(const NodeView& node) {
   const Shape to(node.attributes.integers("shape"));
   require(broadcast_shapes(from, to, "expand") == to, "expand", "the shape must be one that the input broadcasts to", "input ", from,
           ", shape ", to);
-  return {{.shape = to}};
+  return {{.shape = to, .dtype = node.input(0).dtype}};
 }
 
 Step bind(const BindScope& scope) {
@@ -27,6 +27,6 @@ void backward(GradientScope& scope) {
 
 }  // namespace
 
-const Op k_expand = {.name = "expand", .inputs = "x", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward};
+const Op k_expand = {.name = "expand", .inputs = "x*", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward};
 
 }  // namespace fastcnn

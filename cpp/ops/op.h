@@ -87,7 +87,8 @@ struct BindScope {
 
 struct Op {
   const char* name;
-  const char* inputs;  // their names: "x weight bias?"; ? may be left out, # is int32 (the others are float32), ... stands for any number
+  const char* inputs;  // their names: "x weight bias?"; ? may be left out, # is int32, * float32 or int32 (the others are float32),
+                       // ... stands for any number
   std::vector<TensorType> (*infer)(const NodeView&);
   LayoutWish (*layout)(const NodeView&);
   Step (*bind)(const BindScope&);

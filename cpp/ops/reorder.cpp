@@ -64,7 +64,7 @@ void backward_reshape(GradientScope& scope) {
 
 const Op k_reorder = {.name = "reorder", .inputs = "x", .infer = infer, .layout = layout, .bind = bind};
 const Op k_reshape = {.name = "reshape",
-                      .inputs = "x",
+                      .inputs = "x*",
                       .infer = infer_reshape,
                       .layout = want_plain,
                       .bind = bind_reshape,

@@ -28,7 +28,7 @@ std::vector<TensorType> infer(const NodeView& node) {
   const Shape& x = node.input(0).shape;
   std::vector<Index> sizes;
   for (std::size_t axis : permutation_of(node.attributes, x)) sizes.push_back(x[static_cast<int>(axis)]);
-  return {{.shape = Shape(sizes)}};
+  return {{.shape = Shape(sizes), .dtype = node.input(0).dtype}};
 }
 
 Step bind(const BindScope& scope) {
@@ -50,6 +50,6 @@ void backward(GradientScope& scope) {
 
 }  // namespace
 
-const Op k_transpose = {.name = "transpose", .inputs = "x", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward};
+const Op k_transpose = {.name = "transpose", .inputs = "x*", .infer = infer, .layout = want_plain, .bind = bind, .backward = backward};
 
 }  // namespace fastcnn

@@ -18,14 +18,14 @@ from fastcnn.indexing import axis_of
 from fastcnn.onnx.model import NodeProto
 from fastcnn.onnx.symbolic import MOST_CONSTANT
 from fastcnn.trace import Trace
-from fastcnn.value import Value
+from fastcnn.value import Value, add_node
 
 __all__ = ["Call", "Operand", "Results", "Scope"]
 
 Operand = Value | Parameter | AnyArray
 Results = Operand | tuple[Operand | None, ...]
 
-_MOST_FOLDED = 1 << 26  # elements that folding makes for one trace; 512 MB of int64
+_MOST_FOLDED = 1 << 26  # elements that folding makes for one trace, or goes through; 512 MB of int64
 _MOST_LIFTED = 1 << 28  # elements of constants that become weights; a repeated number, as in ConstantOfShape, is stored only then
 
 
@@ -58,10 +58,14 @@ class Scope:
     def made(self, array: AnyArray, inputs: Sequence[Operand | None]) -> AnyArray:
         """Counts what folding made of the inputs, unless it is a view of one."""
         views = 0 in array.strides or any(isinstance(other, np.ndarray) and np.may_share_memory(array, other) for other in inputs)
-        self._folded += 0 if views else array.size
+        self.read(0 if views else array.size)
+        return array
+
+    def read(self, elements: int) -> None:
+        """Counts what folding goes through, where that is more than it makes."""
+        self._folded += elements
         if self._folded > _MOST_FOLDED:
             raise ValueError(f"constants must have at most {_MOST_FOLDED} elements together. Got more")
-        return array
 
 
 class Call:
@@ -162,6 +166,19 @@ class Call:
     def is_boolean(self, index: int) -> bool:
         operand = self.input(index)
         return operand.id in self.scope.booleans if isinstance(operand, Value) else getattr(operand, "dtype", None) == np.bool_
+
+    def is_integer(self, index: int) -> bool:
+        """Whether an input is a value of the run that is int32."""
+        operand = self.input(index)
+        return isinstance(operand, Value) and operand.trace.graph.dtype(operand.id) == "int32"
+
+    def real(self, index: int) -> Value:
+        """An input as float32, which holds integers below 2^24: places along an axis are."""
+        operand = self.input(index)
+        if isinstance(operand, np.ndarray) and operand.dtype.kind in "iu":
+            return self.symbolic(self.weight(f"real {index}", operand.astype(np.float32)))
+        x = self.value(index)
+        return add_node("cast", [x], {}) if self.is_integer(index) else x
 
     def boolean(self, value: Value) -> Value:
         """Notes that a value is 0 or 1 for false or true."""

@@ -45,11 +45,11 @@ def _replaced(model: ModelProto, functions: Functions, nodes: Iterable[NodeProto
             rule = "a function must be of the opset of its model"
             raise NotImplementedError(f"[load] {rule}. Got {version} in '{function.name}', {model.opsets.get('', 0)} in the model.")
         yield None
-        yield from _replaced(model, functions, (_called(inner, function, node, i) for i, inner in enumerate(function.nodes)), depth + 1)
+        yield from _replaced(model, functions, _body(function, node), depth + 1)
 
 
-def _called(inner: NodeProto, function: FunctionProto, call: NodeProto, place: int) -> NodeProto:
-    """A node of the body, with the names and attributes of the call."""
+def _body(function: FunctionProto, call: NodeProto) -> Iterator[NodeProto]:
+    """The nodes of the body, with the names and attributes of the call."""
     prefix = next((name for name in call.outputs if name), call.name)
     outer = dict(zip(function.inputs, [*call.inputs, *[""] * len(function.inputs)], strict=False))
     outer |= {name: given for name, given in zip(function.outputs, call.outputs, strict=False) if given}
@@ -57,10 +57,11 @@ def _called(inner: NodeProto, function: FunctionProto, call: NodeProto, place: i
     def renamed(name: str) -> str:
         return outer.get(name, f"{prefix}/{name}" if name else "")
 
-    attributes = {name: found for name, attribute in inner.attributes.items() if (found := _resolved(attribute, function, call))}
-    inputs, outputs = [renamed(name) for name in inner.inputs], [renamed(name) for name in inner.outputs]
-    title = f"{call.name or prefix}/{inner.name or place}"
-    return NodeProto(title, inner.op_type, inner.domain, inputs, outputs, attributes)
+    for place, inner in enumerate(function.nodes):
+        attributes = {name: found for name, attribute in inner.attributes.items() if (found := _resolved(attribute, function, call))}
+        inputs, outputs = [renamed(name) for name in inner.inputs], [renamed(name) for name in inner.outputs]
+        title = f"{call.name or prefix}/{inner.name or place}"
+        yield NodeProto(title, inner.op_type, inner.domain, inputs, outputs, attributes)
 
 
 def _resolved(attribute: AttributeProto, function: FunctionProto, call: NodeProto) -> AttributeProto | None:

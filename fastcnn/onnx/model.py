@@ -277,7 +277,8 @@ def read_dim(source: Source, span: Span) -> Dim:
     dim: Dim = None
     for part in source.fields(span):
         if part.number == 1:
-            dim = source.integer(part)
+            size = source.integer(part)
+            dim = size if size >= 0 else None  # some write -1 for one that is open
         elif part.number == 2:
             dim = source.text(part) or None
     return dim

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastcnn.onnx.call import Call, Results
+from fastcnn.value import Value
 
 __all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "Handler", "fold", "folder_of", "handler_of", "mover", "operator"]
 
@@ -38,10 +39,21 @@ def fold(*names: str) -> Callable[[Handler], Handler]:
 
 
 def mover(*names: str) -> Callable[[Handler], Handler]:
-    """One function for both: it takes its input by Call.data and works with the functions of symbolic.py that move values."""
+    """One function for both: it takes its input by Call.data and works with the functions of symbolic.py that move values. What is moved
+    stays bool if it was.
+    """
 
     def enter(handler: Handler) -> Handler:
-        return fold(*names)(operator(*names)(handler))
+        def marked(call: Call) -> Results:
+            results = handler(call)
+            if not call.folds and call.is_boolean(0):
+                for value in results if isinstance(results, tuple) else (results,):
+                    if isinstance(value, Value):
+                        call.boolean(value)
+            return results
+
+        operator(*names)(marked)
+        return fold(*names)(handler)
 
     return enter
 

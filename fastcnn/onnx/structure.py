@@ -12,10 +12,10 @@ from fastcnn.onnx.model import GraphProto, ModelProto, NodeProto
 from fastcnn.onnx.registry import NEWEST_OPSET, OLDEST_OPSET, folder_of, handler_of
 from fastcnn.onnx.wire import fail
 
-__all__ = ["TRAINED_ELSEWHERE", "opset_of", "ordered", "roles", "title"]
+__all__ = ["check_supported", "opset_of", "ordered", "roles", "title"]
 
 # Inputs that say how a node works rather than what it computes with: no weights, even if they are floating point.
-TRAINED_ELSEWHERE = {
+_TRAINED_ELSEWHERE = {
     "Clip": (1, 2),
     "Dropout": (1, 2),
     "Pad": (2,),
@@ -108,7 +108,7 @@ def roles(nodes: list[NodeProto]) -> tuple[set[str], set[str]]:
     """Names of initializers that are trained by nobody: statistics of batch norms, and constants that say how a node works."""
     statistics, used, weights = set[str](), set[str](), set[str]()
     for node in nodes:
-        fixed = TRAINED_ELSEWHERE.get(node.op_type, ())
+        fixed = _TRAINED_ELSEWHERE.get(node.op_type, ())
         for index, name in enumerate(node.inputs):
             if node.op_type == "BatchNormalization" and index in (3, 4):
                 statistics.add(name)

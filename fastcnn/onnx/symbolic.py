@@ -25,6 +25,7 @@ __all__ = [
     "bounded",
     "cut",
     "expand",
+    "keep_places",
     "matmul",
     "reduce",
     "reshape",
@@ -34,6 +35,7 @@ __all__ = [
 
 MOST_CONSTANT = 1 << 24  # elements of one array that folding makes
 MOST_PLACES = 1 << 20  # of a list of places along an axis: these become integers of Python
+_MOST_KEPT = 1 << 22  # of all such lists of a trace, which its graph keeps
 X = TypeVar("X", Value, AnyArray)
 
 
@@ -92,12 +94,20 @@ def take(x: X, axis: int, indices: AnyArray, value: float = 0.0) -> X:
     count = len(indices)
     if count and indices[0] >= 0 and np.array_equal(indices, np.arange(indices[0], indices[0] + count)):
         return cut(x, axis, int(indices[0]), int(indices[0]) + count)
-    bounded((count,), MOST_PLACES)
     if isinstance(x, Value):
+        keep_places(x, count)
         return add_node("take", [x], {"axis": axis, "indices": [int(index) for index in indices], "value": float(value)})
     bounded((*x.shape[:axis], count, *x.shape[axis + 1 :]))
     found: AnyArray = np.take(x, indices, axis)
     return found
+
+
+def keep_places(x: Value, count: int) -> None:
+    """Counts places that a node of x will keep; ValueError before they are made, if they are too many."""
+    bounded((count,), MOST_PLACES)
+    x.trace.places += count
+    if x.trace.places > _MOST_KEPT:
+        raise ValueError(f"the places that a network takes values from must be at most {_MOST_KEPT} together. Got more")
 
 
 def expand(x: X, shape: Sequence[int]) -> X:

@@ -44,6 +44,7 @@ DTYPES = {
     16: DType("bfloat16", "<u2", 5, ""),  # the upper half of a float32
 }
 _RAW = 9
+_MOST_SHARED = 1 << 26  # bytes of external data that tensors may read beyond twice the files' sizes
 _MOST_ELEMENTS = 1 << 40  # the core's limit, also of the sizes beside an axis of size 0
 
 
@@ -57,6 +58,8 @@ class Tensors:
     def __init__(self, source: Source, folder: Path | None) -> None:
         self._source = source
         self._folder = folder
+        self._files: dict[tuple[int, int], int] = {}  # bytes of each file of external data
+        self._read = 0  # bytes of them all
 
     def read(self, tensor: TensorProto) -> AnyArray:
         """ValueError if its bytes are not those of its shape, NotImplementedError for a type that is not supported."""
@@ -102,7 +105,17 @@ class Tensors:
             if start + length > source.size:
                 got = f"{source.size} bytes, '{tensor.name}' to {start + length}"
                 raise fail("a file of external data must be as long as its tensors say", got)
+            self._count(file, length)
             return _filled(source, Span(start, start + length), tensor, dtype.code)
+
+    def _count(self, file: io.BufferedReader, length: int) -> None:
+        """Tensors may share bytes, as tied weights do, but a small file must not fill the memory many times over."""
+        status = os.fstat(file.fileno())
+        self._files[status.st_dev, status.st_ino] = status.st_size
+        self._read += length
+        most = 2 * sum(self._files.values()) + _MOST_SHARED
+        if self._read > most:
+            raise fail(f"tensors must not read external data again and again: at most {most} bytes of these files", self._read)
 
     def _opened(self, location: str, name: str) -> io.BufferedReader:
         if self._folder is None:

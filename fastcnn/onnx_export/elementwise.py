@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from fastcnn.onnx_export.graph import BOOL, FLOAT, Node, OnnxGraph
 
-__all__ = ["activation", "binary", "compare", "prelu", "scale_shift", "where"]
+__all__ = ["activation", "binary", "cast", "compare", "prelu", "scale_shift", "where"]
 
 
 def activation(to: OnnxGraph, node: Node) -> str:
@@ -75,6 +75,10 @@ COMPARISONS = {"equal": "Equal", "less": "Less", "less_equal": "LessOrEqual", "g
 
 def compare(to: OnnxGraph, node: Node) -> str:
     return to.node("Cast", to.node(COMPARISONS[node.attributes["kind"]], *node.inputs), to=FLOAT)
+
+
+def cast(to: OnnxGraph, node: Node) -> str:
+    return to.node("Cast", node.inputs[0], to=FLOAT)
 
 
 def where(to: OnnxGraph, node: Node) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
@@ -50,14 +50,32 @@ class _Export:
         self._name = type(net).__name__
         self._keys = {id(tensor): key for key, tensor in net._tensors() if isinstance(tensor, Parameter)}
         self._shapes = shapes
-        (self._trace, self._results), (self._other, _) = (self._traced(net, batch) for batch in _BATCHES)
+        self._open = [shape[0] == max(first for first, *_ in shapes) for shape in shapes]  # inputs that follow the batch
+        (self._trace, self._results), (self._other, self._other_results) = self._traces(net)
         self._nodes = self._trace.graph.nodes()
         self._check_operators()
         self._graph = OnnxGraph(self._keys.values(), _BATCHES[0])
         self._names: dict[int, str] = {}  # by value
 
-    def _traced(self, net: Module, batch: int) -> tuple[Trace, list[Value]]:
-        trace, result = traced(net, [(batch, *shape[1:]) for shape in self._shapes])
+    def _traces(self, net: Module) -> list[tuple[Trace, list[Value]]]:
+        """At two sizes of the batch; twice at that of input_shape for a network that takes no other."""
+        followed = [[(batch if follows else first, *rest) for follows, (first, *rest) in self._inputs()] for batch in _BATCHES]
+        try:
+            return [self._traced(net, shapes) for shapes in followed]
+        except ValueError as error:
+            try:
+                fixed = self._traced(net, self._shapes)
+            except ValueError:
+                raise error from None
+            self._open = [False] * len(self._shapes)
+            return [fixed, fixed]
+
+    def _inputs(self) -> Iterator[tuple[bool, Shape]]:
+        """Whether each follows the batch, and its shape."""
+        return zip(self._open, self._shapes, strict=True)
+
+    def _traced(self, net: Module, shapes: list[Shape]) -> tuple[Trace, list[Value]]:
+        trace, result = traced(net, shapes)
         results = list(result) if isinstance(result, tuple) else [result]
         if not all(isinstance(value, Value) for value in results):
             raise NotImplementedError(f"[save] every output must depend on the inputs' values. Got another of {self._name}.")
@@ -74,14 +92,15 @@ class _Export:
     def model(self) -> Message:
         """A ModelProto."""
         inputs = []
-        for i, shape in enumerate(self._shapes):
+        for i, (follows, shape) in enumerate(self._inputs()):
             self._names[i] = self._graph.fresh("x" if len(self._shapes) == 1 else f"x{i}")  # the first values of a trace are its inputs
-            inputs.append(tensor_info(self._names[i], "float32", ["N", *shape[1:]]))
+            inputs.append(tensor_info(self._names[i], "float32", ["N" if follows else shape[0], *shape[1:]]))
         self._graph.first_input = self._names[0]
         for ours, other in zip(self._nodes, self._other.graph.nodes(), strict=True):
             self._add(ours, other)
         outputs = []
-        for i, value in enumerate(self._results):
+        for i, (value, other_value) in enumerate(zip(self._results, self._other_results, strict=True)):
+            self._operand(value.id, other_value.id)
             name = self._graph.fresh("y" if len(self._results) == 1 else f"y{i}")
             self._graph.output(self._names[value.id], name)
             outputs.append(tensor_info(name, self._trace.graph.dtype(value.id), self._dims(value.id)))
@@ -95,7 +114,7 @@ class _Export:
         attributes = {name: _followed(ours, name, value, other["attributes"][name]) for name, value in ours["attributes"].items()}
         node = Node(
             ours["op"],
-            [self._operand(value) for value in ours["inputs"]],
+            [self._operand(*pair) for pair in zip(ours["inputs"], other["inputs"], strict=True)],
             [() if value is None else shape(value) for value in ours["inputs"]],
             attributes,
             [shape(value) for value in ours["outputs"]],
@@ -104,17 +123,24 @@ class _Export:
         names = [made] if isinstance(made, str) else made
         self._names |= zip(ours["outputs"], names, strict=False)  # statistics for gradients have no name
 
-    def _operand(self, value: int | None) -> str:
-        if value is None:
+    def _operand(self, value: int | None, other: int | None) -> str:
+        if value is None or other is None:
             return ""
         if value not in self._names:
             parameter = self._trace.parameters[value]
+            if not _equal(parameter, self._other.parameters[other]):
+                rule = "constants must not depend on the batch"
+                raise ValueError(f"[save] {rule}. Got one of {parameter.shape} that does, in layer '{self._graph.layer}'.")
             self._names[value] = self._graph.parameter(self._keys.get(id(parameter)), parameter)
         return self._names[value]
 
     def _dims(self, value: int) -> list[Dim]:
         sizes = zip(self._trace.graph.shape(value), self._other.graph.shape(value), strict=True)
         return [size if size == other else "N" if (size, other) == _BATCHES else f"{size}/{other} of N" for size, other in sizes]
+
+
+def _equal(parameter: Parameter, other: Parameter) -> bool:
+    return parameter is other or (parameter.shape == other.shape and parameter.numpy().tobytes() == other.numpy().tobytes())
 
 
 def _followed(node: dict[str, Any], name: str, ours: Any, other: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastcnn.onnx_export.elementwise import activation, binary, compare, prelu, scale_shift, where
+from fastcnn.onnx_export.elementwise import activation, binary, cast, compare, prelu, scale_shift, where
 from fastcnn.onnx_export.graph import Node, OnnxGraph
 from fastcnn.onnx_export.pooling import avg_pool, max_pool
 from fastcnn.onnx_export.reduction import arg_max, matmul, normalize, reduce, resample, top_k
@@ -68,6 +68,7 @@ OPERATORS: dict[str, Operator] = {
     "arg_max": arg_max,
     "avg_pool": avg_pool,
     "batch_norm": batch_norm,
+    "cast": cast,
     "compare": compare,
     "concat": concat,
     "conv2d": conv2d,

@@ -53,7 +53,7 @@ def expand(to: OnnxGraph, node: Node) -> str:
 def take(to: OnnxGraph, node: Node) -> str:
     """Constants before and after what is taken are padding; between, they replace what was taken there."""
     x, axis, size = node.inputs[0], node.attributes["axis"], node.shapes[0][node.attributes["axis"]]
-    indices, value = np.asarray(node.attributes["indices"], np.int64), to.floats(node.attributes["value"])
+    indices, value = np.asarray(node.attributes["indices"], np.int64), node.attributes["value"]
     taken = np.flatnonzero(indices >= 0)
     if not len(taken):
         raise NotImplementedError(f"[save] something must be taken of an axis. Got take of axis {axis} without.")
@@ -63,7 +63,7 @@ def take(to: OnnxGraph, node: Node) -> str:
         x = to.node("Gather", x, to.integers(*np.maximum(inner, 0)), axis=axis)
     if np.any(inner < 0):
         shape = [len(inner) if i == axis else 1 for i in range(len(node.shapes[0]))]
-        x = to.node("Where", to.bools((inner < 0).reshape(shape)), value, x)
+        x = to.node("Where", to.bools((inner < 0).reshape(shape)), to.floats(value), x)
     pads = [0] * (2 * len(node.shapes[0]))
     pads[axis], pads[axis + len(node.shapes[0])] = first, len(indices) - last
-    return to.node("Pad", x, to.integers(*pads), value) if any(pads) else x
+    return to.node("Pad", x, to.integers(*pads), to.floats(value)) if any(pads) else x

@@ -18,7 +18,10 @@ void separate_outputs(Graph& graph) {
     const bool needs_copy = graph[output].from_outside() || alias[at] || taken[at];
     taken[at] = true;
     if (!needs_copy) continue;
-    require(graph.type(output).dtype == DType::f32, "graph", "an integer input cannot be an output", "'", graph[output].name, "'");
+    if (graph.type(output).dtype == DType::i32) {
+      output = graph.add("expand", {output}, {{"shape", graph.type(output).shape.sizes()}}, graph[output].name).front();
+      continue;
+    }
     output = graph.add("activation", {output}, {{"kind", std::string("identity")}, {"a", 0.0}, {"b", 0.0}}, graph[output].name).front();
   }
 }

@@ -89,7 +89,11 @@ _COMPARISONS = {"Equal": "equal", "Less": "less", "LessOrEqual": "less_equal", "
 
 @operator(*_COMPARISONS)
 def compare(call: Call) -> Value:
-    return call.boolean(binary("compare", call.value(0), call.operand(1), kind=_COMPARISONS[call.node.op_type]))
+    """Of floating point, or of integers of the run: places with places or constants."""
+    kind = _COMPARISONS[call.node.op_type]
+    if call.is_integer(0) or call.is_integer(1):
+        return call.boolean(binary("compare", call.real(0), call.real(1), kind=kind))
+    return call.boolean(binary("compare", call.value(0), call.operand(1), kind=kind))
 
 
 @operator("And", "Or", "Xor")
@@ -114,4 +118,5 @@ def negation(call: Call) -> Value:
 @operator("Where")
 def where(call: Call) -> Value:
     """a where the condition is true, b elsewhere"""
-    return add_node("where", [call.value(0), call.operand(1), call.operand(2)], {})
+    chosen = add_node("where", [call.value(0), call.operand(1), call.operand(2)], {})
+    return call.boolean(chosen) if call.is_boolean(1) and call.is_boolean(2) else chosen

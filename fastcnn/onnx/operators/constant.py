@@ -91,7 +91,9 @@ def cast(call: Call) -> Value:
 @operator("CastLike")
 def cast_like(call: Call) -> Value:
     like = call.input(1)
-    return _cast(call, like.dtype if isinstance(like, np.ndarray) else np.dtype(np.bool_ if call.is_boolean(1) else np.float32))
+    if isinstance(like, np.ndarray):
+        return _cast(call, like.dtype)
+    return _cast(call, np.dtype(np.bool_ if call.is_boolean(1) else np.int32 if call.is_integer(1) else np.float32))
 
 
 @fold("CastLike")
@@ -102,8 +104,10 @@ def cast_constant_like(call: Call) -> Results:
 
 
 def _cast(call: Call, to: np.dtype[np.generic]) -> Value:
-    """A value of the run: floating point of any width is float32; true is 1."""
-    x = call.value(0)
+    """A value of the run: floating point of any width is float32, integers are int32, places of ArgMax and TopK; true is 1."""
+    if call.is_integer(0) and to in (np.int32, np.int64):
+        return call.value(0)
+    x = call.real(0)
     if to.kind == "f" or (to.kind == "b" and call.is_boolean(0)):
         return x
     if to.kind != "b":

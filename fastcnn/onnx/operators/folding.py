@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -65,7 +66,8 @@ def unary(call: Call) -> Results:
 def binary(call: Call) -> Results:
     """Of two, or for Max, Min, Sum and Mean of any number."""
     arrays = [call.constant(i) for i in range(len(call))]
-    bounded(np.broadcast_shapes(*(array.shape for array in arrays)))
+    shape = bounded(np.broadcast_shapes(*(array.shape for array in arrays)))
+    call.scope.read(math.prod(shape) * max(0, len(arrays) - 2))
     name, result = call.node.op_type, arrays[0]
     for array in arrays[1:]:
         result = np.asarray(_BINARY[name](result, array))
@@ -102,6 +104,7 @@ def where(call: Call) -> Results:
 def reduction(call: Call) -> Results:
     x = call.constant(0)
     bounded(x.shape)
+    call.scope.read(x.size)
     axes = call.axes(1, x.ndim)
     if not axes and call.flag("noop_with_empty_axes"):
         return x
@@ -113,4 +116,5 @@ def reduction(call: Call) -> Results:
 def non_zero(call: Call) -> Results:
     x = call.constant(0)
     bounded((x.ndim, *x.shape))
+    call.scope.read(x.size)
     return np.array(np.nonzero(x), np.int64).reshape(x.ndim, -1)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastcnn.batch import concrete
+from fastcnn import functional
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
-from fastcnn.onnx.symbolic import affine, binary, matmul, reshape, transpose
+from fastcnn.onnx.symbolic import affine, binary, matmul, transpose
 from fastcnn.value import Value, add_node
 
 __all__: list[str] = []
@@ -47,14 +47,4 @@ def mat_mul(call: Call) -> Value:
     a, b = call.value(0), call.value(1)
     if not a.ndim or not b.ndim:
         call.fail("the inputs must have an axis", (call.shape(0), call.shape(1)))
-    product = matmul(
-        reshape(a, (1, *a.shape)) if a.ndim == 1 else a,
-        reshape(b, (*b.shape, 1)) if b.ndim == 1 else b,
-        {},
-    )
-    shape = list(product.shape)
-    if b.ndim == 1:
-        shape.pop()
-    if a.ndim == 1:
-        shape.pop(-1 if b.ndim == 1 else -2)
-    return reshape(product, shape)
+    return functional.matmul(a, b)

@@ -12,6 +12,7 @@ from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import mover, operator
 from fastcnn.onnx.symbolic import bounded, cut, reshape, take
+from fastcnn.resampling import padded
 from fastcnn.value import Value, add_node
 
 __all__: list[str] = []
@@ -104,18 +105,5 @@ def pad(call: Call) -> Value:
     if math.isnan(value):
         call.fail("the constant must be a number", value)
     for axis, before, after in zip(axes, pads, pads[len(axes) :], strict=False):
-        x = take(x, axis, _padded_places(call, concrete(x.shape)[axis], before, after, mode), value)
+        x = take(x, axis, padded(concrete(x.shape)[axis], before, after, mode, "Pad"), value)
     return x
-
-
-def _padded_places(call: Call, extent: int, before: int, after: int, mode: str) -> AnyArray:
-    """Where each entry of a padded axis comes from; -1: from nowhere."""
-    first, last = max(0, -before), extent - max(0, -after)
-    if first > last:
-        call.fail(f"pads must leave something of the axis of {extent}", (before, after))
-    bounded((last - first + max(0, before) + max(0, after),))
-    places, around = np.arange(first, last), (max(0, before), max(0, after))
-    if mode == "constant":
-        return np.pad(places, around, constant_values=-1)
-    found: AnyArray = np.pad(places, around, mode=mode)  # type: ignore[call-overload]
-    return found

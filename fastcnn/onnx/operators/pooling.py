@@ -29,17 +29,20 @@ def _as_given(y: Value, is_image: bool) -> Value:
     return y if is_image else reshape(y, (*y.shape[:2], y.shape[3]))
 
 
-def _padded(x: Value, window: Window, value: float) -> tuple[Value, Window]:
-    """With the padding as pixels where it is wider than the core's pooling takes it: half of the kernel."""
+def _padded(x: Value, window: Window, ceil_mode: bool) -> tuple[Value, Window, bool]:
+    """With the padding as pixels where it is wider than the core's pooling takes it, half of the kernel: up to the last window's end, so
+    that the windows are as many as ONNX says, rounded up or not.
+    """
     if all(pad <= window.kernel[i % 2] // 2 for i, pad in enumerate(window.padding)):
-        return x, window
+        return x, window, ceil_mode
     for i in range(2):
-        before, after = window.padding[i], window.padding[i + 2]
-        size = concrete(x.shape)[2 + i]
-        if size + before + after > _LONGEST_AXIS:
+        size, before = concrete(x.shape)[2 + i], window.padding[i]
+        end = (_outputs(size, window, i, ceil_mode) - 1) * window.stride[i] + window.span(i)
+        if end > _LONGEST_AXIS:
             raise ValueError(f"a padded image must have at most {_LONGEST_AXIS} rows and columns. Got pads {window.padding}")
-        x = take(x, 2 + i, np.pad(np.arange(size), (before, after), constant_values=-1), value)
-    return x, window._replace(padding=[0, 0, 0, 0])
+        places = np.pad(np.arange(size), (before, max(0, end - size - before)), constant_values=-1)
+        x = take(x, 2 + i, places[:end], -np.inf)
+    return x, window._replace(padding=[0, 0, 0, 0]), False
 
 
 @operator("MaxPool")
@@ -47,9 +50,9 @@ def max_pool(call: Call) -> Value:
     if call.wants(1):
         call.unsupported("the output Indices must not be asked for", f"'{call.node.outputs[1]}'")
     x, window, is_image = _image(call)
-    x, window = _padded(x, window, -np.inf)
+    x, window, ceil_mode = _padded(x, window, call.flag("ceil_mode"))
     attributes = {"kernel": window.kernel, "stride": window.stride, "padding": window.padding, "dilation": window.dilation}
-    return _as_given(add_node("max_pool", [x], {**attributes, "ceil_mode": call.flag("ceil_mode")}), is_image)
+    return _as_given(add_node("max_pool", [x], {**attributes, "ceil_mode": ceil_mode}), is_image)
 
 
 @operator("AveragePool")
@@ -60,6 +63,7 @@ def average_pool(call: Call) -> Value:
     if window.dilation == [1, 1] and narrow:
         return _as_given(_average(x, window, ceil_mode, include, 0), is_image)
     counts = [_counts(concrete(x.shape)[2 + i], window, i, ceil_mode, include) for i in range(2)]
+    bounded((len(counts[0]), len(counts[1])))
     shares = np.float32(1) / np.maximum(1, np.outer(*counts)).astype(np.float32)
     sums = _window_sums(call, x, window, [len(count) for count in counts])
     return _as_given(binary("multiply", sums, call.weight(f"shares {shares.shape}", shares)), is_image)
@@ -98,7 +102,7 @@ def _window_sums(call: Call, x: Value, window: Window, outputs: list[int]) -> Va
     """A convolution of each channel with ones, padded at the end as far as the last window reaches."""
     _, channels, *sizes = concrete(x.shape)
     ends = [(outputs[i] - 1) * window.stride[i] + window.span(i) - sizes[i] - window.padding[i] for i in range(2)]
-    ones = np.ones((channels, 1, *bounded(tuple(window.kernel))), np.float32)
+    ones = np.ones(bounded((channels, 1, *window.kernel)), np.float32)
     padding = [*window.padding[:2], *(max(0, end) for end in ends)]
     attributes = {"stride": window.stride, "padding": padding, "dilation": window.dilation, "groups": channels}
     return add_node("conv2d", [x, call.weight(f"ones {ones.shape}", ones), None], attributes)

@@ -11,7 +11,7 @@ from fastcnn.arrays import AnyArray
 from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
-from fastcnn.onnx.symbolic import MOST_PLACES, take
+from fastcnn.onnx.symbolic import MOST_PLACES, keep_places, take
 from fastcnn.resampling import nearest, positions, taps
 from fastcnn.value import Value, add_node
 
@@ -103,7 +103,9 @@ def _axes_of_scales(call: Call, x: Value, scales: list[float], axes: list[int]) 
     if len(scales) != len(axes) or any(scale <= 0 or scale > _LONGEST_AXIS for scale in scales):
         call.fail(f"there must be {len(axes)} scales above 0", scales)
     shape = concrete(x.shape)
-    return [Axis(axis, shape[axis], math.floor(shape[axis] * scale), scale) for axis, scale in zip(axes, scales, strict=True)]
+    pairs = [(shape[axis], scale) for axis, scale in zip(axes, scales, strict=True)]
+    outputs = [math.floor(np.float32(size) * np.float32(scale)) for size, scale in pairs]  # as runtimes do: 5 * 1.4 is 7
+    return [Axis(axis, size, count, scale) for axis, count, (size, scale) in zip(axes, outputs, pairs, strict=True)]
 
 
 def _axes_of_sizes(call: Call, x: Value, axes: list[int]) -> list[Axis]:
@@ -125,7 +127,10 @@ def _resized(call: Call, x: Value, axes: list[Axis], style: Style) -> Value:
             call.fail(f"sizes must be between 1 and {_LONGEST_AXIS}", f"{axis.size} to {axis.outputs}")
         if axis.scale == 1 and axis.outputs == axis.size and axis.roi == (0.0, 1.0):
             continue
-        places = positions(axis.size, axis.outputs, axis.scale, style.coordinates, axis.roi)
+        # align_corners counts outputs, in torch and ONNX Runtime. ONNX's tests of opset 19 shrink by the length before it is rounded down.
+        whole = style.coordinates == "align_corners" and (call.opset < 19 or axis.scale > 1)
+        scale = axis.outputs / axis.size if whole else axis.scale
+        places = positions(axis.size, axis.outputs, scale, style.coordinates, axis.roi)
         if style.coordinates == "tf_crop_and_resize":
             outside.append((axis.axis, (places < 0) | (places > axis.size - 1)))
         x = _along(x, axis, style, places)
@@ -145,5 +150,6 @@ def _along(x: Value, axis: Axis, style: Style, places: AnyArray) -> Value:
         return take(x, axis.axis, nearest(places, axis.size, rounding))
     options = (style.cubic_a, style.exclude_outside, style.antialias, MOST_PLACES)
     indices, weights = taps(places, axis.size, style.mode, axis.scale, *options)
+    keep_places(x, indices.size)
     attributes = {"axis": axis.axis, "taps": weights.shape[1], "indices": indices.ravel().tolist(), "weights": weights.ravel().tolist()}
     return add_node("resample", [x], attributes)
