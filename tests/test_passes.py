@@ -288,6 +288,13 @@ def test_norm_goes_into_the_pointwise_convolution_behind_it(isa: str, shape: tup
     assert [op for op in ops if op != "reorder"] == ["conv2d", "conv2d"]
 
 
+def test_a_convolution_of_one_channel_has_its_prologue(isa: str) -> None:
+    """It counts as depthwise, and the depthwise algorithm takes no prologue."""
+    net = Net((2, 1, 5, 5))
+    n = net.add("activation", [net.norm(0)], **RELU)
+    assert count(net.ops(net.conv(n, 1, kernel=1, **POINTWISE), isa=isa), "conv2d") == 1
+
+
 def test_prologue_and_epilogue_meet(isa: str) -> None:
     net = Net((2, 33, 8, 7))
     n = net.add("activation", [net.norm(0)], **RELU)

@@ -70,7 +70,7 @@ int ring(const NodeView& node, std::size_t input) {
 // One that the node itself names.
 const Conv2dAlgorithm& asked_algorithm(const std::string& name, const ConvProblem& problem) {
   const Conv2dAlgorithm& algorithm = find_conv2d_algorithm(name);
-  require(algorithm.can_run(problem), "conv2d", "the algorithm must be able to compute this convolution", name);
+  require(can_compute(algorithm, problem), "conv2d", "the algorithm must be able to compute this convolution", name);
   return algorithm;
 }
 

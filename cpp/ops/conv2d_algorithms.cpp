@@ -68,10 +68,15 @@ const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name) {
   throw Error(ErrorKind::value, "conv2d", "there is no algorithm of this name", name);
 }
 
+bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
+  return (algorithm.takes_prologue || !problem.normed) && algorithm.can_run(problem);
+}
+
 const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem) {
   const Conv2dAlgorithm* best = nullptr;
   for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
-    if (algorithm.error <= problem.most_error && algorithm.can_run(problem) && (!best || algorithm.cost(problem) < best->cost(problem)))
+    if (algorithm.error <= problem.most_error && can_compute(algorithm, problem) &&
+        (!best || algorithm.cost(problem) < best->cost(problem)))
       best = &algorithm;
   }
   return *best;  // direct can run everything

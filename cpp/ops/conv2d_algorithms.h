@@ -35,8 +35,9 @@ ConvProblem backward_problem(const Conv2dGeometry& g, int lanes);
 
 struct Conv2dAlgorithm {
   const char* name;
-  Want input;    // layout it reads
-  double error;  // max |difference| / max |y| of what it computes, about (cpp/README.md has a table)
+  Want input;                   // layout it reads
+  double error;                 // max |difference| / max |y| of what it computes, about (cpp/README.md has a table)
+  bool takes_prologue = false;  // normalizes its input where the problem is `normed`
   bool (*can_run)(const ConvProblem&);
   double (*cost)(const ConvProblem&);  // vector multiply-adds, and vector moves of what must be copied first
   // Prepared weights with the padded bias behind them: their number, the number of units that can be prepared independently, one unit.
@@ -49,6 +50,7 @@ struct Conv2dAlgorithm {
 
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms();
 const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name);
+bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem);  // with the prologue that the problem may have
 const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem);
 
 struct ChannelRange {

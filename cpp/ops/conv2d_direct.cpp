@@ -117,7 +117,7 @@ double cost_narrow(const ConvProblem& p) {
 }
 bool can_always(const ConvProblem&) { return true; }
 // Planes lie far apart: with many of them, blocks are read better.
-bool can_narrow(const ConvProblem& p) { return !p.normed && p.plain_input && p.groups == 1 && p.in_channels < p.lanes && !p.backward; }
+bool can_narrow(const ConvProblem& p) { return p.plain_input && p.groups == 1 && p.in_channels < p.lanes && !p.backward; }
 
 // All that stays the same over a program's runs.
 struct BoundDirect {
@@ -270,6 +270,7 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
 const Conv2dAlgorithm k_direct = {.name = "direct",
                                   .input = Want::image,
                                   .error = kDirectError,
+                                  .takes_prologue = true,
                                   .can_run = can_always,
                                   .cost = cost_direct,
                                   .prepared_elements = prepared_elements<false>,
