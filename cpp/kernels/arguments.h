@@ -159,8 +159,8 @@ struct ConvDepthwise {
 struct ReorderRow {
   const float* from;
   float* to;
-  int columns, channels;
-  int from_block, to_block;
+  int64_t columns, channels;
+  int64_t from_block, to_block;
   int64_t from_block_stride, to_block_stride;
 };
 

@@ -50,11 +50,11 @@ const Tile* tiles_for(int64_t pixel_step) {
 
 void conv_depthwise(const ConvDepthwise& unit) {
   const Tile* tiles = tiles_for(unit.pixel_step);
-  const int tiles_a_row = (unit.columns + kMostPixels - 1) / kMostPixels;
+  const int64_t tiles_a_row = ((int64_t)unit.columns + kMostPixels - 1) / kMostPixels;
   for (int row = 0; row < unit.rows; ++row) {
     float* output = unit.output + row * unit.output_row_stride;
-    for (int t = 0; t < tiles_a_row; ++t) {
-      const int from = unit.columns * t / tiles_a_row, to = unit.columns * (t + 1) / tiles_a_row;
+    for (int64_t t = 0; t < tiles_a_row; ++t) {
+      const int64_t from = unit.columns * t / tiles_a_row, to = unit.columns * (t + 1) / tiles_a_row;
       tiles[to - from](unit, unit.input + row * unit.row_step + from * unit.pixel_step, output + from * unit.output_pixel_stride,
                        unit.residual ? unit.residual + row * unit.residual_row_stride + from * kLanes : nullptr);
     }

@@ -30,8 +30,8 @@ Step bind(const BindScope& scope) {
   const ImageStrides xs = strides_of(x.type), ys = strides_of(y.type);
   const Index H = x.type.H();
   ReorderRow common{};
-  common.columns = static_cast<int>(x.type.W()), common.channels = static_cast<int>(x.type.C());
-  common.from_block = static_cast<int>(xs.pixel), common.to_block = static_cast<int>(ys.pixel);
+  common.columns = x.type.W(), common.channels = x.type.C();
+  common.from_block = xs.pixel, common.to_block = ys.pixel;
   common.from_block_stride = xs.block, common.to_block_stride = ys.block;
   Step step;
   step.units = x.type.N() * H;
