@@ -28,6 +28,8 @@ TrainingProgram::TrainingProgram(Graph graph, ValueId loss, std::vector<std::sha
 
 float TrainingProgram::step(const void* const* inputs, void* const* outputs, const Update& update, const RunOptions& options) {
   const std::lock_guard lock(mutex_);
+  require(update.parameters == parameters_, "fit", "the optimizer must be made for the program's parameters", update.parameters.size(),
+          " in the optimizer, ", parameters_.size(), " in the program");
   update.optimizer.prepare(update.groups);
   if (!gradients_.data()) gradients_ = AlignedBuffer(static_cast<std::size_t>(gradient_bytes()));
   float loss = 0;

@@ -21,6 +21,7 @@ class TrainingProgram {
 
   struct Update {
     Optimizer& optimizer;
+    const std::vector<std::shared_ptr<Parameter>>& parameters;  // that the optimizer was made for: those of the program, in their order
     const std::vector<Hyper>& groups;  // hyperparameters
     double clip_norm = 0;              // 0: gradients are not clipped
   };
