@@ -37,3 +37,15 @@ def test_an_optimizer_of_other_parameters_is_refused(made_for: str) -> None:
     assert optimizer.steps == 0
     assert np.array_equal(p.numpy(), np.ones(4))
     assert np.array_equal(q.numpy(), np.ones(4))
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adagrad", "rmsprop", "adam", "adamw"])
+def test_what_the_loss_does_not_depend_on_stays(kind: str) -> None:
+    """As in torch, where its gradient is None: neither decay nor momentum reaches it."""
+    p, unused = parameter(), parameter()
+    training = product(p, trained=[unused, p])
+    optimizer = _core.Optimizer(kind, [unused, p])
+    for _ in range(3):
+        training.step([TARGET], optimizer, [{"lr": 0.1, "weight_decay": 0.5}], clip_norm=1.0)
+    assert np.array_equal(unused.numpy(), np.ones(4))
+    assert np.all(p.numpy() < 1)

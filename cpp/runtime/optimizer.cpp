@@ -133,6 +133,7 @@ void Optimizer::update(const Kernels& kernels, Index begin, Index end, float* co
   const auto slot_of = [&](const char* name, std::size_t parameter) { return name && has_slot(name) ? slot(name, parameter) : nullptr; };
   for (Index unit = begin; unit < end; ++unit) {
     const Chunk& chunk = chunks_[static_cast<std::size_t>(unit)];
+    if (!gradients[chunk.parameter]) continue;
     WeightUpdate step = step_[groups_[chunk.parameter]];
     step.weights = weights[chunk.parameter] + chunk.start;
     step.gradient = gradients[chunk.parameter] + chunk.start;

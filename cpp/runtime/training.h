@@ -22,8 +22,8 @@ class TrainingProgram {
   struct Update {
     Optimizer& optimizer;
     const std::vector<std::shared_ptr<Parameter>>& parameters;  // that the optimizer was made for: those of the program, in their order
-    const std::vector<Hyper>& groups;  // hyperparameters
-    double clip_norm = 0;              // 0: gradients are not clipped
+    const std::vector<Hyper>& groups;                           // hyperparameters
+    double clip_norm = 0;                                       // 0: gradients are not clipped
   };
   // outputs: those of the graph as it was given. Returns the loss. A loss that is not finite is an Error before anything is written.
   float step(const void* const* inputs, void* const* outputs, const Update& update, const RunOptions& options);
@@ -39,7 +39,7 @@ class TrainingProgram {
   std::unique_ptr<Program> program_;
   std::size_t user_outputs_;
   std::vector<Index> offsets_;      // of each parameter's gradient, in floats
-  std::vector<bool> has_gradient_;  // false: the loss does not depend on it, its gradient stays zero
+  std::vector<bool> has_gradient_;  // false: the loss does not depend on it, and it is not updated
   Index gradient_elements_ = 0;
   AlignedBuffer gradients_;  // made by the first step
   std::mutex mutex_;         // steps of one program come one after another
