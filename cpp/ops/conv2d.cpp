@@ -68,9 +68,9 @@ int ring(const NodeView& node, std::size_t input) {
 }
 
 // One that the node itself names.
-const Conv2dAlgorithm& asked_algorithm(const std::string& name, const ConvProblem& problem) {
+const Conv2dAlgorithm& asked_algorithm(std::string_view op, const std::string& name, const ConvProblem& problem) {
   const Conv2dAlgorithm& algorithm = find_conv2d_algorithm(name);
-  require(can_compute(algorithm, problem), "conv2d", "the algorithm must be able to compute this convolution", name);
+  require(can_compute(algorithm, problem), op, "the algorithm must be able to compute this convolution", name);
   return algorithm;
 }
 
@@ -79,8 +79,9 @@ void choose(ChoiceScope& scope) {
   const Conv2dGeometry g = conv2d_geometry(scope.attributes, x.shape, weight.shape);
   ConvProblem problem = problem_of(g, scope.attributes, scope.lanes, scope.plain[0]);
   problem.most_error = scope.strict ? kDirectError : kMostError, problem.cold = scope.cold;
-  const Conv2dAlgorithm& algorithm =
-      scope.attributes.has("algorithm") ? asked_algorithm(scope.attributes.text("algorithm"), problem) : cheapest_conv2d_algorithm(problem);
+  const Conv2dAlgorithm& algorithm = scope.attributes.has("algorithm")
+                                         ? asked_algorithm("conv2d", scope.attributes.text("algorithm"), problem)
+                                         : cheapest_conv2d_algorithm(problem);
   scope.attributes.set("algorithm", std::string(algorithm.name));
   scope.attributes.set("kernel", weight.shape.sizes());
 
@@ -115,8 +116,13 @@ void backward(GradientScope& scope) {
 // "input", "kernel", "lanes", "algorithm", and "backward" where it serves the gradient for the input or a transposed convolution.
 ConvProblem prepared_problem(const Attributes& attributes) {
   const Conv2dGeometry g = conv2d_geometry(attributes, Shape(attributes.integers("input")), Shape(attributes.integers("kernel")));
-  const int lanes = static_cast<int>(attributes.integer("lanes"));
-  return attributes.flag("backward") ? backward_problem(g, lanes) : forward_problem(g, lanes, true);
+  const Index lanes = attributes.integer("lanes");
+  require(lanes == 4 || lanes == 8 || lanes == 16, "conv2d_prepare", "lanes must be 4, 8 or 16", "lanes=", lanes);
+  return attributes.flag("backward") ? backward_problem(g, static_cast<int>(lanes)) : forward_problem(g, static_cast<int>(lanes), true);
+}
+
+const Conv2dAlgorithm& preparing_algorithm(const Attributes& attributes, const ConvProblem& problem) {
+  return asked_algorithm("conv2d_prepare", attributes.text("algorithm"), problem);
 }
 
 std::vector<TensorType> infer_prepare(const NodeView& node) {
@@ -126,12 +132,14 @@ std::vector<TensorType> infer_prepare(const NodeView& node) {
           kernel);
   if (node.has_input(1))
     require(node.input(1).shape == Shape{problem.out_channels}, "conv2d_prepare", "bias must be (out_channels,)", node.input(1).shape);
-  return {{.shape = {find_conv2d_algorithm(node.attributes.text("algorithm")).prepared_elements(problem)}}};
+  return {{.shape = {preparing_algorithm(node.attributes, problem).prepared_elements(problem)}}};
 }
 
 Step bind_prepare(const BindScope& scope) {
-  const Conv2dAlgorithm& algorithm = find_conv2d_algorithm(scope.attributes.text("algorithm"));
   const ConvProblem problem = prepared_problem(scope.attributes);
+  require(problem.lanes == scope.kernels.lanes, "conv2d_prepare", "lanes must be those of the kernels", "lanes=", problem.lanes,
+          ", kernels of ", scope.kernels.lanes);
+  const Conv2dAlgorithm& algorithm = preparing_algorithm(scope.attributes, problem);
   const Operand weight = scope.inputs[0], bias = scope.inputs.size() > 1 ? scope.inputs[1] : Operand{}, prepared = scope.outputs[0];
   Step step;
   step.units = algorithm.prepare_units(problem);

@@ -1,0 +1,44 @@
+"""conv2d_prepare: what it refuses, how long packing takes, and who shares the result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastcnn import _core
+
+CONV = {"stride": [1, 1], "padding": [0] * 4, "dilation": [1, 1], "groups": 1}
+
+
+def prepared(channels: int, kernel: int, isa: str = "", **changes: Any) -> np.ndarray:
+    graph = _core.Graph()
+    shape = [channels, channels, kernel, kernel]
+    weight = graph.parameter(_core.Parameter(np.ones(shape, np.float32)), "weight")
+    attributes = CONV | {"input": [1, channels, 3, 3], "kernel": shape, "backward": False, "algorithm": "direct", "lanes": 16} | changes
+    graph.outputs(graph.add("conv2d_prepare", [weight], attributes))
+    return _core.Program(graph, isa=isa).run([])[0]
+
+
+@pytest.mark.parametrize("lanes", [-16, 0, 5, 32, 4096, 2**32 + 16])
+@pytest.mark.parametrize("algorithm", ["direct", "winograd_f4"])
+def test_impossible_lanes_are_refused(algorithm: str, lanes: int) -> None:
+    with pytest.raises(ValueError, match=rf"\[conv2d_prepare\] lanes must be 4, 8 or 16\. Got lanes={lanes}\."):
+        prepared(4, 3, lanes=lanes, algorithm=algorithm)
+
+
+def test_lanes_of_another_isa_are_refused(isa: str) -> None:
+    own = _core.lanes(isa)
+    assert prepared(4, 3, isa, lanes=own).size >= 4 * 4 * 9
+    with pytest.raises(ValueError, match=r"\[conv2d_prepare\] lanes must be those of the kernels\. Got lanes="):
+        prepared(4, 3, isa, lanes=16 if own != 16 else 8)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "kernel", "backward"),
+    [("winograd_f4", 1, False), ("winograd_f4", 3, True), ("depthwise", 3, False), ("direct_narrow", 3, True)],
+)
+def test_algorithms_that_cannot_are_refused(algorithm: str, kernel: int, backward: bool) -> None:
+    with pytest.raises(ValueError, match=r"\[conv2d_prepare\] the algorithm must be able to compute this convolution\. Got "):
+        prepared(4, kernel, algorithm=algorithm, backward=backward)
