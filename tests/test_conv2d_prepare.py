@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -42,3 +43,17 @@ def test_lanes_of_another_isa_are_refused(isa: str) -> None:
 def test_algorithms_that_cannot_are_refused(algorithm: str, kernel: int, backward: bool) -> None:
     with pytest.raises(ValueError, match=r"\[conv2d_prepare\] the algorithm must be able to compute this convolution\. Got "):
         prepared(4, kernel, algorithm=algorithm, backward=backward)
+
+
+def test_packing_many_passes_is_linear() -> None:
+    """A transposed convolution has a pass for each remainder of a position by the stride: planned anew for each of them, this took seconds."""
+    stride = 128
+    weight = np.random.default_rng(0).uniform(-1, 1, (1, 1, stride, stride)).astype(np.float32)
+    graph = _core.Graph()
+    inputs = [graph.input("x", (1, 1, 2, 2)), graph.parameter(_core.Parameter(weight), "weight")]
+    graph.outputs(graph.add("conv_transpose2d", inputs, CONV | {"stride": [stride, stride], "output_padding": [0, 0]}))
+    x = np.ones((1, 1, 2, 2), np.float32)
+    start = time.process_time()
+    y = _core.Program(graph).run([x])[0]
+    assert time.process_time() - start < 1
+    assert np.array_equal(y[0, 0], np.tile(weight[0, 0], (2, 2)))

@@ -144,8 +144,8 @@ Step bind_prepare(const BindScope& scope) {
   Step step;
   step.units = algorithm.prepare_units(problem);
   step.algorithm = algorithm.name;
-  step.run = [=, kernels = &scope.kernels, prepare = algorithm.prepare](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) prepare(*kernels, problem, weight.data(run), bias.data(run), prepared.data(run), unit);
+  step.run = [=, kernels = &scope.kernels, prepare = algorithm.prepare(problem)](const RunContext& run, Index begin, Index end) {
+    for (Index unit = begin; unit < end; ++unit) prepare(*kernels, weight.data(run), bias.data(run), prepared.data(run), unit);
   };
   return step;
 }

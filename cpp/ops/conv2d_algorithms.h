@@ -1,6 +1,7 @@
 // The algorithms that a convolution, or its gradient for the input, can choose from: rows of a table.
 #pragma once
 
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -33,6 +34,9 @@ struct ConvProblem {
 ConvProblem forward_problem(const Conv2dGeometry& g, int lanes, bool plain_input);
 ConvProblem backward_problem(const Conv2dGeometry& g, int lanes);
 
+// Packs one unit of the weights. bias may be nullptr.
+using PrepareUnit = std::function<void(const Kernels&, const float* weight, const float* bias, float* prepared, Index unit)>;
+
 struct Conv2dAlgorithm {
   const char* name;
   Want input;                   // layout it reads
@@ -40,13 +44,22 @@ struct Conv2dAlgorithm {
   bool takes_prologue = false;  // normalizes its input where the problem is `normed`
   bool (*can_run)(const ConvProblem&);
   double (*cost)(const ConvProblem&);  // vector multiply-adds, and vector moves of what must be copied first
-  // Prepared weights with the padded bias behind them: their number, the number of units that can be prepared independently, one unit.
+  // Prepared weights with the padded bias behind them: their number, the number of units that can be prepared independently, and what
+  // prepares a unit: whatever the problem says about all of them is found out once.
   Index (*prepared_elements)(const ConvProblem&);
   Index (*prepare_units)(const ConvProblem&);
-  void (*prepare)(const Kernels&, const ConvProblem&, const float* weight, const float* bias, float* prepared, Index unit);
+  PrepareUnit (*prepare)(const ConvProblem&);
   // Inputs: x, prepared, -, residual. Output: y.
   Step (*bind)(const ConvProblem&, const BindScope&);
 };
+
+// For algorithms that need no more than the problem itself: Prepare(kernels, problem, weight, bias, prepared, unit).
+template <auto Prepare>
+PrepareUnit prepare_each(const ConvProblem& problem) {
+  return [problem](const Kernels& kernels, const float* weight, const float* bias, float* prepared, Index unit) {
+    Prepare(kernels, problem, weight, bias, prepared, unit);
+  };
+}
 
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms();
 const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name);

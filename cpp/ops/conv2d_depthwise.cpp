@@ -136,7 +136,7 @@ const Conv2dAlgorithm k_depthwise = {.name = "depthwise",
                                      .cost = cost,
                                      .prepared_elements = prepared_elements,
                                      .prepare_units = prepare_units,
-                                     .prepare = prepare,
+                                     .prepare = prepare_each<prepare>,
                                      .bind = bind};
 
 }  // namespace fastcnn

@@ -76,9 +76,7 @@ Index prepare_units(const ConvProblem& p) {
   return static_cast<Index>(plan.passes.size() * plan.tiles.size());
 }
 
-template <bool Narrow>
-void prepare(const Kernels&, const ConvProblem& p, const float* weight, const float* bias, float* prepared, Index unit) {
-  const Plan plan = plan_of(p, Narrow);
+void prepare_unit(const ConvProblem& p, const Plan& plan, const float* weight, const float* bias, float* prepared, Index unit) {
   const Index tiles = static_cast<Index>(plan.tiles.size());
   const Pass& pass = plan.passes[static_cast<std::size_t>(unit / tiles)];
   const ChannelTile& tile = plan.tiles[static_cast<std::size_t>(unit % tiles)];
@@ -97,6 +95,13 @@ void prepare(const Kernels&, const ConvProblem& p, const float* weight, const fl
   }
   if (unit >= tiles) return;  // the first pass writes the bias for all
   for (Index o = first_out; o < first_out + outs; ++o) prepared[plan.bias + o] = bias && o < p.out_channels ? bias[o] : 0.0f;
+}
+
+template <bool Narrow>
+PrepareUnit prepare(const ConvProblem& p) {
+  return [p, plan = plan_of(p, Narrow)](const Kernels&, const float* weight, const float* bias, float* prepared, Index unit) {
+    prepare_unit(p, plan, weight, bias, prepared, unit);
+  };
 }
 
 double tile_operations(const ConvProblem& p) {  // vector multiply-adds

@@ -245,7 +245,7 @@ constexpr Conv2dAlgorithm row_of(const char* name, double error) {
           .cost = cost<M>,
           .prepared_elements = prepared_elements<M>,
           .prepare_units = prepare_units,
-          .prepare = prepare<M>,
+          .prepare = prepare_each<prepare<M>>,
           .bind = bind<M>};
 }
 
