@@ -49,3 +49,24 @@ def test_what_the_loss_does_not_depend_on_stays(kind: str) -> None:
         training.step([TARGET], optimizer, [{"lr": 0.1, "weight_decay": 0.5}], clip_norm=1.0)
     assert np.array_equal(unused.numpy(), np.ones(4))
     assert np.all(p.numpy() < 1)
+
+
+@pytest.mark.parametrize("beta2", [0.999, 0.99999, 0.9999999])
+def test_adam_with_a_long_memory(beta2: float) -> None:
+    """Against double: 1 - beta2 must not be the difference of two floats, which has no digit left."""
+    p = parameter()
+    training, optimizer = product(p, trained=[p]), _core.Optimizer("adam", [p])
+    w, mean, square = 1.0, 0.0, 0.0
+    for step in range(1, 21):
+        training.step([TARGET], optimizer, [{"lr": 1e-3, "beta1": 0.9, "beta2": beta2, "eps": 1e-8}])
+        g = 2 * w / TARGET.size
+        mean, square = 0.9 * mean + 0.1 * g, beta2 * square + (1 - beta2) * g * g
+        w -= 1e-3 / (1 - 0.9**step) * mean / (np.sqrt(square / (1 - beta2**step)) + 1e-8)
+    assert np.max(np.abs(p.numpy() - w)) < 1e-6
+
+
+@pytest.mark.parametrize(("kind", "name"), [("adam", "beta1"), ("adam", "beta2"), ("rmsprop", "alpha")])
+def test_a_memory_that_rounds_to_one_is_refused(kind: str, name: str) -> None:
+    p = parameter()
+    with pytest.raises(ValueError, match=rf"\[{kind}\] {name} must be below 1 as a 32-bit number\. Got {name}="):
+        product(p, trained=[p]).step([TARGET], _core.Optimizer(kind, [p]), [{"lr": 0.1, name: 1 - 1e-8}])
