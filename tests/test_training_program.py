@@ -70,3 +70,16 @@ def test_a_memory_that_rounds_to_one_is_refused(kind: str, name: str) -> None:
     p = parameter()
     with pytest.raises(ValueError, match=rf"\[{kind}\] {name} must be below 1 as a 32-bit number\. Got {name}="):
         product(p, trained=[p]).step([TARGET], _core.Optimizer(kind, [p]), [{"lr": 0.1, name: 1 - 1e-8}])
+
+
+def test_a_convolution_and_its_gradient_read_one_copy_of_the_input(isa: str) -> None:
+    """The weight's gradient asks the cost model what the convolution asked: otherwise one reads planes and the other blocks."""
+    graph = _core.Graph()
+    x = graph.input("x", (1, 4, 64, 64))
+    weight = _core.Parameter(np.ones((256, 4, 3, 3), np.float32))
+    attributes = {"stride": [1, 1], "padding": [1] * 4, "dilation": [1, 1], "groups": 1}
+    y = graph.add("conv2d", [x, graph.parameter(weight, "weight")], attributes)[0]
+    loss = graph.add("mse", [y, graph.input("y", (1, 256, 64, 64))], {})[0]
+    graph.outputs([y])
+    steps = _core.TrainingProgram(graph, loss, [weight], isa=isa).steps
+    assert [step["name"] for step in steps if step["op"] == "reorder"].count("x") == 1

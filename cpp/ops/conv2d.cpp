@@ -77,8 +77,8 @@ const Conv2dAlgorithm& asked_algorithm(std::string_view op, const std::string& n
 void choose(ChoiceScope& scope) {
   const TensorType &x = scope.graph.type(scope.inputs[0]), &weight = scope.graph.type(scope.inputs[1]);
   const Conv2dGeometry g = conv2d_geometry(scope.attributes, x.shape, weight.shape);
-  ConvProblem problem = problem_of(g, scope.attributes, scope.lanes, scope.plain[0]);
-  problem.most_error = scope.strict ? kDirectError : kMostError, problem.cold = scope.cold;
+  ConvProblem problem = forward_problem(g, scope, 0);
+  problem.normed = is_normed(scope.attributes);
   const Conv2dAlgorithm& algorithm = scope.attributes.has("algorithm")
                                          ? asked_algorithm("conv2d", scope.attributes.text("algorithm"), problem)
                                          : cheapest_conv2d_algorithm(problem);

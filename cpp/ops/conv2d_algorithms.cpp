@@ -38,6 +38,12 @@ ConvProblem forward_problem(const Conv2dGeometry& g, int lanes, bool plain_input
           .lanes = lanes};
 }
 
+ConvProblem forward_problem(const Conv2dGeometry& g, const ChoiceScope& scope, std::size_t input) {
+  ConvProblem problem = forward_problem(g, scope.lanes, scope.plain[input]);
+  problem.most_error = scope.strict ? kDirectError : kMostError, problem.cold = scope.cold;
+  return problem;
+}
+
 ConvProblem backward_problem(const Conv2dGeometry& g, int lanes) {
   return {.N = g.N,
           .in_channels = g.O,

@@ -32,6 +32,7 @@ struct ConvProblem {
 };
 
 ConvProblem forward_problem(const Conv2dGeometry& g, int lanes, bool plain_input);
+ConvProblem forward_problem(const Conv2dGeometry& g, const ChoiceScope& scope, std::size_t input);  // as the cost model is asked for it
 ConvProblem backward_problem(const Conv2dGeometry& g, int lanes);
 
 // Packs one unit of the weights. bias may be nullptr.

@@ -74,8 +74,7 @@ int ring_weight(const NodeView& node, std::size_t input) {
 // The same question as the forward convolution's, so that both read one copy of a network's input.
 void choose_weight(ChoiceScope& scope) {
   const Conv2dGeometry g = geometry_of(scope.attributes);
-  if (cheapest_conv2d_algorithm(forward_problem(g, scope.lanes, scope.plain[1])).input == Want::narrow)
-    scope.attributes.set("narrow", true);
+  if (cheapest_conv2d_algorithm(forward_problem(g, scope, 1)).input == Want::narrow) scope.attributes.set("narrow", true);
 }
 
 // A unit is a block of output channels x a block of input channels (narrow: one channel) x a kernel row.
