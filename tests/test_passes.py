@@ -114,6 +114,19 @@ def test_norm_between_convolutions_goes_to_the_first(isa: str) -> None:
     assert "batch_norm" not in net.ops(y, isa=isa)
 
 
+def test_norm_before_a_prologue_stays(isa: str) -> None:
+    """The convolution normalizes once more, and goes through an activation, before it multiplies."""
+    net = Net((2, 19, 6, 7))
+    n = net.norm(0)
+    second = [net.parameter(19), net.parameter(19), net.parameter(19), net.parameter(19, positive=True)]
+    weight = net.parameter(5, 19, 1, 1)
+    attributes = POINTWISE | {"norm_eps": 1e-3, "norm_activation": "relu", "norm_activation_a": 0.0, "norm_activation_b": 0.0}
+    y = net.graph.add("conv2d", [n, weight, None, None, *second], attributes)[0]
+    normed = np.maximum(reference.batch_norm(net.truth[n], *(net.truth[i] for i in second), eps=1e-3), 0)
+    net.truth[y] = reference.conv2d(normed, net.truth[weight], None, **POINTWISE)
+    assert "batch_norm" in net.ops(y, isa=isa)
+
+
 def test_folded_weights_follow_their_parameters(isa: str) -> None:
     """Every one of them: a prepared form must not outlive what it was made from."""
     net = Net((1, 3, 6, 7))
