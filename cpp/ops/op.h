@@ -96,6 +96,7 @@ struct Op {
   void (*choose)(ChoiceScope&) = nullptr;
   std::vector<std::size_t> in_place = {};  // inputs whose memory output 0 may take over when they die here and the types are equal
   bool alias = false;                      // output 0 is input 0 under another shape: no step, no copy (plain layouts)
+  bool random = false;                     // every run makes other values
   bool update = false;                     // writes into its first input, a parameter or buffer, after the loss has been found finite
 };
 
