@@ -151,8 +151,17 @@ POOL = {
 def test_pools_refuse(op: str, changes: dict[str, Any]) -> None:
     graph = _core.Graph()
     attributes = changes if "adaptive" in changes else POOL | changes
+    if op == "avg_pool":
+        attributes = {name: value for name, value in attributes.items() if name != "dilation"}
     with pytest.raises(ValueError, match=rf"^\[{op}\] .*\. Got .*\.$"):
         graph.add(op, [graph.input("x", (1, 3, 8, 8))], attributes)
+
+
+def test_averages_have_no_dilation() -> None:
+    graph = _core.Graph()
+    x = graph.input("x", (1, 3, 8, 8))
+    with pytest.raises(ValueError, match=r"^\[avg_pool\] windows must have no dilation\. Got the attribute dilation\.$"):
+        graph.add("avg_pool", [x], POOL)
 
 
 def test_unknown_op() -> None:
