@@ -320,3 +320,24 @@ def test_norm_before_other_convolutions_stays_in_front(isa: str) -> None:
         net = Net((1, 18, 8, 7))
         y = net.conv(net.add("activation", [net.norm(0)], **RELU), 5, **options)
         assert "batch_norm" in net.ops(y, isa=isa)
+
+
+# ---- separate_outputs
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_outputs_that_share_memory_are_copied(isa: str, threads: int) -> None:
+    """Inputs, parameters, other shapes of a value and values named twice, floats and integers; each in memory of its own."""
+    graph, x = _core.Graph(), np.arange(2 * 3 * 2000, dtype=np.float32).reshape(2, 3, 2000)
+    value, numbers = graph.input("x", x.shape), graph.input("numbers", (5,), "int32")
+    flat = graph.add("reshape", [value], {"shape": [x.size]})[0]
+    where = graph.add("arg_max", [value], {"axis": 2, "keepdims": True, "last": False})[0]
+    places = graph.add("reshape", [where], {"shape": [6]})[0]
+    graph.outputs([value, flat, numbers, where, where, places])
+    program, given = _core.Program(graph, isa=isa), np.arange(5, dtype=np.int32)
+    results = program.run([x, given], threads=threads)
+    most = np.full((2, 3, 1), 1999, np.int32)
+    assert same_bits(results, [x, x.ravel(), given, most, most, most.ravel()])
+    assert {step["op"] for step in program.steps} == {"arg_max", "copy"}
+    for i, result in enumerate(results):
+        assert not any(np.shares_memory(result, other) for other in [x, given, *results[:i]])

@@ -34,6 +34,7 @@ void check_input(const Op& op, const NodeView& node, std::size_t index, std::str
     require(mark == '?', op.name, join("input '", name, "' must be given"));
     return;
   }
+  if (mark == '*') return;
   const DType wanted = mark == '#' ? DType::i32 : DType::f32, got = node.input(index).dtype;
   if (got != wanted) throw Error(ErrorKind::type, op.name, join("input '", name, "' must be ", name_of(wanted)), name_of(got));
 }
@@ -59,7 +60,7 @@ void check_inputs(const Op& op, const NodeView& node) {
       return;
     }
     const char mark = name.back();
-    if (mark == '?' || mark == '#') name.remove_suffix(1);
+    if (mark == '?' || mark == '#' || mark == '*') name.remove_suffix(1);
     check_input(op, node, index, name, mark);
   }
   require(node.inputs.size() <= index, op.name, join("there must be at most ", index, " inputs"), node.inputs.size());

@@ -87,7 +87,8 @@ struct BindScope {
 
 struct Op {
   const char* name;
-  const char* inputs;  // their names: "x weight bias?"; ? may be left out, # is int32 (the others are float32), ... stands for any number
+  // Names of the inputs: "x weight bias?". ? may be left out, ... stands for any number; # is int32, * of any type, the others float32.
+  const char* inputs;
   std::vector<TensorType> (*infer)(const NodeView&);
   LayoutWish (*layout)(const NodeView&);
   Step (*bind)(const BindScope&);
