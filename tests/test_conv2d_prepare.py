@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,3 +59,18 @@ def test_packing_many_passes_is_linear() -> None:
     y = _core.Program(graph).run([x])[0]
     assert time.process_time() - start < 1
     assert np.array_equal(y[0, 0], np.tile(weight[0, 0], (2, 2)))
+
+
+def test_an_epilogue_does_not_change_the_packing() -> None:
+    """Programs of one weight share its packed form whatever is fused into the convolution."""
+    weight, x = _core.Parameter(np.ones((1024, 1024, 1, 1), np.float32)), np.ones((1, 1024, 2, 2), np.float32)
+    programs, bytes_before = [], None
+    for kind in (None, "relu", "silu", "tanh", "gelu", "sigmoid", "elu", "softplus"):
+        graph = _core.Graph()
+        y = graph.add("conv2d", [graph.input("x", x.shape), graph.parameter(weight, "weight")], CONV)[0]
+        graph.outputs([y] if kind is None else graph.add("activation", [y], {"kind": kind, "a": 1.0, "b": 20.0}))
+        programs.append(_core.Program(graph))
+        programs[-1].run([x])
+        resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+        bytes_before = resident if bytes_before is None else bytes_before
+    assert resident - bytes_before < 12 << 20  # a packed form is 4 MB, and seven of them would be 28

@@ -15,12 +15,7 @@ namespace fastcnn {
 
 namespace {
 
-Shape weight_shape(const NodeView& node) {
-  const Shape& weight = node.input(1).shape;
-  return weight.rank() == 1 && node.attributes.has("kernel") ? Shape(node.attributes.integers("kernel")) : weight;
-}
-
-Conv2dGeometry geometry_of(const NodeView& node) { return conv2d_geometry(node.attributes, node.input(0).shape, weight_shape(node)); }
+Conv2dGeometry geometry_of(const NodeView& node) { return conv2d_geometry(node.attributes, node.input(0).shape, conv_weight_shape(node)); }
 
 bool is_normed(const Attributes& attributes) { return attributes.has("norm_eps"); }
 
@@ -85,12 +80,9 @@ void choose(ChoiceScope& scope) {
   scope.attributes.set("algorithm", std::string(algorithm.name));
   scope.attributes.set("kernel", weight.shape.sizes());
 
-  Attributes attributes = scope.attributes;
   // Prepared weights are the same for images of any size: asked for with the smallest, they are shared by all programs of a model.
-  attributes.set("input", std::vector<Index>{1, g.C, g.dilation_h * (g.KH - 1) + 1, g.dilation_w * (g.KW - 1) + 1});
-  attributes.set("lanes", Index{scope.lanes});
-  attributes.set("backward", false);
-  scope.inputs[1] = scope.graph.add_one("conv2d_prepare", {scope.inputs[1], scope.inputs[2]}, attributes);
+  const Shape smallest{1, g.C, g.dilation_h * (g.KH - 1) + 1, g.dilation_w * (g.KW - 1) + 1};
+  scope.inputs[1] = add_prepared(scope, algorithm, smallest, weight.shape, false);
   scope.inputs[2] = kNoValue;
 }
 
@@ -112,8 +104,9 @@ void backward(GradientScope& scope) {
   if (scope.inputs.size() > 2 && scope.wanted[2]) scope.input_gradients[2] = scope.graph.add_one("channel_sum", {dy});
 }
 
-// conv2d_prepare(weight, bias?) -> prepared, a plain array in the chosen algorithm's own order. Attributes: those of the convolution,
-// "input", "kernel", "lanes", "algorithm", and "backward" where it serves the gradient for the input or a transposed convolution.
+// conv2d_prepare(weight, bias?) -> prepared, a plain array in the chosen algorithm's own order. Attributes: the convolution's stride,
+// dilation, padding and groups, "input", "kernel", "lanes", "algorithm", and "backward": whether it serves the gradient for the input or a
+// transposed convolution.
 ConvProblem prepared_problem(const Attributes& attributes) {
   const Conv2dGeometry g = conv2d_geometry(attributes, Shape(attributes.integers("input")), Shape(attributes.integers("kernel")));
   const Index lanes = attributes.integer("lanes");

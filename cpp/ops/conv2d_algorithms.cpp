@@ -88,6 +88,23 @@ const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem) {
   return *best;  // direct can run everything
 }
 
+ValueId add_prepared(ChoiceScope& scope, const Conv2dAlgorithm& algorithm, const Shape& input, const Shape& kernel, bool backward) {
+  Attributes attributes{{"algorithm", std::string(algorithm.name)},
+                        {"lanes", Index{scope.lanes}},
+                        {"backward", backward},
+                        {"input", input.sizes()},
+                        {"kernel", kernel.sizes()}};
+  for (const char* name : {"stride", "dilation", "padding"}) attributes.set(name, scope.attributes.integers(name));
+  attributes.set("groups", scope.attributes.integer("groups"));
+  const ValueId bias = scope.inputs.size() > 2 ? scope.inputs[2] : kNoValue;
+  return scope.graph.add_one("conv2d_prepare", {scope.inputs[1], bias}, attributes);
+}
+
+Shape conv_weight_shape(const NodeView& node) {
+  const Shape& weight = node.input(1).shape;
+  return weight.rank() == 1 && node.attributes.has("kernel") ? Shape(node.attributes.integers("kernel")) : weight;
+}
+
 void copy_weights(const ConvProblem& p, const float* weight, ChannelRange outs, ChannelRange ins, Index i, Index j, float* to) {
   const Index plane = p.kernel_h * p.kernel_w;
   const Index channels = (p.backward ? p.out_channels : p.in_channels) / p.groups;  // second axis of the weight
@@ -104,6 +121,10 @@ void copy_weights(const ConvProblem& p, const float* weight, ChannelRange outs, 
       for (Index in = first_in; in < end_in; ++in)
         to[(in - ins.first) * outs.count + out - outs.first] = filters[out * out_stride + in * in_stride];
   }
+}
+
+double cost_of_copy(const ConvProblem& p) {
+  return p.plain_input ? static_cast<double>(p.N * p.in_h * p.in_w * p.in_blocks() * p.lanes) : 0;
 }
 
 double cost_of_weights(const ConvProblem& p, Index elements) {

@@ -72,9 +72,19 @@ struct ChannelRange {
   Index end() const { return first + count; }
 };
 
+// Adds the conv2d_prepare that packs weight and bias for `algorithm`: its output takes the weight's place. Only what packing depends on is
+// among its attributes, so that convolutions that differ in their epilogue share packed weights. input: shape of the convolution's.
+ValueId add_prepared(ChoiceScope& scope, const Conv2dAlgorithm& algorithm, const Shape& input, const Shape& kernel, bool backward);
+
+// Of a node's input 1: (O, C / groups, KH, KW) before add_prepared and behind it.
+Shape conv_weight_shape(const NodeView& node);
+
 // Copies weight(out, in, i, j) of these channels, in the problem's own terms, to `to`, (in, out): 0 where the two channels are of different
 // groups or beyond the last.
 void copy_weights(const ConvProblem& problem, const float* weight, ChannelRange outs, ChannelRange ins, Index i, Index j, float* to);
+
+// What it costs, in vector multiply-adds, to bring a plain input to channel blocks, one float at a time; 0 where it is an image already.
+double cost_of_copy(const ConvProblem& problem);
 
 // What it costs, in vector multiply-adds, to read so many prepared weights from memory; 0 where they stay in a cache.
 double cost_of_weights(const ConvProblem& problem, Index elements);

@@ -113,10 +113,7 @@ double tile_operations(const ConvProblem& p) {  // vector multiply-adds
   return operations;
 }
 
-double cost_direct(const ConvProblem& p) {
-  const double copied = p.plain_input ? static_cast<double>(p.N * p.in_h * p.in_w * p.in_blocks() * p.lanes) : 0;  // one float at a time
-  return tile_operations(p) + copied;
-}
+double cost_direct(const ConvProblem& p) { return tile_operations(p) + cost_of_copy(p); }
 double cost_narrow(const ConvProblem& p) {
   return tile_operations(p) + static_cast<double>(p.N * p.in_h * p.in_w * p.in_channels) / p.lanes;
 }

@@ -108,7 +108,7 @@ double cost(const ConvProblem& p) {
   const Plan plan = plan_of(p, M);
   const double tiles = static_cast<double>(plan.tiles), points = static_cast<double>(plan.points);
   const double products = points * tiles * static_cast<double>(p.in_channels * p.out_blocks());
-  const double copied = p.plain_input ? static_cast<double>(p.N * p.in_h * p.in_w * p.in_blocks() * p.lanes) : 0;
+  const double copied = cost_of_copy(p);
   return std::max(products, cost_of_weights(p, prepared_elements<M>(p))) + copied +
          tiles * (input_cost(M) * static_cast<double>(p.in_blocks()) + output_cost(M) * static_cast<double>(p.out_blocks()));
 }

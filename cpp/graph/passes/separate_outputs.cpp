@@ -1,10 +1,7 @@
 // Before:      outputs = (x, x, y.reshape)     where x may also be an input or a parameter
 // After:       outputs = (copy, copy, copy)
-// Conditions:  only outputs that are inputs, parameters or aliases of something, or that are named twice, are copied: an output is memory
-// of
-//              the caller's, which two names cannot share.
-#include <algorithm>
-
+// Conditions:  only outputs that are inputs, parameters or aliases of something, or that are named twice, are copied: an output lies in
+//              memory of the caller's, which two names cannot share.
 #include "graph/passes/passes.h"
 
 namespace fastcnn {
