@@ -157,6 +157,14 @@ def test_pools_refuse(op: str, changes: dict[str, Any]) -> None:
         graph.add(op, [graph.input("x", (1, 3, 8, 8))], attributes)
 
 
+@pytest.mark.parametrize("attributes", [{"adaptive": [2**24 + 1, 1]}, {"adaptive": [1, 2**31 - 1]}, POOL | {"stride": [1, 1]}])
+def test_pools_of_too_many_windows_are_refused(attributes: dict[str, Any]) -> None:
+    graph = _core.Graph()
+    x = graph.input("x", (1, 1, 2**24 + 2, 2))
+    with pytest.raises(ValueError, match=r"^\[max_pool\] an axis must have at most 16777216 outputs\. Got \d+\.$"):
+        graph.add("max_pool", [x], attributes)
+
+
 def test_averages_have_no_dilation() -> None:
     graph = _core.Graph()
     x = graph.input("x", (1, 3, 8, 8))
