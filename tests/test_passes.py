@@ -208,6 +208,13 @@ def test_what_nobody_reads_goes() -> None:
     assert "conv2d" not in net.ops(net.add("activation", [0], **RELU))
 
 
+def test_parameters_that_nobody_reads_take_no_memory() -> None:
+    net = Net((2, 3))
+    net.parameter(1000)
+    net.ops(net.add("add", [0, net.parameter(2, 3)]))
+    assert _core.Program(net.graph).memory["parameters"] == 2 * 3 * 4
+
+
 def test_what_parameters_alone_make_is_made_once() -> None:
     """A chain of ops on a parameter runs before the runs, and again when the parameter is written."""
     net = Net((1, 3, 6, 7))
