@@ -70,8 +70,8 @@ struct ChoiceScope {
   int lanes;    // of the ISA
   bool strict;  // only algorithms with the error of direct summation
   bool cold;    // the parameters of the graph are more than a cache holds
-  std::vector<bool>
-      plain;  // which inputs come from outside or from an op that makes plain values: an image layout of them costs a copy in any case
+  // Which inputs come from outside or from an op that makes plain values: an image layout of them costs a copy in any case.
+  std::vector<bool> plain;
   Attributes& attributes;
   std::vector<ValueId>& inputs;
   const std::vector<ValueId>& outputs;

@@ -12,7 +12,7 @@
 
 namespace fastcnn {
 
-using Hyper = std::map<std::string, double>;  // "lr", "momentum", ...: see hyperparameters() for each kind
+using Hyper = std::map<std::string, double>;  // "lr", "momentum", ...: which there are says kinds() in optimizer.cpp
 
 class Optimizer {
  public:

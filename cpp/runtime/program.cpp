@@ -1,5 +1,5 @@
-// Compilation: passes, then storage, then the memory plan, then steps with bound places. ahead.cpp finds what
-// can be done once and for all, execution.cpp runs the rest.
+// Compilation: passes, then storage, then the memory plan, then steps with bound places. ahead.cpp finds what can be done once and for all,
+// execution.cpp runs the rest.
 #include "runtime/program.h"
 
 #include <algorithm>

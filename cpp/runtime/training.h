@@ -1,5 +1,5 @@
-// TrainingProgram: one training step, planned as a whole. Forward, backward and update are one program; the gradients of all parameters lie
-// in one flat buffer.
+// TrainingProgram: one training step, planned as a whole. Forward and backward are one program, the optimizer's update comes behind it;
+// the gradients of all parameters lie in one flat buffer.
 #pragma once
 
 #include <map>
