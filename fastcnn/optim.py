@@ -225,7 +225,7 @@ def _positive(optimizer: Optimizer, name: str, value: float) -> float:
 
 
 def _fraction(optimizer: Optimizer, name: str, value: float) -> float:
-    return number(type(optimizer).__name__, name, value, 0, below=1)
+    return number(type(optimizer).__name__, name, value, 0, below=1 - 2**-25)  # the core computes in 32 bits, where that is 1
 
 
 def _betas(optimizer: Optimizer, betas: Any) -> tuple[float, float]:

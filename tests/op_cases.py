@@ -290,5 +290,6 @@ TESTED_ALONE = {
     "dropout": "test_dropout.py",
     "dropout_backward": "test_dropout.py",
     "batch_norm_update": "test_batch_norm_update.py",
+    "copy": "test_passes.py",
     **TENSOR_TESTED_ALONE,
 }

@@ -93,3 +93,14 @@ def test_layers_in_one_network_are_independent(isa: str) -> None:
     graph.outputs([graph.add(OP, [x], {"p": 0.5, "stream": stream})[0] for stream in (0, 1)])
     a, b = _core.Program(graph, isa=isa).run([ones(50, 41)])
     assert abs(np.mean((a != 0) == (b != 0)) - 0.5) < 5 * 0.5 / math.sqrt(a.size)
+
+
+def test_the_mask_of_a_parameter_is_new_in_every_run(isa: str) -> None:
+    """What parameters alone make is made once, but not what chance makes of them."""
+    graph = _core.Graph()
+    x, p = graph.input("x", (64,)), graph.parameter(_core.Parameter(np.ones(64, np.float32)), "p")
+    mask = graph.add("dropout", [p], {"p": 0.5, "stream": 0})[0]
+    graph.outputs(graph.add("multiply", [x, mask], {}))
+    program = _core.Program(graph, isa=isa)
+    runs = {program.run([np.ones(64, np.float32)], seed=seed, iteration=seed)[0].tobytes() for seed in range(4)}
+    assert len(runs) == 4

@@ -151,8 +151,25 @@ POOL = {
 def test_pools_refuse(op: str, changes: dict[str, Any]) -> None:
     graph = _core.Graph()
     attributes = changes if "adaptive" in changes else POOL | changes
+    if op == "avg_pool":
+        attributes = {name: value for name, value in attributes.items() if name != "dilation"}
     with pytest.raises(ValueError, match=rf"^\[{op}\] .*\. Got .*\.$"):
         graph.add(op, [graph.input("x", (1, 3, 8, 8))], attributes)
+
+
+@pytest.mark.parametrize("attributes", [{"adaptive": [2**24 + 1, 1]}, {"adaptive": [1, 2**31 - 1]}, POOL | {"stride": [1, 1]}])
+def test_pools_of_too_many_windows_are_refused(attributes: dict[str, Any]) -> None:
+    graph = _core.Graph()
+    x = graph.input("x", (1, 1, 2**24 + 2, 2))
+    with pytest.raises(ValueError, match=r"^\[max_pool\] an axis must have at most 16777216 outputs\. Got \d+\.$"):
+        graph.add("max_pool", [x], attributes)
+
+
+def test_averages_have_no_dilation() -> None:
+    graph = _core.Graph()
+    x = graph.input("x", (1, 3, 8, 8))
+    with pytest.raises(ValueError, match=r"^\[avg_pool\] windows must have no dilation\. Got the attribute dilation\.$"):
+        graph.add("avg_pool", [x], POOL)
 
 
 def test_unknown_op() -> None:
@@ -255,6 +272,15 @@ def test_what_nothing_depends_on_has_no_gradient() -> None:
     x, other = graph.input("x", (2, 3)), graph.input("other", (2, 3))
     y = graph.add("scale_shift", [x], {"scale": 1.0, "shift": 0.0})
     assert graph.gradient(y, [None], [other]) == [None]
+
+
+def test_a_value_that_a_node_makes_has_a_gradient() -> None:
+    graph = _core.Graph()
+    x = graph.input("x", (2, 3))
+    y = graph.add("scale_shift", [x], {"scale": 5.0, "shift": 0.0})[0]
+    z = graph.add("scale_shift", [y], {"scale": 2.0, "shift": 0.0})
+    graph.outputs(graph.gradient(z, [None], [y]))
+    assert np.array_equal(_core.Program(graph).run([np.zeros((2, 3), np.float32)])[0], np.full((2, 3), 2))
 
 
 def test_shared_value_sums_its_gradients(isa: str) -> None:

@@ -282,6 +282,17 @@ def test_wrong_number_of_outputs_is_an_error(x: Array) -> None:
         conv_program().run([x], [])
 
 
+def test_outputs_that_overlap_are_an_error(x: Array) -> None:
+    graph = _core.Graph()
+    value = graph.input("x", (4,))
+    graph.outputs([graph.add("scale_shift", [value], {"scale": scale, "shift": 0.0})[0] for scale in (2.0, 3.0)])
+    program, memory = _core.Program(graph), np.zeros(8, np.float32)
+    for outs in ([memory[:4], memory[:4]], [memory[:4], memory[3:7]], [memory[3:7], memory[:4]]):
+        with pytest.raises(ValueError, match=r"^\[run\] output arrays must not overlap\. Got output 0 over output 1\.$"):
+            program.run([x.ravel()[:4]], outs)
+    assert np.array_equal(program.run([x.ravel()[:4]], [memory[:4], memory[4:]])[1], 3 * x.ravel()[:4])
+
+
 def test_results_are_the_callers_own(x: Array) -> None:
     program = conv_program()
     first = program.run([x])[0]

@@ -142,6 +142,7 @@ WRONG = [
     (lambda: optim.RMSprop(alpha=1.0), "[RMSprop] alpha must be below 1. Got alpha=1."),
     (lambda: optim.RMSprop(eps=float("nan")), "[RMSprop] eps must be finite. Got eps=nan."),
     (lambda: optim.Adam(betas=(0.9, 1.0)), "[Adam] betas must be below 1. Got betas=1."),
+    (lambda: optim.Adam(betas=(0.9, 1 - 1e-8)), "[Adam] betas must be below 1. Got betas=1."),
     (lambda: optim.Adam(betas=(0.9,)), "[Adam] betas must be two numbers. Got betas=(0.9,)."),
     (lambda: optim.AdamW(eps=-1e-8), "[AdamW] eps must be at least 0. Got eps=-1e-08."),
     (lambda: optim.named("adma"), "[optim] an optimizer's name must be one of sgd, adagrad, rmsprop, adam, adamw. Got 'adma'."),

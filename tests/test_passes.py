@@ -114,6 +114,19 @@ def test_norm_between_convolutions_goes_to_the_first(isa: str) -> None:
     assert "batch_norm" not in net.ops(y, isa=isa)
 
 
+def test_norm_before_a_prologue_stays(isa: str) -> None:
+    """The convolution normalizes once more, and goes through an activation, before it multiplies."""
+    net = Net((2, 19, 6, 7))
+    n = net.norm(0)
+    second = [net.parameter(19), net.parameter(19), net.parameter(19), net.parameter(19, positive=True)]
+    weight = net.parameter(5, 19, 1, 1)
+    attributes = POINTWISE | {"norm_eps": 1e-3, "norm_activation": "relu", "norm_activation_a": 0.0, "norm_activation_b": 0.0}
+    y = net.graph.add("conv2d", [n, weight, None, None, *second], attributes)[0]
+    normed = np.maximum(reference.batch_norm(net.truth[n], *(net.truth[i] for i in second), eps=1e-3), 0)
+    net.truth[y] = reference.conv2d(normed, net.truth[weight], None, **POINTWISE)
+    assert "batch_norm" in net.ops(y, isa=isa)
+
+
 def test_folded_weights_follow_their_parameters(isa: str) -> None:
     """Every one of them: a prepared form must not outlive what it was made from."""
     net = Net((1, 3, 6, 7))
@@ -193,6 +206,13 @@ def test_what_nobody_reads_goes() -> None:
     net = Net((1, 3, 6, 7))
     net.conv(0, 5)
     assert "conv2d" not in net.ops(net.add("activation", [0], **RELU))
+
+
+def test_parameters_that_nobody_reads_take_no_memory() -> None:
+    net = Net((2, 3))
+    net.parameter(1000)
+    net.ops(net.add("add", [0, net.parameter(2, 3)]))
+    assert _core.Program(net.graph).memory["parameters"] == 2 * 3 * 4
 
 
 def test_what_parameters_alone_make_is_made_once() -> None:
@@ -288,6 +308,13 @@ def test_norm_goes_into_the_pointwise_convolution_behind_it(isa: str, shape: tup
     assert [op for op in ops if op != "reorder"] == ["conv2d", "conv2d"]
 
 
+def test_a_convolution_of_one_channel_has_its_prologue(isa: str) -> None:
+    """It counts as depthwise, and the depthwise algorithm takes no prologue."""
+    net = Net((2, 1, 5, 5))
+    n = net.add("activation", [net.norm(0)], **RELU)
+    assert count(net.ops(net.conv(n, 1, kernel=1, **POINTWISE), isa=isa), "conv2d") == 1
+
+
 def test_prologue_and_epilogue_meet(isa: str) -> None:
     net = Net((2, 33, 8, 7))
     n = net.add("activation", [net.norm(0)], **RELU)
@@ -300,3 +327,24 @@ def test_norm_before_other_convolutions_stays_in_front(isa: str) -> None:
         net = Net((1, 18, 8, 7))
         y = net.conv(net.add("activation", [net.norm(0)], **RELU), 5, **options)
         assert "batch_norm" in net.ops(y, isa=isa)
+
+
+# ---- separate_outputs
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_outputs_that_share_memory_are_copied(isa: str, threads: int) -> None:
+    """Inputs, parameters, other shapes of a value and values named twice, floats and integers; each in memory of its own."""
+    graph, x = _core.Graph(), np.arange(2 * 3 * 2000, dtype=np.float32).reshape(2, 3, 2000)
+    value, numbers = graph.input("x", x.shape), graph.input("numbers", (5,), "int32")
+    flat = graph.add("reshape", [value], {"shape": [x.size]})[0]
+    where = graph.add("arg_max", [value], {"axis": 2, "keepdims": True, "last": False})[0]
+    places = graph.add("reshape", [where], {"shape": [6]})[0]
+    graph.outputs([value, flat, numbers, where, where, places])
+    program, given = _core.Program(graph, isa=isa), np.arange(5, dtype=np.int32)
+    results = program.run([x, given], threads=threads)
+    most = np.full((2, 3, 1), 1999, np.int32)
+    assert same_bits(results, [x, x.ravel(), given, most, most, most.ravel()])
+    assert {step["op"] for step in program.steps} == {"arg_max", "copy"}
+    for i, result in enumerate(results):
+        assert not any(np.shares_memory(result, other) for other in [x, given, *results[:i]])

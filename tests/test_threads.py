@@ -117,6 +117,30 @@ def test_environment_sets_the_default(value: str, wanted: str | None) -> None:
     assert got == (wanted or str(len(os.sched_getaffinity(0))))
 
 
+IDLE = """
+import time
+import numpy as np, fastcnn as fc
+net, x = fc.Sequential(fc.Conv2d(32, 32, 3)), np.ones((1, 32, 64, 64), np.float32)
+fc.set_num_threads(2)
+for _ in range(10):
+    net.predict(x)
+start = time.process_time()
+time.sleep(0.5)
+print(time.process_time() - start)
+"""
+
+
+@pytest.mark.parametrize("microseconds", [None, "0", "200", "nonsense", "-1"])
+def test_idle_threads_sleep(microseconds: str | None) -> None:
+    """After the last call they wait for 0.2 ms at most, unless they are told otherwise."""
+    environment = {} if microseconds is None else {"FASTCNN_SPIN_MICROSECONDS": microseconds}
+    assert float(python(IDLE, **environment).stdout) < 0.02
+
+
+def test_idle_threads_wait_as_long_as_they_are_told() -> None:
+    assert float(python(IDLE, FASTCNN_SPIN_MICROSECONDS="400000").stdout) > 0.02
+
+
 # ---- denormals -------------------------------------------------------------------------------------------------------------------------
 
 

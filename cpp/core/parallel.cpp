@@ -18,8 +18,21 @@ namespace fastcnn {
 
 namespace {
 
-constexpr std::chrono::microseconds kSpin{200};  // the longest that an idle thread keeps its core before it sleeps
-constexpr int kSpinsPerClockRead = 64;           // about 2 us of pauses: reading the clock stays rare
+constexpr int kSpinsPerClockRead = 64;  // about 2 us of pauses: reading the clock stays rare
+
+// The longest that an idle thread keeps its core before it sleeps: longer than the gap between the calls of a busy program, and than what
+// waking costs (50 us). FASTCNN_SPIN_MICROSECONDS, 0 to 1000000, is read once.
+std::chrono::microseconds longest_spin() {
+  static const std::chrono::microseconds longest = [] {
+    constexpr long kDefault = 200, kMost = 1000000;
+    const char* text = std::getenv("FASTCNN_SPIN_MICROSECONDS");
+    char* end = nullptr;
+    const long asked = text ? std::strtol(text, &end, 10) : -1;
+    const bool is_number = end != text && end && *end == '\0' && asked >= 0;
+    return std::chrono::microseconds(is_number ? std::min(asked, kMost) : kDefault);
+  }();
+  return longest;
+}
 
 void pause_core() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -33,13 +46,14 @@ using Epoch = std::atomic<std::uint32_t>;
 
 // Returns when `epoch` differs from `seen`: a bounded spin, then sleep (std::atomic waits by futex on Linux).
 void wait_for_change(const Epoch& epoch, std::uint32_t seen) {
+  const std::chrono::microseconds longest = longest_spin();
   const auto start = std::chrono::steady_clock::now();
   do {
     for (int spin = 0; spin < kSpinsPerClockRead; ++spin) {
       if (epoch.load(std::memory_order_acquire) != seen) return;
       pause_core();
     }
-  } while (std::chrono::steady_clock::now() - start < kSpin);
+  } while (std::chrono::steady_clock::now() - start < longest);
   while (epoch.load(std::memory_order_acquire) == seen) epoch.wait(seen, std::memory_order_acquire);
 }
 

@@ -1,7 +1,7 @@
 // Threads. The only part of the library that knows OpenMP; everybody else sees run_parallel and Worker.
 //
-// A team is one OpenMP region that stays open: its members wait for work by a bounded spin and then sleep in the kernel (futex), so
-// that an idle team costs nothing. The region is owned by a thread of our own: libgomp's own waiting, which spins for milliseconds and
+// A team is one OpenMP region that stays open: its members wait for work by a bounded spin (0.2 ms) and then sleep in the kernel (futex),
+// so that an idle team costs nothing. The region is owned by a thread of our own: libgomp's own waiting, which spins for milliseconds and
 // hangs in a forked child, is never used. A caller takes part as worker 0.
 #pragma once
 

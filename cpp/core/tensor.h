@@ -21,10 +21,10 @@
 
 namespace fastcnn {
 
-enum class DType : std::uint8_t { f32, i32, u8 };
+enum class DType : std::uint8_t { f32, i32 };
 
-inline Index bytes_of(DType dtype) { return dtype == DType::u8 ? 1 : 4; }
-inline const char* name_of(DType dtype) { return dtype == DType::f32 ? "float32" : dtype == DType::i32 ? "int32" : "uint8"; }
+inline Index bytes_of(DType) { return 4; }
+inline const char* name_of(DType dtype) { return dtype == DType::f32 ? "float32" : "int32"; }
 
 struct Layout {
   int block = 0;  // 0: plain

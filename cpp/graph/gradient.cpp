@@ -13,7 +13,8 @@ std::vector<bool> depending_on(const Graph& graph, const std::vector<ValueId>& w
   for (const Node& node : graph.nodes) {
     bool any = false;
     for (ValueId id : node.inputs) any = any || (id != kNoValue && depends[static_cast<std::size_t>(id)]);
-    for (ValueId id : node.outputs) depends[static_cast<std::size_t>(id)] = any;
+    if (!any) continue;
+    for (ValueId id : node.outputs) depends[static_cast<std::size_t>(id)] = true;
   }
   return depends;
 }

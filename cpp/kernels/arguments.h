@@ -197,8 +197,8 @@ struct ConvDepthwise {
 struct ReorderRow {
   const float* from;
   float* to;
-  int columns, channels;
-  int from_block, to_block;
+  int64_t columns, channels;
+  int64_t from_block, to_block;
   int64_t from_block_stride, to_block_stride;
 };
 
@@ -347,6 +347,7 @@ struct WeightUpdate {
   float gradient_scale, weight_decay, keep_weights;
   float rate, eps;
   float keep_first, keep_second;  // momentum or beta1; alpha or beta2
+  float add_first, add_second;    // 1 less those of the moving averages, from double: the difference of floats has few digits left
   float root_correction;          // Adam: 1 / sqrt(1 - beta2^t)
   bool nesterov;
 };

@@ -86,13 +86,13 @@ const Tile* tiles_for(int64_t pixel_step) {
 
 void conv_direct(const ConvDirect& unit) {
   const Tile* tiles = unit.output_blocks == 2 ? tiles_for<2>(unit.pixel_step) : tiles_for<1>(unit.pixel_step);
-  const int most = kMostPixels[unit.output_blocks];
-  const int tiles_a_row = (unit.columns + most - 1) / most;  // as few as fit, their widths as even as can be
+  const int64_t most = kMostPixels[unit.output_blocks];
+  const int64_t tiles_a_row = (unit.columns + most - 1) / most;  // as few as fit, their widths as even as can be
   const Clamp clamp = clamp_of(unit.activation);
   for (int row = 0; row < unit.rows; ++row) {
     float* output = unit.output + row * unit.output_row_stride;
-    for (int t = 0; t < tiles_a_row; ++t) {
-      const int from = unit.columns * t / tiles_a_row, to = unit.columns * (t + 1) / tiles_a_row;
+    for (int64_t t = 0; t < tiles_a_row; ++t) {
+      const int64_t from = unit.columns * t / tiles_a_row, to = unit.columns * (t + 1) / tiles_a_row;
       const Corner at = {unit.input + row * unit.row_step + from * unit.pixel_step, output + from * unit.output_pixel_stride,
                          unit.residual ? unit.residual + row * unit.residual_row_stride + from * kLanes : nullptr};
       tiles[to - from](unit, at, clamp);

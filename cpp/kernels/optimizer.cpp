@@ -52,7 +52,7 @@ void update_adagrad(const WeightUpdate& chunk) {
 // second: moving average of squared gradients; first: momentum buffer, if any (Hinton, lecture 6e, 2012).
 void update_rmsprop(const WeightUpdate& chunk) {
   const Vec rate = broadcast(chunk.rate), eps = broadcast(chunk.eps), momentum = broadcast(chunk.keep_first);
-  const Vec alpha = broadcast(chunk.keep_second), rest = 1.0f - alpha;
+  const Vec alpha = broadcast(chunk.keep_second), rest = broadcast(chunk.add_second);
   for_all(chunk, [&](Vec& w, Vec g, Vec& buffer, Vec& average) {
     average = fma(alpha, average, rest * g * g);
     buffer = fma(momentum, buffer, g / (sqrt(average) + eps));
@@ -63,7 +63,8 @@ void update_rmsprop(const WeightUpdate& chunk) {
 // first and second: moving averages of the gradient and of its square (Kingma & Ba, 2015; decoupled decay: Loshchilov & Hutter, 2019).
 void update_adam(const WeightUpdate& chunk) {
   const Vec rate = broadcast(chunk.rate), eps = broadcast(chunk.eps), correction = broadcast(chunk.root_correction);
-  const Vec beta1 = broadcast(chunk.keep_first), rest1 = 1.0f - beta1, beta2 = broadcast(chunk.keep_second), rest2 = 1.0f - beta2;
+  const Vec beta1 = broadcast(chunk.keep_first), rest1 = broadcast(chunk.add_first);
+  const Vec beta2 = broadcast(chunk.keep_second), rest2 = broadcast(chunk.add_second);
   for_all(chunk, [&](Vec& w, Vec g, Vec& mean, Vec& square) {
     mean = fma(beta1, mean, rest1 * g);
     square = fma(beta2, square, rest2 * g * g);

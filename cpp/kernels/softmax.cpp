@@ -21,8 +21,8 @@ void softmax_row(float* y, const float* x, int64_t count, bool log) {
   const Vec most = broadcast(largest(x, count));
   const float total = sum_of(count, [&](Vec v) { return exp(v - most); }, x);
   if (log) {
-    const Vec offset = most + logf(total);
-    map(y, count, [&](Vec v) { return v - offset; }, x);
+    const Vec log_total = broadcast(logf(total));  // apart from `most`, beside which it would be rounded away
+    map(y, count, [&](Vec v) { return (v - most) - log_total; }, x);
   } else {
     const Vec factor = broadcast(1.0f / total);
     map(y, count, [&](Vec v) { return exp(v - most) * factor; }, x);

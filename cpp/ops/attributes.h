@@ -21,7 +21,6 @@ class Attributes {
   bool has(const std::string& name) const { return items_.count(name) > 0; }
   void set(const std::string& name, Attribute value) { items_[name] = std::move(value); }
   const std::map<std::string, Attribute>& items() const { return items_; }
-  bool operator==(const Attributes&) const = default;
 
   Index integer(const std::string& name) const { return get<Index>(name, "an integer"); }
   bool flag(const std::string& name) const { return get<bool>(name, "a bool"); }

@@ -14,6 +14,7 @@ namespace fastcnn {
 namespace {
 
 PoolGeometry geometry(std::string_view op, const Attributes& attributes, const Shape& input) {
+  require(!attributes.has("dilation"), op, "windows must have no dilation", "the attribute dilation");
   const PoolGeometry g = pool_geometry(op, attributes, input);
   if (!g.rows.adaptive) {
     attributes.flag("count_include_pad");

@@ -15,12 +15,7 @@ namespace fastcnn {
 
 namespace {
 
-Shape weight_shape(const NodeView& node) {
-  const Shape& weight = node.input(1).shape;
-  return weight.rank() == 1 && node.attributes.has("kernel") ? Shape(node.attributes.integers("kernel")) : weight;
-}
-
-Conv2dGeometry geometry_of(const NodeView& node) { return conv2d_geometry(node.attributes, node.input(0).shape, weight_shape(node)); }
+Conv2dGeometry geometry_of(const NodeView& node) { return conv2d_geometry(node.attributes, node.input(0).shape, conv_weight_shape(node)); }
 
 bool is_normed(const Attributes& attributes) { return attributes.has("norm_eps"); }
 
@@ -68,28 +63,26 @@ int ring(const NodeView& node, std::size_t input) {
 }
 
 // One that the node itself names.
-const Conv2dAlgorithm& asked_algorithm(const std::string& name, const ConvProblem& problem) {
+const Conv2dAlgorithm& asked_algorithm(std::string_view op, const std::string& name, const ConvProblem& problem) {
   const Conv2dAlgorithm& algorithm = find_conv2d_algorithm(name);
-  require(algorithm.can_run(problem), "conv2d", "the algorithm must be able to compute this convolution", name);
+  require(can_compute(algorithm, problem), op, "the algorithm must be able to compute this convolution", name);
   return algorithm;
 }
 
 void choose(ChoiceScope& scope) {
   const TensorType &x = scope.graph.type(scope.inputs[0]), &weight = scope.graph.type(scope.inputs[1]);
   const Conv2dGeometry g = conv2d_geometry(scope.attributes, x.shape, weight.shape);
-  ConvProblem problem = problem_of(g, scope.attributes, scope.lanes, scope.plain[0]);
-  problem.most_error = scope.strict ? kDirectError : kMostError, problem.cold = scope.cold;
-  const Conv2dAlgorithm& algorithm =
-      scope.attributes.has("algorithm") ? asked_algorithm(scope.attributes.text("algorithm"), problem) : cheapest_conv2d_algorithm(problem);
+  ConvProblem problem = forward_problem(g, scope, 0);
+  problem.normed = is_normed(scope.attributes);
+  const Conv2dAlgorithm& algorithm = scope.attributes.has("algorithm")
+                                         ? asked_algorithm("conv2d", scope.attributes.text("algorithm"), problem)
+                                         : cheapest_conv2d_algorithm(problem);
   scope.attributes.set("algorithm", std::string(algorithm.name));
   scope.attributes.set("kernel", weight.shape.sizes());
 
-  Attributes attributes = scope.attributes;
   // Prepared weights are the same for images of any size: asked for with the smallest, they are shared by all programs of a model.
-  attributes.set("input", std::vector<Index>{1, g.C, g.dilation_h * (g.KH - 1) + 1, g.dilation_w * (g.KW - 1) + 1});
-  attributes.set("lanes", Index{scope.lanes});
-  attributes.set("backward", false);
-  scope.inputs[1] = scope.graph.add_one("conv2d_prepare", {scope.inputs[1], scope.inputs[2]}, attributes);
+  const Shape smallest{1, g.C, g.dilation_h * (g.KH - 1) + 1, g.dilation_w * (g.KW - 1) + 1};
+  scope.inputs[1] = add_prepared(scope, algorithm, smallest, weight.shape, false);
   scope.inputs[2] = kNoValue;
 }
 
@@ -111,12 +104,18 @@ void backward(GradientScope& scope) {
   if (scope.inputs.size() > 2 && scope.wanted[2]) scope.input_gradients[2] = scope.graph.add_one("channel_sum", {dy});
 }
 
-// conv2d_prepare(weight, bias?) -> prepared, a plain array in the chosen algorithm's own order. Attributes: those of the convolution,
-// "input", "kernel", "lanes", "algorithm", and "backward" where it serves the gradient for the input or a transposed convolution.
+// conv2d_prepare(weight, bias?) -> prepared, a plain array in the chosen algorithm's own order. Attributes: the convolution's stride,
+// dilation, padding and groups, "input", "kernel", "lanes", "algorithm", and "backward": whether it serves the gradient for the input or a
+// transposed convolution.
 ConvProblem prepared_problem(const Attributes& attributes) {
   const Conv2dGeometry g = conv2d_geometry(attributes, Shape(attributes.integers("input")), Shape(attributes.integers("kernel")));
-  const int lanes = static_cast<int>(attributes.integer("lanes"));
-  return attributes.flag("backward") ? backward_problem(g, lanes) : forward_problem(g, lanes, true);
+  const Index lanes = attributes.integer("lanes");
+  require(lanes == 4 || lanes == 8 || lanes == 16, "conv2d_prepare", "lanes must be 4, 8 or 16", "lanes=", lanes);
+  return attributes.flag("backward") ? backward_problem(g, static_cast<int>(lanes)) : forward_problem(g, static_cast<int>(lanes), true);
+}
+
+const Conv2dAlgorithm& preparing_algorithm(const Attributes& attributes, const ConvProblem& problem) {
+  return asked_algorithm("conv2d_prepare", attributes.text("algorithm"), problem);
 }
 
 std::vector<TensorType> infer_prepare(const NodeView& node) {
@@ -126,18 +125,20 @@ std::vector<TensorType> infer_prepare(const NodeView& node) {
           kernel);
   if (node.has_input(1))
     require(node.input(1).shape == Shape{problem.out_channels}, "conv2d_prepare", "bias must be (out_channels,)", node.input(1).shape);
-  return {{.shape = {find_conv2d_algorithm(node.attributes.text("algorithm")).prepared_elements(problem)}}};
+  return {{.shape = {preparing_algorithm(node.attributes, problem).prepared_elements(problem)}}};
 }
 
 Step bind_prepare(const BindScope& scope) {
-  const Conv2dAlgorithm& algorithm = find_conv2d_algorithm(scope.attributes.text("algorithm"));
   const ConvProblem problem = prepared_problem(scope.attributes);
+  require(problem.lanes == scope.kernels.lanes, "conv2d_prepare", "lanes must be those of the kernels", "lanes=", problem.lanes,
+          ", kernels of ", scope.kernels.lanes);
+  const Conv2dAlgorithm& algorithm = preparing_algorithm(scope.attributes, problem);
   const Operand weight = scope.inputs[0], bias = scope.inputs.size() > 1 ? scope.inputs[1] : Operand{}, prepared = scope.outputs[0];
   Step step;
   step.units = algorithm.prepare_units(problem);
   step.algorithm = algorithm.name;
-  step.run = [=, kernels = &scope.kernels, prepare = algorithm.prepare](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) prepare(*kernels, problem, weight.data(run), bias.data(run), prepared.data(run), unit);
+  step.run = [=, kernels = &scope.kernels, prepare = algorithm.prepare(problem)](const RunContext& run, Index begin, Index end) {
+    for (Index unit = begin; unit < end; ++unit) prepare(*kernels, weight.data(run), bias.data(run), prepared.data(run), unit);
   };
   return step;
 }

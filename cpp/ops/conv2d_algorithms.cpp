@@ -38,6 +38,12 @@ ConvProblem forward_problem(const Conv2dGeometry& g, int lanes, bool plain_input
           .lanes = lanes};
 }
 
+ConvProblem forward_problem(const Conv2dGeometry& g, const ChoiceScope& scope, std::size_t input) {
+  ConvProblem problem = forward_problem(g, scope.lanes, scope.plain[input]);
+  problem.most_error = scope.strict ? kDirectError : kMostError, problem.cold = scope.cold;
+  return problem;
+}
+
 ConvProblem backward_problem(const Conv2dGeometry& g, int lanes) {
   return {.N = g.N,
           .in_channels = g.O,
@@ -57,8 +63,9 @@ ConvProblem backward_problem(const Conv2dGeometry& g, int lanes) {
 }
 
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms() {
-  static const std::vector<Conv2dAlgorithm> algorithms = {k_depthwise,   k_first_winograd, k_first,       k_direct_narrow, k_direct,
-                                                          k_winograd_f2, k_winograd_f4,    k_winograd_f5, k_winograd_f6,   k_winograd_f2_5x5};
+  static const std::vector<Conv2dAlgorithm> algorithms = {k_depthwise,   k_first_winograd, k_first,       k_direct_narrow,
+                                                          k_direct,      k_winograd_f2,    k_winograd_f4, k_winograd_f5,
+                                                          k_winograd_f6, k_winograd_f2_5x5};
   return algorithms;
 }
 
@@ -68,13 +75,35 @@ const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name) {
   throw Error(ErrorKind::value, "conv2d", "there is no algorithm of this name", name);
 }
 
+bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
+  return (algorithm.takes_prologue || !problem.normed) && algorithm.can_run(problem);
+}
+
 const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem) {
   const Conv2dAlgorithm* best = nullptr;
   for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
-    if (algorithm.error <= problem.most_error && algorithm.can_run(problem) && (!best || algorithm.cost(problem) < best->cost(problem)))
+    if (algorithm.error <= problem.most_error && can_compute(algorithm, problem) &&
+        (!best || algorithm.cost(problem) < best->cost(problem)))
       best = &algorithm;
   }
   return *best;  // direct can run everything
+}
+
+ValueId add_prepared(ChoiceScope& scope, const Conv2dAlgorithm& algorithm, const Shape& input, const Shape& kernel, bool backward) {
+  Attributes attributes{{"algorithm", std::string(algorithm.name)},
+                        {"lanes", Index{scope.lanes}},
+                        {"backward", backward},
+                        {"input", input.sizes()},
+                        {"kernel", kernel.sizes()}};
+  for (const char* name : {"stride", "dilation", "padding"}) attributes.set(name, scope.attributes.integers(name));
+  attributes.set("groups", scope.attributes.integer("groups"));
+  const ValueId bias = scope.inputs.size() > 2 ? scope.inputs[2] : kNoValue;
+  return scope.graph.add_one("conv2d_prepare", {scope.inputs[1], bias}, attributes);
+}
+
+Shape conv_weight_shape(const NodeView& node) {
+  const Shape& weight = node.input(1).shape;
+  return weight.rank() == 1 && node.attributes.has("kernel") ? Shape(node.attributes.integers("kernel")) : weight;
 }
 
 void copy_weights(const ConvProblem& p, const float* weight, ChannelRange outs, ChannelRange ins, Index i, Index j, float* to) {
@@ -93,6 +122,10 @@ void copy_weights(const ConvProblem& p, const float* weight, ChannelRange outs, 
       for (Index in = first_in; in < end_in; ++in)
         to[(in - ins.first) * outs.count + out - outs.first] = filters[out * out_stride + in * in_stride];
   }
+}
+
+double cost_of_copy(const ConvProblem& p) {
+  return p.plain_input ? static_cast<double>(p.N * p.in_h * p.in_w * p.in_blocks() * p.lanes) : 0;
 }
 
 double cost_of_weights(const ConvProblem& p, Index elements) {

@@ -1,6 +1,7 @@
 // The algorithms that a convolution, or its gradient for the input, can choose from: rows of a table.
 #pragma once
 
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -31,24 +32,39 @@ struct ConvProblem {
 };
 
 ConvProblem forward_problem(const Conv2dGeometry& g, int lanes, bool plain_input);
+ConvProblem forward_problem(const Conv2dGeometry& g, const ChoiceScope& scope, std::size_t input);  // as the cost model is asked for it
 ConvProblem backward_problem(const Conv2dGeometry& g, int lanes);
+
+// Packs one unit of the weights. bias may be nullptr.
+using PrepareUnit = std::function<void(const Kernels&, const float* weight, const float* bias, float* prepared, Index unit)>;
 
 struct Conv2dAlgorithm {
   const char* name;
-  Want input;    // layout it reads
-  double error;  // max |difference| / max |y| of what it computes, about (cpp/README.md has a table)
+  Want input;                   // layout it reads
+  double error;                 // max |difference| / max |y| of what it computes, about (cpp/README.md has a table)
+  bool takes_prologue = false;  // normalizes its input where the problem is `normed`
   bool (*can_run)(const ConvProblem&);
   double (*cost)(const ConvProblem&);  // vector multiply-adds, and vector moves of what must be copied first
-  // Prepared weights with the padded bias behind them: their number, the number of units that can be prepared independently, one unit.
+  // Prepared weights with the padded bias behind them: their number, the number of units that can be prepared independently, and what
+  // prepares a unit: whatever the problem says about all of them is found out once.
   Index (*prepared_elements)(const ConvProblem&);
   Index (*prepare_units)(const ConvProblem&);
-  void (*prepare)(const Kernels&, const ConvProblem&, const float* weight, const float* bias, float* prepared, Index unit);
+  PrepareUnit (*prepare)(const ConvProblem&);
   // Inputs: x, prepared, -, residual. Output: y.
   Step (*bind)(const ConvProblem&, const BindScope&);
 };
 
+// For algorithms that need no more than the problem itself: Prepare(kernels, problem, weight, bias, prepared, unit).
+template <auto Prepare>
+PrepareUnit prepare_each(const ConvProblem& problem) {
+  return [problem](const Kernels& kernels, const float* weight, const float* bias, float* prepared, Index unit) {
+    Prepare(kernels, problem, weight, bias, prepared, unit);
+  };
+}
+
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms();
 const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name);
+bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem);  // with the prologue that the problem may have
 const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem);
 
 struct ChannelRange {
@@ -56,9 +72,19 @@ struct ChannelRange {
   Index end() const { return first + count; }
 };
 
+// Adds the conv2d_prepare that packs weight and bias for `algorithm`: its output takes the weight's place. Only what packing depends on is
+// among its attributes, so that convolutions that differ in their epilogue share packed weights. input: shape of the convolution's.
+ValueId add_prepared(ChoiceScope& scope, const Conv2dAlgorithm& algorithm, const Shape& input, const Shape& kernel, bool backward);
+
+// Of a node's input 1: (O, C / groups, KH, KW) before add_prepared and behind it.
+Shape conv_weight_shape(const NodeView& node);
+
 // Copies weight(out, in, i, j) of these channels, in the problem's own terms, to `to`, (in, out): 0 where the two channels are of different
 // groups or beyond the last.
 void copy_weights(const ConvProblem& problem, const float* weight, ChannelRange outs, ChannelRange ins, Index i, Index j, float* to);
+
+// What it costs, in vector multiply-adds, to bring a plain input to channel blocks, one float at a time; 0 where it is an image already.
+double cost_of_copy(const ConvProblem& problem);
 
 // What it costs, in vector multiply-adds, to read so many prepared weights from memory; 0 where they stay in a cache.
 double cost_of_weights(const ConvProblem& problem, Index elements);

@@ -39,12 +39,10 @@ LayoutWish layout_data(const NodeView& node) {
 int ring_data(const NodeView& node, std::size_t input) { return input == 0 ? backward_problem(geometry_of(node.attributes), 1).ring() : 0; }
 
 void choose_data(ChoiceScope& scope) {
-  const ConvProblem problem = backward_problem(geometry_of(scope.attributes), scope.lanes);
-  scope.attributes.set("algorithm", std::string(cheapest_conv2d_algorithm(problem).name));
-  Attributes attributes = scope.attributes;
-  attributes.set("lanes", Index{scope.lanes});
-  attributes.set("backward", true);
-  scope.inputs[1] = scope.graph.add_one("conv2d_prepare", {scope.inputs[1], kNoValue}, attributes);
+  const Conv2dAlgorithm& algorithm = cheapest_conv2d_algorithm(backward_problem(geometry_of(scope.attributes), scope.lanes));
+  scope.attributes.set("algorithm", std::string(algorithm.name));
+  const Shape input(scope.attributes.integers("input")), kernel(scope.attributes.integers("kernel"));
+  scope.inputs[1] = add_prepared(scope, algorithm, input, kernel, true);
 }
 
 Step bind_data(const BindScope& scope) {
@@ -74,8 +72,7 @@ int ring_weight(const NodeView& node, std::size_t input) {
 // Of few channels, planes are read better than blocks: the same question as the forward convolution's.
 void choose_weight(ChoiceScope& scope) {
   const Conv2dGeometry g = geometry_of(scope.attributes);
-  if (cheapest_conv2d_algorithm(forward_problem(g, scope.lanes, scope.plain[1])).input == Want::plain)
-    scope.attributes.set("narrow", true);
+  if (cheapest_conv2d_algorithm(forward_problem(g, scope, 1)).input == Want::plain) scope.attributes.set("narrow", true);
 }
 
 // A unit is a block of output channels x a block of input channels (narrow: one channel) x a kernel row.

@@ -14,7 +14,7 @@ namespace {
 bool can_run(const ConvProblem& p) { return p.groups == p.in_channels && p.groups == p.out_channels; }
 
 double cost(const ConvProblem& p) {
-  const double copied = p.plain_input ? static_cast<double>(p.N * p.in_h * p.in_w * p.in_blocks() * p.lanes) : 0;
+  const double copied = cost_of_copy(p);
   return static_cast<double>(p.macs() / p.lanes) + copied;
 }
 
@@ -138,7 +138,7 @@ const Conv2dAlgorithm k_depthwise = {.name = "depthwise",
                                      .cost = cost,
                                      .prepared_elements = prepared_elements,
                                      .prepare_units = prepare_units,
-                                     .prepare = prepare,
+                                     .prepare = prepare_each<prepare>,
                                      .bind = bind};
 
 }  // namespace fastcnn

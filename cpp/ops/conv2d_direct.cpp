@@ -76,9 +76,7 @@ Index prepare_units(const ConvProblem& p) {
   return static_cast<Index>(plan.passes.size() * plan.tiles.size());
 }
 
-template <bool Narrow>
-void prepare(const Kernels&, const ConvProblem& p, const float* weight, const float* bias, float* prepared, Index unit) {
-  const Plan plan = plan_of(p, Narrow);
+void prepare_unit(const ConvProblem& p, const Plan& plan, const float* weight, const float* bias, float* prepared, Index unit) {
   const Index tiles = static_cast<Index>(plan.tiles.size());
   const Pass& pass = plan.passes[static_cast<std::size_t>(unit / tiles)];
   const ChannelTile& tile = plan.tiles[static_cast<std::size_t>(unit % tiles)];
@@ -99,6 +97,13 @@ void prepare(const Kernels&, const ConvProblem& p, const float* weight, const fl
   for (Index o = first_out; o < first_out + outs; ++o) prepared[plan.bias + o] = bias && o < p.out_channels ? bias[o] : 0.0f;
 }
 
+template <bool Narrow>
+PrepareUnit prepare(const ConvProblem& p) {
+  return [p, plan = plan_of(p, Narrow)](const Kernels&, const float* weight, const float* bias, float* prepared, Index unit) {
+    prepare_unit(p, plan, weight, bias, prepared, unit);
+  };
+}
+
 double tile_operations(const ConvProblem& p) {  // vector multiply-adds
   const Plan plan = plan_of(p, false);
   double operations = 0;
@@ -108,16 +113,13 @@ double tile_operations(const ConvProblem& p) {  // vector multiply-adds
   return operations;
 }
 
-double cost_direct(const ConvProblem& p) {
-  const double copied = p.plain_input ? static_cast<double>(p.N * p.in_h * p.in_w * p.in_blocks() * p.lanes) : 0;  // one float at a time
-  return tile_operations(p) + copied;
-}
+double cost_direct(const ConvProblem& p) { return tile_operations(p) + cost_of_copy(p); }
 double cost_narrow(const ConvProblem& p) {
   return tile_operations(p) + static_cast<double>(p.N * p.in_h * p.in_w * p.in_channels) / p.lanes;
 }
 bool can_always(const ConvProblem&) { return true; }
 // Planes lie far apart: with many of them, blocks are read better.
-bool can_narrow(const ConvProblem& p) { return !p.normed && p.plain_input && p.groups == 1 && p.in_channels < p.lanes && !p.backward; }
+bool can_narrow(const ConvProblem& p) { return p.plain_input && p.groups == 1 && p.in_channels < p.lanes && !p.backward; }
 
 // All that stays the same over a program's runs.
 struct BoundDirect {
@@ -270,6 +272,7 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
 const Conv2dAlgorithm k_direct = {.name = "direct",
                                   .input = Want::image,
                                   .error = kDirectError,
+                                  .takes_prologue = true,
                                   .can_run = can_always,
                                   .cost = cost_direct,
                                   .prepared_elements = prepared_elements<false>,

@@ -51,7 +51,7 @@ Index line_of(const ConvProblem& p) {
 // ---- which is chosen
 
 bool can_run(const ConvProblem& p) {
-  if (p.normed || !p.plain_input || p.groups != 1 || p.backward || p.in_channels >= p.lanes) return false;
+  if (!p.plain_input || p.groups != 1 || p.backward || p.in_channels >= p.lanes) return false;
   // Lines are scratch of each worker. Only kernels or paddings far larger than any network's need more, and overflow must not happen.
   constexpr double kMostScratch = 64 << 20;
   const AxisWalk& r = p.rows[0];
@@ -242,7 +242,7 @@ const Conv2dAlgorithm k_first = {.name = "first",
                                  .cost = cost<false>,
                                  .prepared_elements = prepared_elements<false>,
                                  .prepare_units = prepare_units,
-                                 .prepare = prepare<false>,
+                                 .prepare = prepare_each<prepare<false>>,
                                  .bind = bind<false>};
 
 const Conv2dAlgorithm k_first_winograd = {.name = "first_winograd",
@@ -252,7 +252,7 @@ const Conv2dAlgorithm k_first_winograd = {.name = "first_winograd",
                                           .cost = cost<true>,
                                           .prepared_elements = prepared_elements<true>,
                                           .prepare_units = prepare_units,
-                                          .prepare = prepare<true>,
+                                          .prepare = prepare_each<prepare<true>>,
                                           .bind = bind<true>};
 
 }  // namespace fastcnn

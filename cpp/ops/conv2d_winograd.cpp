@@ -107,7 +107,7 @@ bool is_plain_walk(const AxisWalk& w, Index taps) { return w.taps == taps && w.t
 
 template <int R>
 bool can_run(const ConvProblem& p) {
-  return !p.normed && !p.backward && p.groups == 1 && is_plain_walk(p.rows[0], R) && is_plain_walk(p.columns[0], R);
+  return !p.backward && p.groups == 1 && is_plain_walk(p.rows[0], R) && is_plain_walk(p.columns[0], R);
 }
 
 // Measured on one core of a Zen 4, in vector multiply-adds: a tile of one channel block.
@@ -119,8 +119,7 @@ double cost(const ConvProblem& p) {
   const Plan plan = plan_of(p, M, R);
   const double tiles = static_cast<double>(plan.tiles), points = static_cast<double>(plan.points);
   const double products = points * tiles * static_cast<double>(p.in_channels * p.out_blocks());
-  const double copied = p.plain_input ? static_cast<double>(p.N * p.in_h * p.in_w * p.in_blocks() * p.lanes) : 0;
-  return std::max(products, cost_of_weights(p, prepared_elements<M, R>(p))) + copied +
+  return std::max(products, cost_of_weights(p, prepared_elements<M, R>(p))) + cost_of_copy(p) +
          tiles * (input_cost(kPoints<M, R>) * static_cast<double>(p.in_blocks()) +
                   output_cost(kPoints<M, R>) * static_cast<double>(p.out_blocks()));
 }
@@ -259,7 +258,7 @@ constexpr Conv2dAlgorithm row_of(double error) {
           .cost = cost<M, R>,
           .prepared_elements = prepared_elements<M, R>,
           .prepare_units = prepare_units,
-          .prepare = prepare<M, R>,
+          .prepare = prepare_each<prepare<M, R>>,
           .bind = bind<M, R>};
 }
 

@@ -77,12 +77,7 @@ Transposed transposed(const Attributes& attributes, const Shape& x, const Shape&
   return t;
 }
 
-Shape weight_shape(const NodeView& node) {
-  const Shape& weight = node.input(1).shape;
-  return weight.rank() == 1 && node.attributes.has("kernel") ? Shape(node.attributes.integers("kernel")) : weight;
-}
-
-Conv2dGeometry geometry_of(const NodeView& node) { return transposed(node.attributes, node.input(0).shape, weight_shape(node)).g; }
+Conv2dGeometry geometry_of(const NodeView& node) { return transposed(node.attributes, node.input(0).shape, conv_weight_shape(node)).g; }
 
 std::vector<TensorType> infer(const NodeView& node) {
   const Conv2dGeometry g = geometry_of(node);
@@ -103,18 +98,15 @@ int ring(const NodeView& node, std::size_t input) { return input == 0 ? backward
 void choose(ChoiceScope& scope) {
   const TensorType &x = scope.graph.type(scope.inputs[0]), &weight = scope.graph.type(scope.inputs[1]);
   const Conv2dGeometry g = transposed(scope.attributes, x.shape, weight.shape).g;
-  scope.attributes.set("algorithm", std::string(cheapest_conv2d_algorithm(backward_problem(g, scope.lanes)).name));
+  const Conv2dAlgorithm& algorithm = cheapest_conv2d_algorithm(backward_problem(g, scope.lanes));
+  scope.attributes.set("algorithm", std::string(algorithm.name));
   scope.attributes.set("kernel", weight.shape.sizes());
 
   // Prepared weights are the same for images of any size: asked for with the smallest that has all passes, they are shared.
   const Index span_h = g.dilation_h * (g.KH - 1) + 1, span_w = g.dilation_w * (g.KW - 1) + 1;
   const Index height = std::max(std::min(g.H, g.stride_h), span_h - g.top - g.bottom);
   const Index width = std::max(std::min(g.W, g.stride_w), span_w - g.left - g.right);
-  Attributes attributes = scope.attributes;
-  attributes.set("input", std::vector<Index>{1, g.C, height, width});
-  attributes.set("lanes", Index{scope.lanes});
-  attributes.set("backward", true);
-  scope.inputs[1] = scope.graph.add_one("conv2d_prepare", {scope.inputs[1], scope.inputs[2]}, attributes);
+  scope.inputs[1] = add_prepared(scope, algorithm, {1, g.C, height, width}, weight.shape, true);
   scope.inputs[2] = kNoValue;
 }
 

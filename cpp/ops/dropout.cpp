@@ -71,9 +71,15 @@ constexpr char kForward[] = "dropout", kBackward[] = "dropout_backward";
 
 }  // namespace
 
-const Op k_dropout = {
-    .name = kForward, .inputs = "x", .infer = infer<kForward>, .layout = want_same, .bind = bind, .backward = backward, .in_place = {0}};
+const Op k_dropout = {.name = kForward,
+                      .inputs = "x",
+                      .infer = infer<kForward>,
+                      .layout = want_same,
+                      .bind = bind,
+                      .backward = backward,
+                      .in_place = {0},
+                      .random = true};
 const Op k_dropout_backward = {
-    .name = kBackward, .inputs = "dy", .infer = infer<kBackward>, .layout = want_same, .bind = bind, .in_place = {0}};
+    .name = kBackward, .inputs = "dy", .infer = infer<kBackward>, .layout = want_same, .bind = bind, .in_place = {0}, .random = true};
 
 }  // namespace fastcnn

@@ -34,7 +34,7 @@ void check_input(const Op& op, const NodeView& node, std::size_t index, std::str
     require(mark == '?', op.name, join("input '", name, "' must be given"));
     return;
   }
-  if (mark == '*' && node.input(index).dtype == DType::i32) return;
+  if (mark == '*') return;
   const DType wanted = mark == '#' ? DType::i32 : DType::f32, got = node.input(index).dtype;
   if (got != wanted) throw Error(ErrorKind::type, op.name, join("input '", name, "' must be ", name_of(wanted)), name_of(got));
 }

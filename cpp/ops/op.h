@@ -70,8 +70,8 @@ struct ChoiceScope {
   int lanes;    // of the ISA
   bool strict;  // only algorithms with the error of direct summation
   bool cold;    // the parameters of the graph are more than a cache holds
-  std::vector<bool>
-      plain;  // which inputs come from outside or from an op that makes plain values: an image layout of them costs a copy in any case
+  // Which inputs come from outside or from an op that makes plain values: an image layout of them costs a copy in any case.
+  std::vector<bool> plain;
   Attributes& attributes;
   std::vector<ValueId>& inputs;
   const std::vector<ValueId>& outputs;
@@ -87,8 +87,8 @@ struct BindScope {
 
 struct Op {
   const char* name;
-  const char* inputs;  // their names: "x weight bias?"; ? may be left out, # is int32, * float32 or int32 (the others are float32),
-                       // ... stands for any number
+  // Names of the inputs: "x weight bias?". ? may be left out, ... stands for any number; # is int32, * of any type, the others float32.
+  const char* inputs;
   std::vector<TensorType> (*infer)(const NodeView&);
   LayoutWish (*layout)(const NodeView&);
   Step (*bind)(const BindScope&);
@@ -97,6 +97,7 @@ struct Op {
   void (*choose)(ChoiceScope&) = nullptr;
   std::vector<std::size_t> in_place = {};  // inputs whose memory output 0 may take over when they die here and the types are equal
   bool alias = false;                      // output 0 is input 0 under another shape: no step, no copy (plain layouts)
+  bool random = false;                     // every run makes other values
   bool update = false;                     // writes into its first input, a parameter or buffer, after the loss has been found finite
 };
 

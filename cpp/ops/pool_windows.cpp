@@ -14,7 +14,17 @@ Index pooled_size(const PoolAxis& a, bool ceil_mode) {
   return (outputs - 1) * a.stride < a.size + a.before ? outputs : outputs - 1;
 }
 
-PoolAxis adaptive_axis(Index size, Index outputs) { return {.size = size, .outputs = outputs, .adaptive = true}; }
+// Windows are tables: larger ones would fill the memory before any value does.
+void check_outputs(std::string_view op, const PoolAxis& a) {
+  constexpr Index kMostOutputs = Index{1} << 24;
+  require(a.outputs <= kMostOutputs, op, join("an axis must have at most ", kMostOutputs, " outputs"), a.outputs);
+}
+
+PoolAxis adaptive_axis(std::string_view op, Index size, Index outputs) {
+  const PoolAxis axis{.size = size, .outputs = outputs, .adaptive = true};
+  check_outputs(op, axis);
+  return axis;
+}
 
 }  // namespace
 
@@ -28,7 +38,7 @@ PoolGeometry pool_geometry(std::string_view op, const Attributes& attributes, co
   require(input[1] >= 1 && input[2] >= 1 && input[3] >= 1, op, "input sizes must be at least 1", input);
   if (attributes.has("adaptive")) {
     const auto& sizes = attributes.integers("adaptive", 2, 1, op);
-    return {adaptive_axis(input[2], sizes[0]), adaptive_axis(input[3], sizes[1]), {input[0], input[1], sizes[0], sizes[1]}};
+    return {adaptive_axis(op, input[2], sizes[0]), adaptive_axis(op, input[3], sizes[1]), {input[0], input[1], sizes[0], sizes[1]}};
   }
   const auto& kernel = attributes.integers("kernel", 2, 1, op);
   const auto& stride = attributes.integers("stride", 2, 1, op);
@@ -50,6 +60,7 @@ PoolGeometry pool_geometry(std::string_view op, const Attributes& attributes, co
     require(span <= padded, op, "the kernel must not be larger than the padded input", "kernel ", span, ", padded input ", padded,
             i == 0 ? " rows" : " columns");
     a.outputs = pooled_size(a, ceil_mode);
+    check_outputs(op, a);
     return a;
   };
   const PoolAxis rows = axis(0), columns = axis(1);

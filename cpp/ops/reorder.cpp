@@ -1,9 +1,12 @@
 // reorder: the same values in another layout. The layout pass puts it where one op's wish ends and another's begins; users never see it.
-// reshape: the same bytes under another shape, for plain values; it costs nothing.
+// reshape: the same bytes under another shape, for plain values; it costs nothing. copy: the same bytes in memory of their own, for plain
+// values; passes put it where two names must not share memory.
 #include <algorithm>
+#include <cstring>
 
 #include "kernels/kernels.h"
 #include "ops/ops.h"
+#include "ops/rows.h"
 
 namespace fastcnn {
 
@@ -30,8 +33,8 @@ Step bind(const BindScope& scope) {
   const ImageStrides xs = strides_of(x.type), ys = strides_of(y.type);
   const Index H = x.type.H();
   ReorderRow common{};
-  common.columns = static_cast<int>(x.type.W()), common.channels = static_cast<int>(x.type.C());
-  common.from_block = static_cast<int>(xs.pixel), common.to_block = static_cast<int>(ys.pixel);
+  common.columns = x.type.W(), common.channels = x.type.C();
+  common.from_block = xs.pixel, common.to_block = ys.pixel;
   common.from_block_stride = xs.block, common.to_block_stride = ys.block;
   Step step;
   step.units = x.type.N() * H;
@@ -60,9 +63,25 @@ void backward_reshape(GradientScope& scope) {
   if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("reshape", {scope.output_gradients[0]}, attributes);
 }
 
+std::vector<TensorType> infer_copy(const NodeView& node) { return {{.shape = node.input(0).shape, .dtype = node.input(0).dtype}}; }
+
+Step bind_copy(const BindScope& scope) {
+  const Operand x = scope.inputs[0], y = scope.outputs[0];
+  const RowView rows(x.type);  // int32 is as long as float32
+  Step step;
+  step.units = rows.count();
+  step.run = [=](const RunContext& run, Index begin, Index end) {
+    if (begin == end) return;
+    const Index first = rows.row(begin), count = rows.row(end - 1) + rows.length(end - 1) - first;
+    std::memcpy(y.data(run) + first, x.data(run) + first, static_cast<std::size_t>(count) * sizeof(float));
+  };
+  return step;
+}
+
 }  // namespace
 
-const Op k_reorder = {.name = "reorder", .inputs = "x", .infer = infer, .layout = layout, .bind = bind};
+const Op k_copy = {.name = "copy", .inputs = "x*", .infer = infer_copy, .layout = want_plain, .bind = bind_copy};
+const Op k_reorder = {.name = "reorder", .inputs = "x*", .infer = infer, .layout = layout, .bind = bind};
 const Op k_reshape = {.name = "reshape",
                       .inputs = "x*",
                       .infer = infer_reshape,

@@ -1,5 +1,6 @@
 #include "python/arrays.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace fastcnn {
@@ -57,6 +58,11 @@ void check_output(const py::array& array, const TensorType& type) {
   require(shape_of(array) == type.shape, "run", join("out must have the shape ", type.shape), shape_of(array));
 }
 
+bool overlap(const py::array& a, const py::array& b) {
+  const auto end = [](const py::array& array) { return static_cast<const char*>(array.data()) + array.nbytes(); };
+  return a.nbytes() > 0 && b.nbytes() > 0 && a.data() < static_cast<const void*>(end(b)) && b.data() < static_cast<const void*>(end(a));
+}
+
 }  // namespace
 
 py::tuple tuple_of(const Shape& shape) {
@@ -89,20 +95,16 @@ std::vector<py::array> output_arrays(const py::object& given, const std::vector<
       throw Error(ErrorKind::type, "run", "out must be a NumPy array", std::string(py::str(py::type::of(list[i]))));
     arrays.push_back(list[i].cast<py::array>());
     check_output(arrays.back(), *types[i]);
+    for (std::size_t j = 0; j < i; ++j)
+      require(!overlap(arrays[j], arrays[i]), "run", "output arrays must not overlap", "output ", j, " over output ", i);
   }
   return arrays;
 }
 
 void separate(std::vector<py::array>& inputs, const std::vector<py::array>& outputs) {
-  const auto end = [](const py::array& array) { return static_cast<const char*>(array.data()) + array.nbytes(); };
-  for (py::array& input : inputs) {
-    for (const py::array& output : outputs) {
-      if (input.data() < static_cast<const void*>(end(output)) && output.data() < static_cast<const void*>(end(input))) {
-        input = py::array(input.attr("copy")());
-        break;
-      }
-    }
-  }
+  for (py::array& input : inputs)
+    if (std::any_of(outputs.begin(), outputs.end(), [&](const py::array& output) { return overlap(input, output); }))
+      input = py::array(input.attr("copy")());
 }
 
 std::vector<const void*> read_pointers(const std::vector<py::array>& arrays) {

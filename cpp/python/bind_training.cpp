@@ -86,7 +86,7 @@ py::list step(TrainingProgram& training, const std::vector<py::object>& inputs, 
   float loss = 0;
   {
     const py::gil_scoped_release release;
-    const TrainingProgram::Update update{optimizer.optimizer, groups, clip_norm};
+    const TrainingProgram::Update update{optimizer.optimizer, optimizer.parameters, groups, clip_norm};
     loss = training.step(from.data(), to.data(), update, {.threads = threads, .seed = seed, .iteration = iteration});
   }
   py::list out;

@@ -46,7 +46,7 @@ void Program::find_ahead(Purpose purpose) {
   const std::set<ValueId> returned(graph_.outputs.begin(), graph_.outputs.end());
   for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
     const Node& node = graph_.nodes[i];
-    bool ahead = !node.op->update;
+    bool ahead = !node.op->update && !node.op->random;
     for (ValueId id : node.inputs) ahead = ahead && (id == kNoValue || constant[static_cast<std::size_t>(id)]);
     for (ValueId id : node.outputs) ahead = ahead && !returned.count(id);
     is_ahead_[i] = ahead;

@@ -105,6 +105,7 @@ Scratch Program::Session::scratch() const { return {state_->arena.data() + progr
 void Program::Session::run() { program_.execute(program_.main_, state_->spaces, scratch(), options_, threads_); }
 
 void Program::Session::update() {
+  if (program_.updates_.empty()) return;  // inference: the team is not woken for nothing
   RunOptions options = options_;
   options.step_seconds = nullptr;
   program_.execute(program_.updates_, state_->spaces, scratch(), options, threads_);

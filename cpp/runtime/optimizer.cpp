@@ -34,13 +34,24 @@ const Kind& find_kind(const std::string& name) {
   throw Error(ErrorKind::value, "optimizer", "the kind must be sgd, adagrad, rmsprop, adam or adamw", name);
 }
 
-// A hyperparameter that is finite and in [0, below), or 0 where it was left out.
-float number(const Kind& kind, const Hyper& hyper, const char* name, double below = INFINITY) {
+// A hyperparameter, or 0 where it was left out.
+double value_of(const Hyper& hyper, const char* name) {
   const auto found = hyper.find(name);
-  const double value = found == hyper.end() ? 0.0 : found->second;
+  return found == hyper.end() ? 0.0 : found->second;
+}
+
+// The same, which must be finite and not negative.
+float number(const Kind& kind, const Hyper& hyper, const char* name) {
+  const double value = value_of(hyper, name);
   require(std::isfinite(value) && value >= 0, kind.name, join(name, " must be a finite number and not negative"), name, "=", value);
-  require(value < below, kind.name, join(name, " must be below ", below), name, "=", value);
   return static_cast<float>(value);
+}
+
+// What a moving average keeps of itself, and what it takes of the new. A float of 1 would keep everything and still be corrected for.
+void set_average(const Kind& kind, const Hyper& hyper, const char* name, float& keep, float& add) {
+  keep = number(kind, hyper, name);
+  require(keep < 1, kind.name, join(name, " must be below 1 as a 32-bit number"), name, "=", value_of(hyper, name));
+  add = static_cast<float>(1 - value_of(hyper, name));
 }
 
 }  // namespace
@@ -104,7 +115,7 @@ WeightUpdate Optimizer::constants(const Hyper& hyper) const {
   step.nesterov = number(kind, hyper, "nesterov") != 0;
   require(!step.nesterov || step.keep_first > 0, kind.name, "nesterov needs a momentum", "momentum=", step.keep_first);
   if (kind_ == "adagrad") step.rate /= 1 + static_cast<float>(steps) * number(kind, hyper, "lr_decay");
-  if (kind_ == "rmsprop") step.keep_second = number(kind, hyper, "alpha", 1);
+  if (kind_ == "rmsprop") set_average(kind, hyper, "alpha", step.keep_second, step.add_second);
   if (kind_ == "adam" || kind_ == "adamw") add_adam_constants(hyper, step);
   return step;
 }
@@ -112,19 +123,15 @@ WeightUpdate Optimizer::constants(const Hyper& hyper) const {
 // Bias correction: step t divides the averages by 1 - beta^t.
 void Optimizer::add_adam_constants(const Hyper& hyper, WeightUpdate& step) const {
   const Kind& kind = find_kind(kind_);
-  const auto value = [&](const char* name) {
-    const auto found = hyper.find(name);
-    return found == hyper.end() ? 0.0 : found->second;
-  };
   const double t = static_cast<double>(steps + 1);
-  step.keep_first = number(kind, hyper, "beta1", 1);
-  step.keep_second = number(kind, hyper, "beta2", 1);
+  set_average(kind, hyper, "beta1", step.keep_first, step.add_first);
+  set_average(kind, hyper, "beta2", step.keep_second, step.add_second);
   if (kind_ == "adamw") {
-    step.keep_weights = static_cast<float>(1 - value("lr") * value("weight_decay"));
+    step.keep_weights = static_cast<float>(1 - value_of(hyper, "lr") * value_of(hyper, "weight_decay"));
     step.weight_decay = 0;
   }
-  step.rate = static_cast<float>(value("lr") / (1 - std::pow(value("beta1"), t)));
-  step.root_correction = static_cast<float>(1 / std::sqrt(1 - std::pow(value("beta2"), t)));
+  step.rate = static_cast<float>(value_of(hyper, "lr") / (1 - std::pow(value_of(hyper, "beta1"), t)));
+  step.root_correction = static_cast<float>(1 / std::sqrt(1 - std::pow(value_of(hyper, "beta2"), t)));
 }
 
 void Optimizer::update(const Kernels& kernels, Index begin, Index end, float* const* weights, const float* const* gradients,
@@ -133,6 +140,7 @@ void Optimizer::update(const Kernels& kernels, Index begin, Index end, float* co
   const auto slot_of = [&](const char* name, std::size_t parameter) { return name && has_slot(name) ? slot(name, parameter) : nullptr; };
   for (Index unit = begin; unit < end; ++unit) {
     const Chunk& chunk = chunks_[static_cast<std::size_t>(unit)];
+    if (!gradients[chunk.parameter]) continue;
     WeightUpdate step = step_[groups_[chunk.parameter]];
     step.weights = weights[chunk.parameter] + chunk.start;
     step.gradient = gradients[chunk.parameter] + chunk.start;

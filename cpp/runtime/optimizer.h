@@ -12,7 +12,7 @@
 
 namespace fastcnn {
 
-using Hyper = std::map<std::string, double>;  // "lr", "momentum", ...: see hyperparameters() for each kind
+using Hyper = std::map<std::string, double>;  // "lr", "momentum", ...: which there are says kinds() in optimizer.cpp
 
 class Optimizer {
  public:
@@ -23,7 +23,8 @@ class Optimizer {
   // `[sgd] rule. Got value.`
   void prepare(const std::vector<Hyper>& groups);
 
-  // Units begin .. end - 1 of the step: chunks of kChunk elements of the parameters, one parameter after another.
+  // Units begin .. end - 1 of the step: chunks of kChunk elements of the parameters, one parameter after another. A parameter without a
+  // gradient (nullptr) stays as it is, decay and momentum included.
   Index units() const { return static_cast<Index>(chunks_.size()); }
   void update(const Kernels& kernels, Index begin, Index end, float* const* weights, const float* const* gradients,
               float gradient_scale) const;

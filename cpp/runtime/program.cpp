@@ -1,5 +1,5 @@
-// Compilation: passes, then storage, then the memory plan, then steps with bound places. ahead.cpp finds what
-// can be done once and for all, execution.cpp runs the rest.
+// Compilation: passes, then storage, then the memory plan, then steps with bound places. ahead.cpp finds what can be done once and for all,
+// execution.cpp runs the rest.
 #include "runtime/program.h"
 
 #include <algorithm>
@@ -117,8 +117,9 @@ void Program::bind() {
 
 ProgramMemory Program::memory() const {
   ProgramMemory memory;
-  for (const Value& value : graph_.values)
-    if (value.parameter) memory.parameters += value.type.bytes();
+  const std::vector<int> uses = count_uses(graph_);
+  for (std::size_t i = 0; i < graph_.values.size(); ++i)
+    if (graph_.values[i].parameter && uses[i] > 0) memory.parameters += graph_.values[i].type.bytes();
   for (const Ahead& ahead : ahead_) memory.prepared += ahead.bytes;
   for (ValueId id : graph_.inputs) memory.inputs += graph_.type(id).bytes();
   for (ValueId id : graph_.outputs) memory.outputs += graph_.type(id).bytes();

@@ -28,6 +28,8 @@ TrainingProgram::TrainingProgram(Graph graph, ValueId loss, std::vector<std::sha
 
 float TrainingProgram::step(const void* const* inputs, void* const* outputs, const Update& update, const RunOptions& options) {
   const std::lock_guard lock(mutex_);
+  require(update.parameters == parameters_, "fit", "the optimizer must be made for the program's parameters", update.parameters.size(),
+          " in the optimizer, ", parameters_.size(), " in the program");
   update.optimizer.prepare(update.groups);
   if (!gradients_.data()) gradients_ = AlignedBuffer(static_cast<std::size_t>(gradient_bytes()));
   float loss = 0;
@@ -54,7 +56,7 @@ void TrainingProgram::apply(const Update& update, const RunOptions& options) {
   std::vector<const float*> gradients;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     weights.push_back(parameters_[i]->data());
-    gradients.push_back(gradients_.floats() + offsets_[i]);
+    gradients.push_back(has_gradient_[i] ? gradients_.floats() + offsets_[i] : nullptr);
   }
   Optimizer& optimizer = update.optimizer;
   const Kernels& kernels = program_->kernels();
@@ -70,7 +72,8 @@ void TrainingProgram::apply(const Update& update, const RunOptions& options) {
                      gradients.data(), scale);
   });
   ++optimizer.steps;
-  for (const auto& parameter : parameters_) parameter->written();
+  for (std::size_t i = 0; i < parameters_.size(); ++i)
+    if (has_gradient_[i]) parameters_[i]->written();
 }
 
 }  // namespace fastcnn

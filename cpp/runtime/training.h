@@ -1,5 +1,5 @@
-// TrainingProgram: one training step, planned as a whole. Forward, backward and update are one program; the gradients of all parameters lie
-// in one flat buffer.
+// TrainingProgram: one training step, planned as a whole. Forward and backward are one program, the optimizer's update comes behind it;
+// the gradients of all parameters lie in one flat buffer.
 #pragma once
 
 #include <map>
@@ -21,8 +21,9 @@ class TrainingProgram {
 
   struct Update {
     Optimizer& optimizer;
-    const std::vector<Hyper>& groups;  // hyperparameters
-    double clip_norm = 0;              // 0: gradients are not clipped
+    const std::vector<std::shared_ptr<Parameter>>& parameters;  // that the optimizer was made for: those of the program, in their order
+    const std::vector<Hyper>& groups;                           // hyperparameters
+    double clip_norm = 0;                                       // 0: gradients are not clipped
   };
   // outputs: those of the graph as it was given. Returns the loss. A loss that is not finite is an Error before anything is written.
   float step(const void* const* inputs, void* const* outputs, const Update& update, const RunOptions& options);
@@ -38,7 +39,7 @@ class TrainingProgram {
   std::unique_ptr<Program> program_;
   std::size_t user_outputs_;
   std::vector<Index> offsets_;      // of each parameter's gradient, in floats
-  std::vector<bool> has_gradient_;  // false: the loss does not depend on it, its gradient stays zero
+  std::vector<bool> has_gradient_;  // false: the loss does not depend on it, and it is not updated
   Index gradient_elements_ = 0;
   AlignedBuffer gradients_;  // made by the first step
   std::mutex mutex_;         // steps of one program come one after another

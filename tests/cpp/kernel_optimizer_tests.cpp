@@ -53,6 +53,8 @@ constexpr WeightUpdate kPlain = {.weights = nullptr,
                                  .eps = 1e-8f,
                                  .keep_first = 0,
                                  .keep_second = 0,
+                                 .add_first = 0,
+                                 .add_second = 0,
                                  .root_correction = 1,
                                  .nesterov = false};
 
@@ -81,10 +83,10 @@ void test_update_adagrad(const Kernels& kernels) {
 void test_update_rmsprop(const Kernels& kernels) {
   for (bool momentum : {false, true}) {
     WeightUpdate settings = kPlain;
-    settings.keep_first = momentum ? 0.9f : 0.0f, settings.keep_second = 0.75f;
+    settings.keep_first = momentum ? 0.9f : 0.0f, settings.keep_second = 0.75f, settings.add_second = 0.3f;
     check_update(kernels, "update_rmsprop", kernels.update_rmsprop, settings, momentum, true,
                  [](const WeightUpdate& chunk, Weight& weight) {
-                   weight.second = chunk.keep_second * weight.second + (1 - chunk.keep_second) * weight.g * weight.g;
+                   weight.second = chunk.keep_second * weight.second + double{chunk.add_second} * weight.g * weight.g;
                    const double direction = weight.g / (std::sqrt(weight.second) + chunk.eps);
                    weight.first = chunk.first ? chunk.keep_first * weight.first + direction : direction;
                    weight.w -= chunk.rate * weight.first;
@@ -94,10 +96,11 @@ void test_update_rmsprop(const Kernels& kernels) {
 
 void test_update_adam(const Kernels& kernels) {
   WeightUpdate settings = kPlain;
-  settings.keep_first = 0.9f, settings.keep_second = 0.75f, settings.root_correction = 1.25f;
+  settings.keep_first = 0.9f, settings.keep_second = 0.75f, settings.add_first = 0.2f, settings.add_second = 0.3f,
+  settings.root_correction = 1.25f;
   check_update(kernels, "update_adam", kernels.update_adam, settings, true, true, [](const WeightUpdate& chunk, Weight& weight) {
-    weight.first = chunk.keep_first * weight.first + (1 - chunk.keep_first) * weight.g;
-    weight.second = chunk.keep_second * weight.second + (1 - chunk.keep_second) * weight.g * weight.g;
+    weight.first = chunk.keep_first * weight.first + double{chunk.add_first} * weight.g;
+    weight.second = chunk.keep_second * weight.second + double{chunk.add_second} * weight.g * weight.g;
     weight.w -= chunk.rate * weight.first / (std::sqrt(weight.second) * chunk.root_correction + chunk.eps);
   });
 }

@@ -15,12 +15,12 @@ void for_all_counts(const Kernels& kernels, int least, const std::function<void(
   }
 }
 
-// x in -10 .. 10, so that some terms vanish beside the largest.
-void check_softmax(const Kernels& kernels, std::int64_t count, bool log, Random& random) {
+// x in -10 .. 10, so that some terms vanish beside the largest, or that far from `center`.
+void check_softmax(const Kernels& kernels, std::int64_t count, bool log, float center, Random& random) {
   const std::string what = label(kernels, "softmax_row", count, static_cast<int>(log));
   Buffer x(count, random), y(count);
   double most = -INFINITY, total = 0;
-  for (std::int64_t i = 0; i < count; ++i) most = std::fmax(most, x.data()[i] *= 10);
+  for (std::int64_t i = 0; i < count; ++i) most = std::fmax(most, x.data()[i] = center + 10 * x[i]);
   for (std::int64_t i = 0; i < count; ++i) total += std::exp(x[i] - most);
   Buffer in_place = x;
   kernels.softmax_row(y.data(), x.data(), count, log);
@@ -28,7 +28,7 @@ void check_softmax(const Kernels& kernels, std::int64_t count, bool log, Random&
   const double sum_error = static_cast<double>(count + 20) * kEps;  // relative, of the sum; the exponent's rounding comes on top
   for (std::int64_t i = 0; i < count; ++i) {
     const double d = x[i] - most, want = log ? d - std::log(total) : std::exp(d) / total;
-    check_close(what, i, y[i], want, log ? sum_error + 4 * kEps * (std::abs(x[i]) + std::abs(most)) : want * (sum_error + 4 * kEps * -d));
+    check_close(what, i, y[i], want, log ? sum_error + 4 * kEps * (std::abs(d) + std::abs(want)) : want * (sum_error + 4 * kEps * -d));
   }
   if (count && std::memcmp(in_place.data(), y.data(), static_cast<std::size_t>(count) * sizeof(float)))
     fail(what, "differs when it runs in place");
@@ -54,7 +54,8 @@ void check_softmax_backward(const Kernels& kernels, std::int64_t count, bool log
 
 void test_softmax_row(const Kernels& kernels) {
   for (bool log : {false, true})
-    for_all_counts(kernels, 1, [&](std::int64_t count, Random& random) { check_softmax(kernels, count, log, random); });
+    for (float center : {0.0f, 1e6f})
+      for_all_counts(kernels, 1, [&](std::int64_t count, Random& random) { check_softmax(kernels, count, log, center, random); });
 }
 void test_softmax_backward_row(const Kernels& kernels) {
   for (bool log : {false, true})

@@ -1,5 +1,5 @@
-// Passes: each takes a graph and leaves a better one that computes the same. One file a pass; compile() in runtime/program.cpp runs them in
-// this order.
+// Passes: each takes a graph and leaves a better one that computes the same. One file a pass; the constructor of Program
+// (runtime/program.cpp) runs them in this order.
 #pragma once
 
 #include "graph/graph.h"

@@ -1,10 +1,7 @@
 // Before:      outputs = (x, x, y.reshape)     where x may also be an input or a parameter
 // After:       outputs = (copy, copy, copy)
-// Conditions:  only outputs that are inputs, parameters or aliases of something, or that are named twice, are copied: an output is memory
-// of
-//              the caller's, which two names cannot share.
-#include <algorithm>
-
+// Conditions:  only outputs that are inputs, parameters or aliases of something, or that are named twice, are copied: an output lies in
+//              memory of the caller's, which two names cannot share.
 #include "graph/passes/passes.h"
 
 namespace fastcnn {
@@ -18,11 +15,7 @@ void separate_outputs(Graph& graph) {
     const bool needs_copy = graph[output].from_outside() || alias[at] || taken[at];
     taken[at] = true;
     if (!needs_copy) continue;
-    if (graph.type(output).dtype == DType::i32) {
-      output = graph.add("expand", {output}, {{"shape", graph.type(output).shape.sizes()}}, graph[output].name).front();
-      continue;
-    }
-    output = graph.add("activation", {output}, {{"kind", std::string("identity")}, {"a", 0.0}, {"b", 0.0}}, graph[output].name).front();
+    output = graph.add("copy", {output}, {}, graph[output].name).front();
   }
 }
 
