@@ -179,6 +179,7 @@ class Registry:
                 tensor.assign(value)
             else:
                 np.copyto(tensor, value, casting="unsafe")
+                Registry.edits += 1  # forward() may use it, as a constant of the plans
         return LoadedKeys(missing, unexpected)
 
     # ---- text
