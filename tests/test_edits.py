@@ -18,7 +18,7 @@ class Multiplied(fc.Module):
 
 
 def test_a_loaded_integer_buffer_counts() -> None:
-    net = Multiplied(2)
+    net, other = Multiplied(2), Multiplied(5)
     assert np.array_equal(net(X), 2 * X)
-    net.load_state_dict(Multiplied(5).state_dict())
+    net.load_state_dict(other.state_dict())
     assert np.array_equal(net(X), 5 * X)
