@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastcnn import _core
 from fastcnn.arrays import AnyArray, ArrayLike, Shape
+from fastcnn.caller import user_line
 from fastcnn.registry import Registry
 from fastcnn.trace import Trace
 from fastcnn.value import Value
@@ -30,9 +31,15 @@ _MOST_PLANS = 8  # groups of shapes that a module remembers: programs are small,
 
 def traced(net: Module, shapes: Sequence[Shape], training: bool = False) -> tuple[Trace, Any]:
     """Runs forward() on symbolic inputs. Returns the trace and what forward() returned: a value, or a tuple of values."""
+    Registry.traced()
     trace = Trace(net, training)
     names = net.input_names(len(shapes))
-    result = trace.run(net, *(trace.input(name, shape) for name, shape in zip(names, shapes, strict=True)))
+    try:
+        result = trace.run(net, *(trace.input(name, shape) for name, shape in zip(names, shapes, strict=True)))
+    except RecursionError:
+        raise RecursionError("[forward] it must not call itself without end. Got more calls than Python allows.") from None
+    finally:
+        Registry.traced()
     outputs = tuple(result) if isinstance(result, (tuple, list)) else result
     for output in outputs if isinstance(outputs, tuple) else (outputs,):
         if not isinstance(output, (Value, Fixed)):
@@ -109,16 +116,24 @@ class Plans:
         self.arenas = _core.ArenaPool()
         self._plans: OrderedDict[tuple[tuple[Shape, ...], bool], Compiled] = OrderedDict()
         self._edits = 0
-        self._lock = Lock()
+        self._lock = RLock()
+        self._compiling = False
 
     def get(self, net: Module, shapes: tuple[Shape, ...], strict: bool) -> Compiled:
         key = shapes, strict
         with self._lock:
+            if self._compiling:  # in this thread: others wait for the lock
+                rule = "a network must not be run or compiled by its own forward()"
+                raise RuntimeError(f"[forward] {rule}. Got {type(net).__name__} for {shapes} {user_line()}.")
             if self._edits != Registry.edits:  # a module was changed: it may have been a part of this network
                 self._plans.clear()
             plan = self._plans.get(key)
             if plan is None:
-                plan = self._plans[key] = self._compile(net, shapes, strict)
+                self._compiling = True
+                try:
+                    plan = self._plans[key] = self._compile(net, shapes, strict)
+                finally:
+                    self._compiling = False
                 self._edits = Registry.edits
             self._plans.move_to_end(key)
             if len(self._plans) > _MOST_PLANS:

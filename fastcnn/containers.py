@@ -20,8 +20,8 @@ class _Container(Module):
         where = type(self).__name__
         if not isinstance(module, Module):
             raise TypeError(f"[{where}] every entry must be a Module. Got {type(module).__name__}.")
-        if not isinstance(name, str) or not name or "." in name or hasattr(self, name):
-            raise ValueError(f"[{where}] a name must be new and without dots. Got {name!r}.")
+        if not isinstance(name, str) or not name or name.startswith("_") or "." in name or hasattr(self, name):
+            raise ValueError(f"[{where}] a name must be new, without dots and without an underscore in front. Got {name!r}.")
         setattr(self, name, module)
 
     def _items(self) -> list[tuple[str, Module]]:

@@ -4,6 +4,9 @@ metadata.
     {"class": "Sequential", "layers": [["0", {"class": "Conv2d", "config": {"in_channels": 1, ...}}], ["1", {"same": "0"}], ...]}
     {"zoo": "resnet50", "arguments": {"classes": 1000}}
 
+A network that such a description does not make again (it has a parameter of its own, a weight of another shape, layers that share one, a
+class of its own) is saved as weights alone: they are for load_state_dict, and load() says so.
+
 Loading makes only the classes listed here, by their constructors, and networks of the zoo, by its functions; nothing in a file is imported
 or evaluated.
 """
@@ -36,8 +39,11 @@ def save(net: Module, path: str | PathLike[str], input_shape: Sequence[Any] | No
         from fastcnn import onnx_export
 
         return onnx_export.write(net, path, input_shape)
-    description = {"kind": "model", "version": 1, "class": type(net).__name__, "architecture": _architecture(net, "", {})}
-    safetensors.write(path, net.state_dict(), {"fastcnn": json.dumps(description, default=int)})
+    state = net.state_dict()
+    architecture = json.dumps(_architecture(net, "", {}), default=int)
+    kept = json.loads(architecture) if _makes_again(architecture, net, state) else None
+    description = {"kind": "model", "version": 1, "class": type(net).__name__, "architecture": kept}
+    safetensors.write(path, state, {"fastcnn": json.dumps(description)})
 
 
 def load(path: str | PathLike[str], *, outputs: Sequence[str] | None = None, constants: Mapping[str, ArrayLike] | None = None) -> Module:
@@ -91,6 +97,21 @@ def _architecture(module: Any, path: str, known: dict[int, str]) -> Any:
     return None if any(part is None for _, part in parts) else {"class": name, "layers": parts}
 
 
+def _makes_again(architecture: str, net: Module, state: dict[str, AnyArray]) -> bool:
+    """Whether load() makes of the description a network with the tensors of `net`, shared where these are."""
+    try:
+        made = _Maker(state).make("", json.loads(architecture), 0)
+    except ValueError:
+        return False
+    return _tensors_of(made) == _tensors_of(net)
+
+
+def _tensors_of(net: Module) -> dict[str, tuple[type, Shape, str]]:
+    """By key: the kind of tensor, its shape, and the first key that it has."""
+    first: dict[int, str] = {}
+    return {key: (type(tensor), tuple(tensor.shape), first.setdefault(id(tensor), key)) for key, tensor in net._tensors()}
+
+
 def _described(path: str | PathLike[str], metadata: dict[str, str]) -> Any:
     if "fastcnn" not in metadata:
         raise ValueError(f"[load] the file has weights and no architecture: use load_state_dict(load_state(path)). Got {fspath(path)}.")
@@ -102,7 +123,8 @@ def _described(path: str | PathLike[str], metadata: dict[str, str]) -> Any:
     if kind != "model" or version != 1:
         raise ValueError(f"[load] the file must hold a model of version 1. Got kind {kind!r}, version {version!r}.")
     if description.get("architecture") is None:
-        rule = "a class of your own is made by you, then given its weights: net.load_state_dict(fastcnn.load_state(path))"
+        rule = "what is more than layers and networks of fastcnn is made by you, then given its weights: "
+        rule += "net.load_state_dict(fastcnn.load_state(path))"
         raise ValueError(f"[load] {rule}. Got {name!r}.")
     return description["architecture"]
 

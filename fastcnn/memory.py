@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fastcnn import _core, optim
 from fastcnn import loss as losses
@@ -104,8 +104,8 @@ def training_report(program: _core.TrainingProgram, output: Shape, state: int, t
     return _report(memory, program.plan, program.useful_threads(threads), batch, memory["gradients"], state)
 
 
-def inference_memory(net: Module, shape: Shape, threads: int) -> MemoryReport:
-    return net.compile(shape, threads=threads or None).memory
+def inference_memory(net: Module, shape: Shape, threads: int, accuracy: Literal["fast", "strict"]) -> MemoryReport:
+    return net.compile(shape, threads=threads or None, accuracy=accuracy).memory
 
 
 def training_memory(net: Module, shape: Shape, optimizer: Optimizer | str, loss: Loss | str, threads: int) -> MemoryReport:

@@ -173,15 +173,17 @@ class Module(Registry):
     ) -> MemoryReport:
         """What a run, or a training step, for inputs of `shape` (N, C, H, W) takes, from the plan: nothing is run and nothing allocated.
 
-        optimizer and loss matter for training only.
+        optimizer and loss matter for training only, accuracy="strict" is of runs only.
         """
         from fastcnn import memory as reports
 
         check_modes("memory", memory, accuracy)
         count = 0 if threads is None else whole("memory", "threads", threads, 1)
         if flag("memory", "training", training):
+            if accuracy == "strict":
+                raise NotImplementedError("[memory] a training step has no accuracy to choose. Got accuracy='strict' with training=True.")
             return reports.training_memory(self, shape_of("memory", shape), optimizer, loss, count)
-        return reports.inference_memory(self, shape_of("memory", shape), count)
+        return reports.inference_memory(self, shape_of("memory", shape), count, accuracy)
 
     # ---- save
 
@@ -197,7 +199,7 @@ class Module(Registry):
 
 
 def check_modes(where: str, memory: str, accuracy: str) -> None:
-    """accuracy="strict" needs no more: every algorithm there is today sums directly."""
+    """memory="small" is not there yet. accuracy="fast" admits Winograd's algorithms, "strict" those that sum directly alone."""
     if memory not in ("fast", "small"):
         raise ValueError(f"[{where}] memory must be 'fast' or 'small'. Got memory={memory!r}.")
     if memory == "small":

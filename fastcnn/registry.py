@@ -7,6 +7,7 @@ which they were first set. Only a buffer (state that is saved but not trained) i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import count
 from os import PathLike
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -29,9 +30,31 @@ class LoadedKeys(NamedTuple):
 
 
 class Registry:
-    # How often an attribute of any module has been set: plans remember the number and are made anew when it has moved on.
+    """Changes are counted for the plans of networks, which remember the number and are made anew when it has moved on.
+
+    A change of a module that was made since the latest trace does not count: no plan is so young that it could hold the module. So a
+    network that is being built leaves the plans of others alone.
+    """
+
     edits: ClassVar[int] = 0
+    _age: ClassVar[int] = 0  # another one from each begin and end of a trace on
+    _ages: ClassVar[Iterator[int]] = count(1)
+    _born: int = -1
     _buffer_names: tuple[str, ...] = ()
+
+    def __new__(cls: type[Self], *args: Any, **kwargs: Any) -> Self:
+        module = object.__new__(cls)
+        object.__setattr__(module, "_born", Registry._age)
+        return module
+
+    @staticmethod
+    def traced() -> None:
+        """All modules that there are may belong to a plan from now on."""
+        Registry._age = next(Registry._ages)
+
+    def _edited(self) -> None:
+        if self._born != Registry._age:
+            Registry.edits += 1
 
     def __setattr__(self, name: str, value: Any) -> None:
         old = self.__dict__.get(name)
@@ -39,11 +62,11 @@ class Registry:
             rule = f"{name} is a parameter, its values are set by .{name}.assign(array)"
             raise TypeError(f"[{type(self).__name__}] {rule}. Got {type(value).__name__}.")
         object.__setattr__(self, name, value)
-        Registry.edits += 1
+        self._edited()
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
-        Registry.edits += 1
+        self._edited()
 
     def register_buffer(self, name: str, values: ArrayLike | Parameter) -> None:
         """State that is saved and not trained: floating point becomes a Parameter for use in forward(), integers stay a NumPy array."""
@@ -179,6 +202,7 @@ class Registry:
                 tensor.assign(value)
             else:
                 np.copyto(tensor, value, casting="unsafe")
+                Registry.edits += 1  # forward() may use it, as a constant of the plans
         return LoadedKeys(missing, unexpected)
 
     # ---- text

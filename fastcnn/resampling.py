@@ -70,6 +70,8 @@ def nearest(at: Numbers, size: int, mode: str = "round_prefer_floor", where: str
 def torch_nearest(size: int, outputs: int, scale: float | None, exact: bool = False, where: str = "interpolate") -> Indices:
     """The entries that torch takes, whose arithmetic is float32. scale None: outputs / size. exact: of mode "nearest-exact"."""
     _checked(where, size, outputs)
+    if outputs == 2 * size and not exact:  # torch's shortcut, whatever the scale was before outputs were rounded down
+        return np.arange(outputs) >> 1
     step = np.float32(1 / scale) if scale else np.float32(size) / np.float32(max(outputs, 1))
     x = np.arange(outputs, dtype=np.float32) + np.float32(0.5 if exact else 0)
     indices: Indices = np.minimum(np.floor(x * step), size - 1).astype(np.int64)

@@ -100,8 +100,21 @@ LAYERS = [
     (lambda: fc.ReLU(inplace=0), TypeError, "[ReLU] inplace must be True or False. Got inplace=0."),
     (lambda: fc.Sequential(fc.ReLU(), 3), TypeError, "[Sequential] every entry must be a Module. Got int."),
     (lambda: fc.Sequential(fc.ReLU(), {}), TypeError, "[Sequential] every entry must be a Module. Got dict."),
-    (lambda: fc.Sequential({"a.b": fc.ReLU()}), ValueError, "[Sequential] a name must be new and without dots. Got 'a.b'."),
-    (lambda: fc.Sequential({"forward": fc.ReLU()}), ValueError, "[Sequential] a name must be new and without dots. Got 'forward'."),
+    (
+        lambda: fc.Sequential({"a.b": fc.ReLU()}),
+        ValueError,
+        "[Sequential] a name must be new, without dots and without an underscore in front. Got 'a.b'.",
+    ),
+    (
+        lambda: fc.Sequential({"forward": fc.ReLU()}),
+        ValueError,
+        "[Sequential] a name must be new, without dots and without an underscore in front. Got 'forward'.",
+    ),
+    (
+        lambda: fc.Sequential({"_plans": fc.ReLU()}),
+        ValueError,
+        "[Sequential] a name must be new, without dots and without an underscore in front. Got '_plans'.",
+    ),
     (lambda: fc.Sequential(fc.ReLU())[1], IndexError, "[Sequential] the index must be one of 1. Got 1."),
     (lambda: fc.ModuleList([None]), TypeError, "[ModuleList] every entry must be a Module. Got NoneType."),
 ]

@@ -94,7 +94,9 @@ def test_a_module_of_ones_own_keeps_its_weights(tmp_path: Path) -> None:
     path = tmp_path / "a"
     for net in (Block(2), fc.Sequential(Block(2), fc.ReLU())):
         net.save(path)
-        with pytest.raises(ValueError, match=r"^\[load\] a class of your own is made by you, then given its weights: ") as info:
+        with pytest.raises(
+            ValueError, match=r"^\[load\] what is more than layers and networks of fastcnn is made by you, then given its weights: "
+        ) as info:
             fc.load(path)
         assert str(info.value).endswith(f"net.load_state_dict(fastcnn.load_state(path)). Got '{type(net).__name__}'.")
     Block(2).save(path)
@@ -102,6 +104,41 @@ def test_a_module_of_ones_own_keeps_its_weights(tmp_path: Path) -> None:
     net.load_state_dict({key: 0 * value for key, value in net.state_dict().items()})
     net.load_state_dict(fc.load_state(path))
     assert same_state(net, Block(2))
+
+
+def changed(change: Callable[[fc.Sequential], object]) -> fc.Sequential:
+    net = fc.Sequential(fc.Linear(3, 3), fc.Linear(3, 3))
+    change(net)
+    return net
+
+
+def deep(depth: int) -> fc.Sequential:
+    net = fc.Sequential(fc.Linear(3, 3))
+    for _ in range(depth):
+        net = fc.Sequential(net)
+    return net
+
+
+MORE_THAN_LAYERS: dict[str, Callable[[], fc.Module]] = {
+    "a parameter of a Sequential": lambda: changed(lambda net: setattr(net, "scale", fc.Parameter(np.ones(1)))),
+    "a buffer more": lambda: changed(lambda net: net[0].register_buffer("mask", np.ones(3))),
+    "a weight of another shape": lambda: changed(lambda net: setattr(net[0], "weight", fc.Parameter(np.ones((2, 3))))),
+    "a shared weight": lambda: changed(lambda net: setattr(net[0], "weight", net[1].weight)),
+    "too deep": lambda: deep(60),
+}
+
+
+@pytest.mark.parametrize("name", MORE_THAN_LAYERS)
+def test_what_a_description_does_not_make_again_is_saved_as_weights(name: str, tmp_path: Path) -> None:
+    net, path = MORE_THAN_LAYERS[name](), tmp_path / "a"
+    net.save(path)
+    with pytest.raises(
+        ValueError, match=r"^\[load\] what is more than layers and networks of fastcnn is made by you, .* Got 'Sequential'\.$"
+    ):
+        fc.load(path)
+    net.load_state_dict({key: 0 * value for key, value in net.state_dict().items()})
+    net.load_state_dict(fc.load_state(path))
+    assert any(value.any() for value in net.state_dict().values())
 
 
 def test_arguments_of_the_other_format(tmp_path: Path) -> None:

@@ -81,6 +81,16 @@ def test_the_batch_counts_in_proportion() -> None:
     assert large.parameters == small.parameters
 
 
+def test_strict_algorithms_are_counted() -> None:
+    net, shape = fc.Sequential(fc.Conv2d(64, 64, 3, padding=1), fc.ReLU()), (1, 64, 28, 28)
+    fast, strict = net.memory(shape), net.memory(shape, accuracy="strict")
+    assert fast == net.compile(shape).memory
+    assert strict == net.compile(shape, accuracy="strict").memory
+    assert fast.prepared_weights > strict.prepared_weights  # 8x8 numbers in place of 3x3
+    with pytest.raises(NotImplementedError, match=r"^\[memory\] a training step has no accuracy to choose\. Got accuracy='strict' with "):
+        net.memory(shape, training=True, accuracy="strict")
+
+
 def test_bytes_are_counted_once() -> None:
     assert _covered([]) == 0
     assert _covered([(0, 10), (5, 20), (30, 40), (30, 35)]) == 30

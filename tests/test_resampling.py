@@ -6,7 +6,9 @@ from itertools import product
 
 import numpy as np
 import pytest
+from small_nets import Lambda
 
+import fastcnn as fc
 from fastcnn.resampling import nearest, padded, positions, taps, torch_nearest
 
 COORDINATES = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric", "tf_crop_and_resize")
@@ -80,6 +82,22 @@ def test_what_is_an_integer_but_for_rounding_is_one() -> None:
     """49 * (1 / 49) is below 1 in double."""
     at = np.arange(49 * 3) * (1 / 49)
     assert nearest(at, 5, "floor").tolist() == [i // 49 for i in range(49 * 3)]
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "bicubic", "bilinear antialias", "bicubic antialias"])
+def test_an_axis_that_keeps_its_size_is_copied_where_torch_does(mode: str) -> None:
+    x = np.random.default_rng(0).standard_normal((1, 1, 3, 7)).astype(np.float32)
+    name, _, antialias = mode.partition(" ")
+    options = {"scale_factor": (1.3, 1.1), "mode": name, "antialias": bool(antialias)}
+    y = Lambda(lambda x: fc.interpolate(x, **options))(x)
+    assert np.array_equal(y, x) == (mode not in ("nearest-exact", "bicubic"))
+    torch = pytest.importorskip("torch")
+    np.testing.assert_allclose(y, torch.nn.functional.interpolate(torch.tensor(x), **options), atol=1e-5)
+
+
+def test_twice_as_many_are_each_entry_twice() -> None:
+    """Whatever the scale: torch has a case of its own for it."""
+    assert torch_nearest(5, 10, 2.1).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
 @pytest.mark.parametrize(

@@ -274,12 +274,14 @@ def test_a_changed_network_is_no_network_of_the_zoo(tmp_path: Path) -> None:
     net = make("resnet20")
     net.fc = fc.Linear(64, 3)
     net.save(tmp_path / "a")
-    with pytest.raises(ValueError, match=r"^\[load\] a class of your own is made by you, .*\. Got 'CifarResNet'\.$"):
+    with pytest.raises(
+        ValueError, match=r"^\[load\] what is more than layers and networks of fastcnn is made by you, .*\. Got 'CifarResNet'\.$"
+    ):
         fc.load(tmp_path / "a")
     net = make("mobilenet_v2")
     net.classifier[0].p = 0.7
     net.save(tmp_path / "a")
-    with pytest.raises(ValueError, match=r"^\[load\] a class of your own"):
+    with pytest.raises(ValueError, match=r"^\[load\] what is more than layers and networks"):
         fc.load(tmp_path / "a")
     lenet = make("lenet5")
     lenet.fc3 = fc.Linear(84, 3)

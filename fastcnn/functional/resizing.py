@@ -37,8 +37,8 @@ def interpolate(
     if mode == "area":
         return add_node("avg_pool", [x], {"adaptive": sizes})
     for axis, (outputs, scale) in enumerate(zip(sizes, scales, strict=True), 2):
-        if outputs == x.shape[axis] and scale in (None, 1.0):
-            continue
+        if outputs == x.shape[axis] and (scale in (None, 1.0) or antialias or mode not in ("bicubic", "nearest-exact")):
+            continue  # as torch, whatever the scale that was rounded down to this size
         x = _resized_axis(x, axis, outputs, scale, mode, aligned, antialias)
     return x
 
