@@ -33,6 +33,9 @@ class Module(Registry):
     not needed.
     """
 
+    def __init__(self) -> None:
+        """A network of its own class takes what its constructor says; without one, nothing."""
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"[forward] a module that is called must define forward(). Got {type(self).__name__}.")
 

@@ -103,7 +103,7 @@ def isas_of_the_build() -> dict[str, list[str]]:
 
 def foreign_symbols(nm: str, isa: str) -> list[str]:
     """Lines of `nm` for symbols that other objects can see or that the linker may share, and that are not of this ISA's namespace."""
-    namespace = re.compile(rf"_Z(?:GV|T[VIS])?Z?NK?7fastcnn{len(isa)}{isa}")
+    namespace = re.compile(rf"_Z(?:GV|T[VIS])?Z*NK?7fastcnn{len(isa)}{isa}")
     foreign = []
     for line in nm.splitlines():
         found = re.fullmatch(r"(?:[0-9a-f]+)?\s+([A-Za-z?]) (\S+)", line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastcnn import functional
+from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import affine, binary, matmul, transpose
