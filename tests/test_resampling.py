@@ -113,6 +113,7 @@ def test_twice_as_many_are_each_entry_twice() -> None:
             "[resize] a filter must have at most 33554432 weights. Got 9 outputs of",
         ),
         (lambda: padded(4, 2**24, 0), "[pad] a padded axis must have 0 to 2^24 entries. Got 4 and padding (16777216, 0)."),
+        (lambda: padded(3, 4, -5), "[pad] a padded axis must have 0 to 2^24 entries. Got 3 and padding (4, -5)."),
         (lambda: padded(4, 1, 1, "mirror"), "[pad] the mode must be 'constant', 'reflect', 'edge' or 'wrap'. Got 'mirror'."),
         (lambda: padded(0, 1, 1, "edge"), "[pad] what has no entries cannot be continued. Got 0 entries, mode 'edge'."),
         (lambda: torch_nearest(2**25, 4, None), "[interpolate] an axis that is resized must have at most 2^24 entries."),
