@@ -48,7 +48,7 @@ def test_algorithms_that_cannot_are_refused(algorithm: str, kernel: int, backwar
 
 
 def test_packing_many_passes_is_linear() -> None:
-    """A transposed convolution has a pass for each remainder by the stride: planned anew for each of them, this took seconds."""
+    """A transposed convolution has a pass for each remainder of a position by the stride. Planned anew for each, this took seconds."""
     stride = 128
     weight = np.random.default_rng(0).uniform(-1, 1, (1, 1, stride, stride)).astype(np.float32)
     graph = _core.Graph()

@@ -20,8 +20,7 @@ namespace {
 
 constexpr int kSpinsPerClockRead = 64;  // about 2 us of pauses: reading the clock stays rare
 
-// The longest that an idle thread keeps its core before it sleeps: longer than the gap between the calls of a busy program, and than what
-// waking costs (50 us). FASTCNN_SPIN_MICROSECONDS, 0 to 1000000, is read once.
+// The longest that an idle thread keeps its core before it sleeps: FASTCNN_SPIN_MICROSECONDS, 0 to 1000000, read at the first region.
 std::chrono::microseconds longest_spin() {
   static const std::chrono::microseconds longest = [] {
     constexpr long kDefault = 200, kMost = 1000000;
