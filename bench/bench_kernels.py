@@ -1,8 +1,8 @@
 """Convolution layers of known networks, through dispatch, arena, ring and epilogue, on every ISA of this machine.
 
 pytest-benchmark measures whole calls, with the change of layout at both ends. The share of the measured peak is that of the convolution
-alone, at its fastest in the program's own profile. The share of the floor: of the peak, or of the measured bandwidth of the cache that holds
-input, weights and output, whichever lets it take longer.
+alone, at its fastest in the program's own profile. The share of the floor: of the peak, or of the measured bandwidth of the cache that
+holds input, weights and output, whichever lets it take longer.
 """
 
 from __future__ import annotations
