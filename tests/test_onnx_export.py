@@ -327,12 +327,12 @@ ERRORS: dict[str, tuple[fc.Module, Any, str]] = {
         r"\[save\] scale of scale_shift must not depend on the batch\. Got that in layer ''\.",
     ),
     "constant from the batch": (
-        function(lambda x: x + np.full(3, x.shape[0])),
+        function(lambda x: x + np.full(3, concrete(x.shape)[0])),
         (1, 3),
         r"\[save\] constants must not depend on the batch\. Got one of \(3,\) that does, in layer ''\.",
     ),
     "constant for each of the batch": (
-        function(lambda x: x + np.arange(x.shape[0]).reshape(-1, 1)),
+        function(lambda x: x + np.arange(concrete(x.shape)[0]).reshape(-1, 1)),
         (1, 3),
         r"\[save\] constants must not depend on the batch\. Got one of \(2, 1\) that does, in layer ''\.",
     ),

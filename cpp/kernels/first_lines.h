@@ -7,6 +7,8 @@
 
 namespace fastcnn::FASTCNN_ISA {
 
+namespace {  // each file that includes this has tiles of its own
+
 // Pixels of a tile by its output blocks, as in conv_direct.cpp: R x C accumulators, C weights, one broadcast, one to spare.
 constexpr int kFirstPixels[3] = {0, kRegisters == 32 ? 14 : 12, kRegisters == 32 ? 14 : 6};
 static_assert(kFirstPixels[1] <= kFirstTile && 2 * kFirstPixels[2] <= kFirstTile);
@@ -62,5 +64,7 @@ FASTCNN_INLINE void for_each_tile(const ConvFirst& unit, Body&& body) {
     }
   }
 }
+
+}  // namespace
 
 }  // namespace fastcnn::FASTCNN_ISA

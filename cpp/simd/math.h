@@ -118,7 +118,7 @@ FASTCNN_INLINE Vec sigmoid(Vec x) {
   const Vec shifted = fma(t, broadcast(1.44269504088896341f), broadcast(shift));
   const Vec scale = from_bits((bits_of(shifted) + 127) << 23);
   const Vec tail = exp_tail(t, shifted - shift);
-  return 1.0f / (1.0f + fma(scale, tail, scale));
+  return select(x < broadcast(-87.5f), zero(), 1.0f / (1.0f + fma(scale, tail, scale)));  // below, it would be a denormal
 }
 
 // Below 0.625 the odd polynomial of Cephes' tanhf, above it 1 - 2 / (e^2|x| + 1).

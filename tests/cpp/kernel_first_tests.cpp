@@ -69,7 +69,8 @@ class Unit {
   template <class SumOf>
   void check(const std::string& what, const SumOf& sum_of) {
     for (std::int64_t at = 0; at < y.size(); ++at) {
-      const std::int64_t block = at / y_block, row = at % y_block / y_row, column = at % y_row / lanes, o = block * lanes + at % lanes;
+      const std::int64_t block = at / y_block, row = at % y_block / y_row, column = at % y_block % y_row / lanes,
+                         o = block * lanes + at % lanes;
       if (row == unit.rows) {
         check_close(what, at, y[at], std::nan(""), 0);
         continue;
