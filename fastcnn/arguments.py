@@ -43,19 +43,20 @@ def number(
     most: float = math.inf,
     above: float = -math.inf,
     below: float = math.inf,
+    finite: bool = True,
 ) -> float:
-    """A finite number with least <= number <= most and above < number < below."""
+    """A finite number with least <= number <= most and above < number < below. finite=False: or an infinity."""
     if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
         raise TypeError(f"[{where}] {name} must be a number. Got {name}={value!r}.")
     result = float(value)
     rule = ""
-    if not math.isfinite(result):
-        rule = "finite"
+    if math.isnan(result) or (finite and math.isinf(result)):
+        rule = "finite" if finite else "a number"
     elif result < least or result > most:
         rule = f"at least {least:g}" if most == math.inf else f"between {least:g} and {most:g}"
-    elif result <= above:
+    elif result <= above and above > -math.inf:
         rule = f"greater than {above:g}"
-    elif result >= below:
+    elif result >= below and below < math.inf:
         rule = f"below {below:g}"
     if rule:
         raise ValueError(f"[{where}] {name} must be {rule}. Got {name}={result:g}.")

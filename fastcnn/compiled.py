@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,8 @@ class Compiled:
     def __call__(self, *inputs: ArrayLike, out: Any = None) -> Any:
         if self._count is None and not self._fixed:
             return self._run(inputs, None if out is None else [out], self._threads)[0]
+        if out is not None:
+            _check_apart(out)
         results = self._run(inputs, None if out is None else list(out), self._threads)
         for place, array in self._fixed.items():  # ascending
             results.insert(place, array.copy())
@@ -107,6 +110,15 @@ class Compiled:
 
     def __repr__(self) -> str:
         return f"Compiled(shape={self.shape}, threads={self._threads or 'default'})"
+
+
+def _check_apart(out: Any) -> None:
+    """Outputs are written one after another: in shared memory the last would win."""
+    if not isinstance(out, (tuple, list)):
+        raise TypeError(f"[run] out must be a tuple of arrays, one for each output. Got {type(out).__name__}.")
+    for (i, a), (j, b) in combinations(enumerate(out), 2):
+        if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.may_share_memory(a, b):
+            raise ValueError(f"[run] outputs must not share memory. Got out[{i}] and out[{j}] in the same.")
 
 
 class Plans:

@@ -35,14 +35,16 @@ class Loss:
 class CrossEntropyLoss(Loss):
     """-log softmax(output) of the right class. output: (N, K) or (N, K, H, W) before softmax; target: integers 0..K-1, (N,) or (N, H, W).
 
-    label_smoothing: the share of the target that is spread over all classes (Szegedy et al., 2016).
+    weight: torch's, must be None. label_smoothing: the share of the target that is spread over all classes (Szegedy et al., 2016).
     """
 
     name = "cross_entropy"
     classes = True
     dtype = "int32"
 
-    def __init__(self, label_smoothing: float = 0.0) -> None:
+    def __init__(self, weight: None = None, *, label_smoothing: float = 0.0) -> None:
+        if weight is not None:
+            raise NotImplementedError(f"[cross_entropy] weights of classes are not there: weight must be None. Got weight={weight!r}.")
         self.label_smoothing = number("cross_entropy", "label_smoothing", label_smoothing, 0, 1)
 
     def target_shape(self, output: Shape) -> Shape:

@@ -67,7 +67,8 @@ class TensorMethods:
     def squeeze(self, dim: Dims = None) -> Value:
         """Without the axes of size 1, or without those of `dim` that are of size 1."""
         sizes = concrete(self.shape)
-        dropped = {axis for axis in axes_of("squeeze", dim, self.ndim) if sizes[axis] == 1}
+        axes = [] if isinstance(dim, (tuple, list)) and not dim else axes_of("squeeze", dim, self.ndim)  # no axis is none, as in torch
+        dropped = {axis for axis in axes if sizes[axis] == 1}
         return self.reshape([size for axis, size in enumerate(self.shape) if axis not in dropped])
 
     def expand(self, *sizes: Any) -> Value:

@@ -61,7 +61,11 @@ class Module(Registry):
                 trace.leave()
         if kwargs:
             raise TypeError(f"[{type(self).__name__}] a network takes arrays, without keywords. Got {', '.join(kwargs)}.")
-        return self._plan(*map(np.shape, args))(*args)
+        try:
+            shapes = [np.shape(arg) for arg in args]
+        except ValueError:
+            raise ValueError(f"[{type(self).__name__}] an input must be an array, its rows of one length. Got ragged lists.") from None
+        return self._plan(*shapes)(*args)
 
     def input_names(self, count: int) -> tuple[str, ...]:
         """What errors call the inputs, for a call with so many arrays: as forward() does. TypeError if it takes another number."""
@@ -108,6 +112,8 @@ class Module(Registry):
                 batch = images[start : start + step]
                 parts.append(self._plan(batch.shape)(batch))
                 advance(len(batch))
+        if any(part.ndim == 0 for part in (parts[0] if isinstance(parts[0], tuple) else parts[:1])):
+            raise ValueError("[predict] each output must have a batch axis. Got one of shape ().")
         if isinstance(parts[0], tuple):
             return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
         return np.concatenate(parts)

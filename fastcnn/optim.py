@@ -30,6 +30,8 @@ class Optimizer:
     def __init__(self, lr: float, groups: Groups, **hyper: float) -> None:
         self._hyper = {"lr": 0.0, **hyper}
         self.lr = lr
+        if not isinstance(groups, (tuple, list)):
+            raise TypeError(f"[{type(self).__name__}] groups must be a list of mappings. Got {type(groups).__name__}.")
         self.groups = [
             {"params": _members(self, group)} | {name: value for name, value in group.items() if name != "params"} for group in groups
         ]
@@ -59,7 +61,10 @@ class Optimizer:
         unknown = [name for name in given if name not in self._hyper]
         if unknown:
             raise ValueError(f"[{type(self).__name__}] a group has params and {', '.join(self._hyper)}. Got {', '.join(unknown)}.")
-        return {name: float(value) if name == "nesterov" else _positive(self, name, value) for name, value in given.items()}
+        where = type(self).__name__
+        return {
+            name: float(flag(where, name, value)) if name == "nesterov" else _positive(self, name, value) for name, value in given.items()
+        }
 
     @property
     def copies(self) -> int:

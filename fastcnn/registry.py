@@ -7,6 +7,7 @@ which they were first set. Only a buffer (state that is saved but not trained) i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from itertools import count
 from os import PathLike
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -32,35 +33,48 @@ class LoadedKeys(NamedTuple):
 class Registry:
     """Changes are counted for the plans of networks, which remember the number and are made anew when it has moved on.
 
-    A change of a module that was made since the latest trace does not count: no plan is so young that it could hold the module. So a
-    network that is being built leaves the plans of others alone.
+    A change of a module whose first attribute was set since the latest trace does not count: no plan is so young that it could hold the
+    module. So a network that is being built leaves the plans of others alone.
     """
 
     edits: ClassVar[int] = 0
     _age: ClassVar[int] = 0  # another one from each begin and end of a trace on
     _ages: ClassVar[Iterator[int]] = count(1)
-    _born: int = -1
     _buffer_names: tuple[str, ...] = ()
-
-    def __new__(cls: type[Self], *args: Any, **kwargs: Any) -> Self:
-        module = object.__new__(cls)
-        object.__setattr__(module, "_born", Registry._age)
-        return module
+    _unsaved: tuple[str, ...] = ()  # of these
 
     @staticmethod
     def traced() -> None:
         """All modules that there are may belong to a plan from now on."""
         Registry._age = next(Registry._ages)
 
+    def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
+        """A network with weights of its own, shared where these are, and without plans."""
+        for tensor in (*self.parameters(), *self.buffers()):
+            if isinstance(tensor, Parameter) and id(tensor) not in memo:
+                memo[id(tensor)] = twin = Parameter(tensor.numpy())
+                twin.requires_grad = tensor.requires_grad
+        made = memo[id(self)] = type(self).__new__(type(self))
+        values = {name: value for name, value in self.__dict__.items() if name not in ("_born", "_plans")}
+        made.__dict__.update(deepcopy(values, memo), _born=-1)
+        return made
+
     def _edited(self) -> None:
-        if self._born != Registry._age:
+        if self.__dict__.setdefault("_born", Registry._age) != Registry._age:
             Registry.edits += 1
+
+    def old(self) -> None:
+        """For a trace that meets a module of which no attribute was ever set: from now on its changes count."""
+        self.__dict__.setdefault("_born", -1)
 
     def __setattr__(self, name: str, value: Any) -> None:
         old = self.__dict__.get(name)
         if isinstance(old, Parameter) and not (value is None or isinstance(value, Parameter)):
             rule = f"{name} is a parameter, its values are set by .{name}.assign(array)"
             raise TypeError(f"[{type(self).__name__}] {rule}. Got {type(value).__name__}.")
+        if isinstance(value, Registry) and any(module is self for module in value.modules()):
+            rule = "a module must not hold itself, nor one that holds it"
+            raise ValueError(f"[{type(self).__name__}] {rule}. Got .{name} = {type(value).__name__}.")
         object.__setattr__(self, name, value)
         self._edited()
 
@@ -68,14 +82,20 @@ class Registry:
         object.__delattr__(self, name)
         self._edited()
 
-    def register_buffer(self, name: str, values: ArrayLike | Parameter) -> None:
-        """State that is saved and not trained: floating point becomes a Parameter for use in forward(), integers stay a NumPy array."""
+    def register_buffer(self, name: str, values: ArrayLike | Parameter, persistent: bool = True) -> None:
+        """State that is saved and not trained: floating point becomes a Parameter for use in forward(), integers stay a NumPy array.
+
+        persistent=False: it is no part of state_dict() and of files.
+        """
+        keep = flag("register_buffer", "persistent", persistent)
         if not isinstance(values, Parameter):
             array = numeric("register_buffer", name, values)
             values = Parameter(array) if array.dtype.kind == "f" else array.copy()  # a copy is ours to count in
         setattr(self, name, values)
         if name not in self._buffer_names:
             self._buffer_names = (*self._buffer_names, name)
+        others = tuple(other for other in self._unsaved if other != name)
+        self._unsaved = others if keep else (*others, name)
 
     # ---- what there is
 
@@ -155,6 +175,7 @@ class Registry:
             if id(module) in modules:
                 continue
             modules[id(module)] = path
+            module.old()
             prefix = f"{path}." if path else ""
             children = []
             for name, value in module.__dict__.items():
@@ -171,7 +192,8 @@ class Registry:
             for name, parameter in module._own_parameters():
                 yield _join(path, name), parameter
             for name, buffer in module._own_buffers():
-                yield _join(path, name), buffer
+                if name not in module._unsaved:
+                    yield _join(path, name), buffer
 
     # ---- state
 
@@ -179,13 +201,29 @@ class Registry:
         """Copies of all parameters and buffers under PyTorch's keys."""
         return {key: tensor.numpy() if isinstance(tensor, Parameter) else tensor.copy() for key, tensor in self._tensors()}
 
+    def check_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The errors of load_state_dict, and nothing is loaded."""
+        self._fitting(state, True)
+
     def load_state_dict(self, state: Mapping[str, Any] | str | PathLike[str], strict: bool = True) -> LoadedKeys:
         """Takes over values by key: arrays, tensors of PyTorch, or the path of a safetensors file.
 
         All is checked first: an error leaves the network as it was. strict: ValueError if a key is missing or unknown. Shapes must fit in
         any case.
         """
-        state = given_state(state)
+        missing, unexpected, values = self._fitting(given_state(state), strict)
+        tensors = dict(self._tensors())
+        for key, value in values.items():
+            tensor = tensors[key]
+            if isinstance(tensor, Parameter):
+                tensor.assign(value)
+            else:
+                np.copyto(tensor, value, casting="unsafe")
+                Registry.edits += 1  # forward() may use it, as a constant of the plans
+        return LoadedKeys(missing, unexpected)
+
+    def _fitting(self, state: Mapping[str, Any], strict: bool) -> tuple[list[str], list[str], dict[str, AnyArray]]:
+        """Missing keys, unexpected keys, and the values that fit."""
         tensors = dict(self._tensors())
         missing = [key for key in tensors if key not in state]
         unexpected = [key for key in state if key not in tensors]
@@ -196,14 +234,7 @@ class Registry:
         wrong = [f"'{key}' {value.shape}, not {tensors[key].shape}" for key, value in values.items() if value.shape != tensors[key].shape]
         if wrong:
             raise ValueError(f"[load_state_dict] shapes must be those of the network. Got {'; '.join(wrong)}.")
-        for key, value in values.items():
-            tensor = tensors[key]
-            if isinstance(tensor, Parameter):
-                tensor.assign(value)
-            else:
-                np.copyto(tensor, value, casting="unsafe")
-                Registry.edits += 1  # forward() may use it, as a constant of the plans
-        return LoadedKeys(missing, unexpected)
+        return missing, unexpected, values
 
     # ---- text
 

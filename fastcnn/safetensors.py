@@ -157,7 +157,10 @@ def _check_entry(name: str, entry: Any) -> None:
         raise _fail(f"the shape of '{name}' must be a list of at most 32 sizes", repr(shape)[:80])
     if not _is_list_of_sizes(offsets) or len(offsets) != 2:
         raise _fail(f"the data_offsets of '{name}' must be two numbers", repr(offsets)[:80])
-    needed = math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize
+    itemsize = np.dtype(DTYPES[dtype]).itemsize
+    if math.prod(max(size, 1) for size in shape) * itemsize >= 2**63:  # NumPy's bound, also where an axis is empty
+        raise _fail(f"the shape of '{name}' must be one that an array can have", repr(shape)[:80])
+    needed = math.prod(shape) * itemsize
     if offsets[1] - offsets[0] != needed:
         raise _fail(f"'{name}' must have the bytes of its shape, {needed}", f"{offsets[1] - offsets[0]}")
 

@@ -47,6 +47,7 @@ class Trace:
 
     def enter(self, module: Registry) -> None:
         """What is traced from here to leave() belongs to this layer."""
+        module.old()
         self._path.append(self._paths.get(id(module), type(module).__name__))
 
     def leave(self) -> None:

@@ -52,6 +52,13 @@ class FitOptions(NamedTuple):
         )
 
 
+def _validation(given: Any) -> tuple[AnyArray, AnyArray]:
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        got = f"{len(given)} entries" if isinstance(given, (tuple, list)) else type(given).__name__
+        raise TypeError(f"[fit] validation_data must be a tuple (x, y). Got {got}.")
+    return checked_pair("fit", *given)
+
+
 class Fit:
     """One call of fit: its data, its trainer, and how far it has come."""
 
@@ -66,7 +73,7 @@ class Fit:
     ) -> None:
         self.options = options
         self.x, given = checked_pair("fit", *data)
-        self.validation = None if validation is None else checked_pair("fit", *validation)
+        self.validation = None if validation is None else _validation(validation)
         first = min(options.batch_size, len(self.x)), *self.x.shape[1:]
         self.trainer = Trainer(net, loss, optimizer, first, clip_norm=options.clip_norm, seed=options.seed)
         rest = len(self.x) % options.batch_size
@@ -102,6 +109,7 @@ class Fit:
         ]
         if wrong:
             raise ValueError(f"[fit] a training is resumed with the arguments that it had. Got {'; '.join(wrong)}.")
+        self.trainer.net.check_state_dict(saved.model)  # before anything is changed
         self.trainer.state.load_state(saved.slots)
         self.trainer.net.load_state_dict(saved.model)
         self.trainer.state.steps = saved.optimizer_steps

@@ -5,6 +5,7 @@ Its methods are named as a torch.Tensor's. A method that has no operation in the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -67,6 +68,9 @@ class Value(TensorMethods):
         number = _number(other)
         if number == 0:
             raise ZeroDivisionError(f"[divide] the divisor must not be zero. Got {other!r}.")
+        if number is not None and math.isfinite(number) and not 2.0**-100 < abs(number) < 2.0**100:  # its inverse is no normal float32
+            root = 2.0 ** (math.frexp(number)[1] // 2)
+            return self / root / (number / root)
         return self._scale_shift(1 / number, 0.0) if number is not None else self._with("divide", other)
 
     def __rtruediv__(self, other: Any) -> Value:
@@ -255,6 +259,11 @@ class Value(TensorMethods):
         from fastcnn import functional
 
         return functional.clamp(self, min, max)
+
+    def interpolate(self, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None) -> Value:
+        from fastcnn import functional
+
+        return functional.interpolate(self, size, scale_factor, mode, align_corners)
 
     def softmax(self, dim: int) -> Value:
         return add_node("softmax", [self], {"axis": axis_of("softmax", dim, self.ndim)})

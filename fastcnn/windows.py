@@ -56,11 +56,10 @@ def pooling(where: str, kernel_size: Any, stride: Any, padding: Any, ceil_mode: 
     attributes["stride"] = kernel if stride is None else pair(where, "stride", stride, 1)
     height, width = pair(where, "padding", padding)
     attributes["padding"] = [height, width, height, width]
-    spread = (1, 1)
     if dilation is not None:
-        attributes["dilation"] = spread = pair(where, "dilation", dilation, 1)
-    for size, rows, apart in zip(kernel, (height, width), spread, strict=True):
-        if 2 * rows > apart * (size - 1) + 1:  # else a window could lie in the padding alone
+        attributes["dilation"] = pair(where, "dilation", dilation, 1)
+    for size, rows in zip(kernel, (height, width), strict=True):
+        if 2 * rows > size:  # torch's rule, also where a dilated window would be larger
             raise ValueError(f"[{where}] padding must be at most half of the kernel. Got padding={padding}, kernel_size={kernel_size}.")
     return attributes
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from small_nets import Lambda
 
 import fastcnn as fc
 
@@ -78,6 +79,24 @@ def test_a_module_made_in_forward_counts_afterwards() -> None:
     assert np.array_equal(net(-X), -0.5 * X)
     made[0].negative_slope = 0.25
     assert np.array_equal(net(-X), -0.25 * X)
+
+
+def test_the_first_attribute_of_a_traced_module_counts() -> None:
+    class Scaled(fc.Module):
+        factor = 2.0
+
+        def forward(self, x: fc.Value) -> fc.Value:
+            return x * self.factor
+
+    for net, inner in ((layer := Scaled(), layer), (fc.Sequential(layer := Scaled()), layer), (Lambda(layer := Scaled()), layer)):
+        assert np.array_equal(net(X), 2 * X)
+        inner.factor = 3.0
+        assert np.array_equal(net(X), 3 * X)
+
+
+def test_arguments_too_many_are_refused() -> None:
+    with pytest.raises(TypeError):
+        fc.Sigmoid(5)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

@@ -334,7 +334,11 @@ TRAINING = [
         "[Trainer] there must be a target for each sample. Got 4 samples, 3 targets.",
     ),
     (lambda: lenet().evaluate(IMAGES, CLASSES, batch_size=0), ValueError, "[evaluate] batch_size must be at least 1. Got batch_size=0."),
-    (lambda: fc.loss.CrossEntropyLoss(2.0), ValueError, "[cross_entropy] label_smoothing must be between 0 and 1. Got label_smoothing=2."),
+    (
+        lambda: fc.loss.CrossEntropyLoss(label_smoothing=2.0),
+        ValueError,
+        "[cross_entropy] label_smoothing must be between 0 and 1. Got label_smoothing=2.",
+    ),
 ]
 
 ALL = [*LAYERS, *FUNCTIONS, *RUNS, *TRAINING]

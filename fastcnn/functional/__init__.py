@@ -53,7 +53,7 @@ from fastcnn.functional.normalization import batch_norm, group_norm, instance_no
 from fastcnn.functional.padding import pad
 from fastcnn.functional.pooling import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
 from fastcnn.functional.resizing import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle
-from fastcnn.functional.shape import concat, flatten
+from fastcnn.functional.shape import cat, concat, flatten
 from fastcnn.functional.tensor import (
     amax,
     amin,
@@ -81,6 +81,7 @@ __all__ = [
     "argmin",
     "avg_pool2d",
     "batch_norm",
+    "cat",
     "ceil",
     "celu",
     "channel_shuffle",

@@ -76,7 +76,7 @@ def softplus(x: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
 
 def hardtanh(x: Value, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Value:
     """min(max(x, min_val), max_val)"""
-    low, high = number("hardtanh", "min_val", min_val), number("hardtanh", "max_val", max_val)
+    low, high = (number("hardtanh", name, bound, finite=False) for name, bound in (("min_val", min_val), ("max_val", max_val)))
     if low > high:
         raise ValueError(f"[hardtanh] min_val must be at most max_val. Got min_val={low:g}, max_val={high:g}.")
     return activation("clipped", x, low, high)

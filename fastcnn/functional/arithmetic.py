@@ -74,8 +74,8 @@ def clamp(x: Value, min: Any = None, max: Any = None) -> Value:
     if min is None and max is None:
         raise ValueError("[clamp] min or max must be given. Got None for both.")
     if all(bound is None or isinstance(bound, (int, float)) for bound in (min, max)):
-        low = -float("inf") if min is None else number("clamp", "min", min)
-        high = float("inf") if max is None else number("clamp", "max", max)
+        low = -float("inf") if min is None else number("clamp", "min", min, finite=False)
+        high = float("inf") if max is None else number("clamp", "max", max, finite=False)
         return activation("clipped", x, low, high)
     low_done = x if min is None else maximum(x, min)
     return low_done if max is None else minimum(low_done, max)

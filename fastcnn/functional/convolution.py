@@ -22,6 +22,8 @@ def conv2d(
     groups: int = 1,
 ) -> Value:
     """weight: (out_channels, C / groups, KH, KW), bias: (out_channels,). padding: rows and columns of zeros, "same" or "valid"."""
+    if not isinstance(weight, (Value, Parameter)):
+        raise TypeError(f"[conv2d] weight must be a symbolic value or a parameter. Got {type(weight).__name__}.")
     attributes = convolution("conv2d", tuple(weight.shape[2:]), stride, padding, dilation)
     return add_node("conv2d", [x, weight, bias], {**attributes, "groups": whole("conv2d", "groups", groups, 1)})
 

@@ -57,14 +57,15 @@ def local_response_norm(x: Value, size: int, alpha: float = 1e-4, beta: float = 
 
 def layer_norm(
     x: Value,
-    normalized_shape: Sequence[int],
+    normalized_shape: int | Sequence[int],
     weight: Value | Parameter | None = None,
     bias: Value | Parameter | None = None,
     eps: float = 1e-5,
 ) -> Value:
     """Mean 0 and variance 1 over the last axes, which are of `normalized_shape`, times weight, plus bias of that shape (Ba, 2016)."""
     must_be_value("layer_norm", x)
-    shape, sizes = concrete(x.shape), shape_of("layer_norm", tuple(normalized_shape))
+    given = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+    shape, sizes = concrete(x.shape), shape_of("layer_norm", given)
     if not sizes or shape[-len(sizes) :] != sizes:
         raise ValueError(f"[layer_norm] normalized_shape must be the end of the input's. Got input {shape}, normalized_shape {sizes}.")
     for name, values in (("weight", weight), ("bias", bias)):

@@ -25,10 +25,12 @@ def pad(x: Value, pad: Sequence[int], mode: str = "constant", value: float | Non
         raise ValueError(f"[pad] mode must be one of {', '.join(_MODES)}. Got mode={mode!r}.")
     if mode != "constant" and value is not None and value != 0:
         raise ValueError(f"[pad] a value belongs to mode='constant'. Got mode={mode!r}, value={value!r}.")
+    if not isinstance(pad, (tuple, list)):
+        raise TypeError(f"[pad] pad must be a tuple of integers, two for each axis. Got {pad!r}.")
     widths = [whole("pad", "pad", width, -(2**31)) for width in pad]
     if len(widths) % 2 or len(widths) > 2 * x.ndim:
         raise ValueError(f"[pad] pad must have two entries for each axis, at most {2 * x.ndim}. Got {tuple(pad)}.")
-    filling = 0.0 if value is None else number("pad", "value", value)
+    filling = 0.0 if value is None else number("pad", "value", value, finite=False)
     for i in range(0, len(widths), 2):
         x = _padded_axis(x, x.ndim - 1 - i // 2, widths[i], widths[i + 1], mode, filling)
     return x

@@ -15,6 +15,7 @@ __all__ = ["channel_shuffle", "interpolate", "pixel_shuffle", "pixel_unshuffle"]
 
 # mode -> rank of the values it is for; None: any from 3 on
 _RANKS = {"nearest": None, "nearest-exact": None, "linear": 3, "bilinear": 4, "bicubic": 4, "area": 4}
+MODES = tuple(_RANKS)
 
 
 def interpolate(

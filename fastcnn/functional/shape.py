@@ -9,7 +9,7 @@ from fastcnn._core import Parameter
 from fastcnn.indexing import axis_of
 from fastcnn.value import Value, add_node, must_be_value
 
-__all__ = ["concat", "flatten"]
+__all__ = ["cat", "concat", "flatten"]
 
 
 def concat(values: Sequence[Value | Parameter], axis: int = 0) -> Value:
@@ -19,6 +19,11 @@ def concat(values: Sequence[Value | Parameter], axis: int = 0) -> Value:
     must_be_value("concat", values[0])
     first: Any = values[0]
     return add_node("concat", values, {"axis": axis_of("concat", axis, first.ndim)})
+
+
+def cat(tensors: Sequence[Value | Parameter], dim: int = 0) -> Value:
+    """concat with torch's names."""
+    return concat(tensors, dim)
 
 
 def flatten(x: Value, start_dim: int = 0, end_dim: int = -1) -> Value:

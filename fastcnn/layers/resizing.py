@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from fastcnn import functional
 from fastcnn.arguments import flag, number, whole
+from fastcnn.functional.resizing import MODES
 from fastcnn.layers.base import Layer
 from fastcnn.value import Value
 
@@ -30,9 +31,13 @@ class Upsample(Layer):
             self.scale_factor: Any = tuple(number("Upsample", "scale_factor", factor, above=0) for factor in scale_factor)
         else:
             self.scale_factor = None if scale_factor is None else number("Upsample", "scale_factor", scale_factor, above=0)
+        if mode not in MODES:
+            raise ValueError(f"[Upsample] mode must be one of {', '.join(MODES)}. Got mode={mode!r}.")
         self.mode = mode
         self.align_corners = None if align_corners is None else flag("Upsample", "align_corners", align_corners)
-        self.recompute_scale_factor = recompute_scale_factor
+        self.recompute_scale_factor = (
+            None if recompute_scale_factor is None else flag("Upsample", "recompute_scale_factor", recompute_scale_factor)
+        )
 
     def forward(self, x: Value) -> Value:
         return functional.interpolate(x, self.size, self.scale_factor, self.mode, self.align_corners, self.recompute_scale_factor)

@@ -23,6 +23,8 @@ class LayerNorm(Layer):
         where = "LayerNorm"
         sizes = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
         self.normalized_shape = shape_of(where, sizes)
+        if not sizes:
+            raise ValueError(f"[{where}] normalized_shape must have an axis at least. Got ().")
         self.eps = number(where, "eps", eps, 0)
         self.elementwise_affine = flag(where, "elementwise_affine", elementwise_affine)
         self.weight = constant("weight", self.normalized_shape, 1) if elementwise_affine else None

@@ -48,6 +48,8 @@ class OnnxModel(Module):
         self.outputs = _wanted(graph, outputs)
         self._nodes = ordered(graph, self.outputs)
         check_supported(self._nodes, self._opset)
+        if not (constants is None or isinstance(constants, Mapping)):
+            raise TypeError(f"[load] constants must be a mapping of names to arrays. Got {type(constants).__name__}.")
         bound = {name: _bound(name, array) for name, array in (constants or {}).items()}
         self._inputs = _free_inputs(graph, bound)
         _check_types(self._inputs, self._nodes, self.outputs)
