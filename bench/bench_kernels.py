@@ -1,8 +1,9 @@
 """Convolution layers of known networks, through dispatch, arena, ring and epilogue, on every ISA of this machine.
 
 pytest-benchmark measures whole calls, with the change of layout at both ends. The share of the measured peak is that of the convolution
-alone, at its fastest in the program's own profile. The share of the floor: of the peak, or of the measured bandwidth of the cache that
-holds input, weights and output, whichever lets it take longer.
+alone, at its fastest in the program's own profile: of the multiply-adds of direct sums, so by Winograd it may pass 100 %, and direct sums
+are measured beside it. The share of the floor: of the peak, or of the measured bandwidth of the cache that holds input, weights and output,
+whichever lets it take longer.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ class Layer(NamedTuple):
     padding: int
     groups: int
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def bytes(self) -> int:
         """Of input, weights and output, each touched once."""
@@ -48,7 +52,12 @@ def layers() -> list[Layer]:
     return found
 
 
-def program_of(layer: Layer, isa: str) -> _core.Program:
+def algorithms(layer: Layer) -> list[str]:
+    """Of a layer that Winograd may be chosen for, direct sums, too. "": the one that the cost model chooses."""
+    return ["", "direct"] if layer.kernel in (3, 5) and layer.stride == 1 and layer.groups == 1 else [""]
+
+
+def program_of(layer: Layer, isa: str, algorithm: str) -> _core.Program:
     random = np.random.default_rng(0)
     weight = random.standard_normal((layer.filters, layer.channels // layer.groups, layer.kernel, layer.kernel), dtype=np.float32)
     graph = _core.Graph()
@@ -62,7 +71,7 @@ def program_of(layer: Layer, isa: str) -> _core.Program:
         "activation": "relu",
         "activation_a": 0.0,
         "activation_b": 0.0,
-    }
+    } | ({"algorithm": algorithm} if algorithm else {})
     graph.outputs(graph.add("conv2d", inputs, attributes, layer.name))
     return _core.Program(graph, isa=isa)
 
@@ -78,9 +87,9 @@ def best_step(program: _core.Program, x: np.ndarray, threads: int) -> dict:
 
 @pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("isa", _core.available_isas())
-@pytest.mark.parametrize("layer", layers(), ids=lambda layer: layer.name)
-def bench_convolution(benchmark, report_row, layer, isa, threads):
-    program = program_of(layer, isa)
+@pytest.mark.parametrize(("layer", "algorithm"), [(layer, algorithm) for layer in layers() for algorithm in algorithms(layer)], ids=str)
+def bench_convolution(benchmark, report_row, layer, algorithm, isa, threads):
+    program = program_of(layer, isa, algorithm)
     x = np.random.default_rng(1).standard_normal((1, layer.channels, layer.height, layer.width), dtype=np.float32)
     out = program.run([x], threads=threads)
     benchmark(program.run, [x], out, threads=threads)
@@ -99,6 +108,7 @@ def bench_convolution(benchmark, report_row, layer, isa, threads):
     )
     report_row(
         layer.name,
+        step["algorithm"],
         isa,
         f"{threads} threads",
         f"{1e3 * step['seconds']:9.4f} ms",

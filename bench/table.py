@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 README_LAYERS = ("resnet50/stage3_1x1", "resnet50/stage1_3x3", "resnet50/stage3_3x3", "mobilenet_v2/depthwise_14")
-MARKS = re.compile(r"(<!-- speed: begin -->\n).*?(<!-- speed: end -->)", re.DOTALL)
 
 
 def rows_to_markdown(head: list[str], rows: list[list[str]]) -> str:
@@ -23,11 +22,11 @@ def rows_to_markdown(head: list[str], rows: list[list[str]]) -> str:
 
 def layer_table(benchmarks: list[dict[str, Any]]) -> str:
     rows = [
-        [f"`{b['layer']}`", b["isa"], str(b["threads"]), f"{b['layer_ms']:.3f}", f"{b['gflops']:.0f}", f"{b['share']:.0%}"]
+        [f"`{b['layer']}`", b["algorithm"], b["isa"], str(b["threads"]), f"{b['layer_ms']:.3f}", f"{b['gflops']:.0f}", f"{b['share']:.0%}"]
         for b in benchmarks
         if b["layer"] in README_LAYERS and b["isa"] != "baseline"
     ]
-    return rows_to_markdown(["Convolution (bench/shapes)", "ISA", "Threads", "ms", "GFLOP/s", "Share of peak"], rows)
+    return rows_to_markdown(["Convolution (bench/shapes)", "Algorithm", "ISA", "Threads", "ms", "GFLOP/s", "Share of peak"], rows)
 
 
 def text_of(run: dict[str, Any]) -> str:
@@ -38,14 +37,19 @@ def text_of(run: dict[str, Any]) -> str:
     return f"{head}\n\n{layer_table([row for row in rows if 'layer' in row])}\n"
 
 
+def replace(page: str, name: str, text: str) -> None:
+    """Puts `text` between the lines <!-- name: begin --> and <!-- name: end --> of a file, which appears whole."""
+    path, begin, end = Path(page), f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+    found, count = re.subn(rf"{begin}.*?{end}", lambda _: begin + text + end, path.read_text(), flags=re.DOTALL)
+    if count != 1:
+        sys.exit(f"[table] {page} must have one pair of lines {begin.strip()} and {end}. Got {count}.")
+    part = path.with_suffix(".part")
+    part.write_text(found)
+    os.replace(part, path)
+
+
 def main(result: str, readme: str) -> None:
-    page = Path(readme)
-    text, found = MARKS.subn(lambda marks: marks[1] + text_of(json.loads(Path(result).read_text())) + marks[2], page.read_text())
-    if found != 1:
-        sys.exit(f"[table] {readme} must have one pair of lines <!-- speed: begin --> and <!-- speed: end -->. Got {found}.")
-    part = page.with_suffix(".part")
-    part.write_text(text)
-    os.replace(part, page)
+    replace(readme, "speed", text_of(json.loads(Path(result).read_text())))
 
 
 if __name__ == "__main__":

@@ -33,9 +33,6 @@ class Module(Registry):
     not needed.
     """
 
-    def __init__(self) -> None:
-        """A network of its own class takes what its constructor says; without one, nothing."""
-
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"[forward] a module that is called must define forward(). Got {type(self).__name__}.")
 
@@ -88,7 +85,8 @@ class Module(Registry):
         """The network made ready for inputs of `shape` (N, C, H, W), or of several shapes: the way to the lowest latency.
 
         threads None: as many as fastcnn.get_num_threads() says at the time of a call. accuracy="strict": only algorithms with the error of
-        direct summation. memory="small" and tune=True: NotImplementedError, they are not there yet.
+        direct summation; "fast": those of Winograd convolution, too, which may differ by some 1e-6 of the largest output, and where a pixel
+        that is not finite spoils the tile of outputs around it. memory="small" and tune=True: NotImplementedError, they are not there yet.
         """
         check_modes("compile", memory, accuracy)
         if flag("compile", "tune", tune):

@@ -41,7 +41,7 @@ using PrepareUnit = std::function<void(const Kernels&, const float* weight, cons
 struct Conv2dAlgorithm {
   const char* name;
   Want input;                   // layout it reads
-  double error;                 // max |difference| / max |y| of what it computes, about (cpp/README.md has a table)
+  double error;                 // max |difference| / max |y| of what it computes, about; bench/errors.py measures it
   bool takes_prologue = false;  // normalizes its input where the problem is `normed`
   bool (*can_run)(const ConvProblem&);
   double (*cost)(const ConvProblem&);  // vector multiply-adds, and vector moves of what must be copied first

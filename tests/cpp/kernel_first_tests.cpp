@@ -198,6 +198,20 @@ void check_winograd(const Kernels& kernels, const Case& c, std::uint32_t seed) {
   scratch.check_guards(what);
 }
 
+// Of these sizes, with everything else changing from width to width.
+Case case_of(int rows, int columns, int kernel_h, int output_blocks) {
+  return {.rows = rows,
+          .columns = columns,
+          .kernel_h = kernel_h,
+          .channels = 1 + columns % 4,
+          .kernel_w = 1 + columns % 3,
+          .stride = 1,
+          .output_blocks = output_blocks,
+          .pixel_step = 1 + columns % 5,
+          .residual = columns % 3 == 0,
+          .activation = kActivations[columns % 4]};
+}
+
 }  // namespace
 
 void test_pad_lines(const Kernels& kernels) {
@@ -212,19 +226,7 @@ void test_pad_lines(const Kernels& kernels) {
 void test_conv_first(const Kernels& kernels) {
   std::uint32_t seed = 400;
   for (int columns = 1; columns <= 30; ++columns)  // every tile width, one to three output blocks
-    for (int blocks : {1, 2, 3})
-      check_first(kernels,
-                  {.rows = 2,
-                   .columns = columns,
-                   .kernel_h = 3,
-                   .channels = 1 + columns % 4,
-                   .kernel_w = 1 + columns % 3,
-                   .stride = 1,
-                   .output_blocks = blocks,
-                   .pixel_step = 1 + columns % 5,
-                   .residual = columns % 3 == 0,
-                   .activation = kActivations[columns % 4]},
-                  seed++);
+    for (int blocks : {1, 2, 3}) check_first(kernels, case_of(2, columns, 3, blocks), seed++);
   for (int stride : {1, 2, 3, 4})
     for (int dilation : {1, 2})
       for (int kernel : {1, 2, 5}) check_first(kernels, {3, 17, kernel, 3, 6 - kernel, stride, 3, stride, dilation, 3 - dilation}, seed++);
@@ -233,19 +235,7 @@ void test_conv_first(const Kernels& kernels) {
 void test_conv_first_winograd(const Kernels& kernels) {
   std::uint32_t seed = 500;
   for (int columns = 1; columns <= 30; ++columns)
-    for (int blocks : {1, 2, 3})
-      check_winograd(kernels,
-                     {.rows = 1 + columns % 9,
-                      .columns = columns,
-                      .kernel_h = 3 + columns % 2,
-                      .channels = 1 + columns % 4,
-                      .kernel_w = 1 + columns % 3,
-                      .stride = 1,
-                      .output_blocks = blocks,
-                      .pixel_step = 1 + columns % 5,
-                      .residual = columns % 3 == 0,
-                      .activation = kActivations[columns % 4]},
-                     seed++);
+    for (int blocks : {1, 2, 3}) check_winograd(kernels, case_of(1 + columns % 9, columns, 3 + columns % 2, blocks), seed++);
   for (int stride : {2, 3, 4})
     for (int kernel = 2 * stride + 1; kernel <= 4 * stride; ++kernel)
       for (int dilation : {1, 2}) check_winograd(kernels, {5, 9, kernel, 2, 5, stride, 2, stride, 1, dilation}, seed++);
