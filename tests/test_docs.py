@@ -58,7 +58,15 @@ RUN = {
     "benchmarks": [
         {"extra_info": {"engine": "fastcnn", "network": "LeNet", "threads": 1}, "stats": {"median": 0.000020}},
         {
-            "extra_info": {"layer": "resnet50/stage3_1x1", "isa": "avx2", "threads": 1, "layer_ms": 0.25, "gflops": 90.0, "share": 0.9},
+            "extra_info": {
+                "layer": "resnet50/stage3_1x1",
+                "algorithm": "direct_1x1",
+                "isa": "avx2",
+                "threads": 1,
+                "layer_ms": 0.25,
+                "gflops": 90.0,
+                "share": 0.9,
+            },
             "stats": {"median": 0.0003},
         },
     ],
@@ -74,7 +82,7 @@ def test_table_of_speed(tmp_path):
     text = page.read_text()
     assert text.startswith("before\n<!-- speed: begin -->\nA processor, avx2;")
     assert "LeNet" not in text  # networks stand in bench/RESULTS.md
-    assert "| `resnet50/stage3_1x1` | avx2 | 1 | 0.250 | 90 | 90% |" in text
+    assert "| `resnet50/stage3_1x1` | direct_1x1 | avx2 | 1 | 0.250 | 90 | 90% |" in text
     assert text.endswith("<!-- speed: end -->\nafter\n")
     assert "old" not in text
 

@@ -265,9 +265,9 @@ constexpr Conv2dAlgorithm row_of(double error) {
 }  // namespace
 
 const Conv2dAlgorithm k_winograd_f2 = row_of<2, 3>(kDirectError);
-const Conv2dAlgorithm k_winograd_f4 = row_of<4, 3>(2e-6);
-const Conv2dAlgorithm k_winograd_f5 = row_of<5, 3>(1e-5);
-const Conv2dAlgorithm k_winograd_f6 = row_of<6, 3>(1.1e-5);
-const Conv2dAlgorithm k_winograd_f2_5x5 = row_of<2, 5>(2e-6);
+const Conv2dAlgorithm k_winograd_f4 = row_of<4, 3>(2.7e-6);
+const Conv2dAlgorithm k_winograd_f5 = row_of<5, 3>(1.8e-5);
+const Conv2dAlgorithm k_winograd_f6 = row_of<6, 3>(1.8e-5);
+const Conv2dAlgorithm k_winograd_f2_5x5 = row_of<2, 5>(2.3e-6);
 
 }  // namespace fastcnn
