@@ -40,7 +40,7 @@ def test_lanes_of_another_isa_are_refused(isa: str) -> None:
 
 @pytest.mark.parametrize(
     ("algorithm", "kernel", "backward"),
-    [("winograd_f4", 1, False), ("winograd_f4", 3, True), ("depthwise", 3, False), ("direct_narrow", 3, True)],
+    [("winograd_f4", 1, False), ("winograd_f4", 3, True), ("depthwise", 3, False), ("first", 3, True)],
 )
 def test_algorithms_that_cannot_are_refused(algorithm: str, kernel: int, backward: bool) -> None:
     with pytest.raises(ValueError, match=r"\[conv2d_prepare\] the algorithm must be able to compute this convolution\. Got "):

@@ -63,9 +63,8 @@ ConvProblem backward_problem(const Conv2dGeometry& g, int lanes) {
 }
 
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms() {
-  static const std::vector<Conv2dAlgorithm> algorithms = {k_depthwise,   k_first_winograd, k_first,       k_direct_narrow,
-                                                          k_direct,      k_winograd_f2,    k_winograd_f4, k_winograd_f5,
-                                                          k_winograd_f6, k_winograd_f2_5x5};
+  static const std::vector<Conv2dAlgorithm> algorithms = {k_depthwise,   k_first_winograd, k_first,       k_direct,         k_winograd_f2,
+                                                          k_winograd_f4, k_winograd_f5,    k_winograd_f6, k_winograd_f2_5x5};
   return algorithms;
 }
 

@@ -100,7 +100,7 @@ struct Strips {
 };
 
 // Conv2dAlgorithm rows, each in the file of its name.
-extern const Conv2dAlgorithm k_direct, k_direct_narrow, k_depthwise, k_first, k_first_winograd, k_winograd_f2, k_winograd_f4, k_winograd_f5,
-    k_winograd_f6, k_winograd_f2_5x5;
+extern const Conv2dAlgorithm k_direct, k_depthwise, k_first, k_first_winograd, k_winograd_f2, k_winograd_f4, k_winograd_f5, k_winograd_f6,
+    k_winograd_f2_5x5;
 
 }  // namespace fastcnn

@@ -1,5 +1,4 @@
-// Direct convolution as work units: tiles of output channels x strips of rows. Two rows of the table: `direct` reads images of the ISA's
-// channel block, `direct_narrow` the planes of a network's input (block 1), so that 1 or 3 channels cost no 16 lanes.
+// Direct convolution as work units: tiles of output channels x strips of rows. It can compute every convolution.
 //
 // Prepared weights: for each pair of walks (one forward), for each tile of one or two blocks of output channels:
 //   (input blocks that the tile's groups touch, taps_h, taps_w, channels of the block, tile's blocks * lanes);
@@ -31,28 +30,26 @@ struct Pass {
 };
 
 struct Plan {
-  int in_lanes;  // channels in a block of the input
   std::vector<ChannelTile> tiles;
   std::vector<Pass> passes;
   Index weights_a_tap;   // of all tiles
   Index bias, elements;  // where the bias starts; size of everything prepared
 };
 
-Index inputs_of(const ChannelTile& tile, int in_lanes) { return (tile.in_blocks - 1) * in_lanes + tile.last_channels; }
+Index inputs_of(const ChannelTile& tile, int lanes) { return (tile.in_blocks - 1) * lanes + tile.last_channels; }
 
-Plan plan_of(const ConvProblem& p, bool narrow) {
+Plan plan_of(const ConvProblem& p) {
   Plan plan{};
-  plan.in_lanes = narrow ? 1 : p.lanes;
   const Index out_group = p.out_channels / p.groups, in_group = p.in_channels / p.groups;
   for (Index block = 0; block < p.out_blocks(); block += 2) {
     ChannelTile tile{block, std::min<Index>(2, p.out_blocks() - block), 0, 0, 0, plan.weights_a_tap};
     const Index last_out = std::min(p.out_channels, (block + tile.out_blocks) * p.lanes) - 1;
     const Index first_in = block * p.lanes / out_group * in_group, end_in = (last_out / out_group + 1) * in_group;
-    tile.in_block = first_in / plan.in_lanes;
-    tile.in_blocks = ceil_div(end_in, plan.in_lanes) - tile.in_block;
-    const Index last_in = (tile.in_block + tile.in_blocks - 1) * plan.in_lanes;
-    tile.last_channels = static_cast<int>(std::min<Index>(plan.in_lanes, p.in_channels - last_in));
-    plan.weights_a_tap += inputs_of(tile, plan.in_lanes) * tile.out_blocks * p.lanes;
+    tile.in_block = first_in / p.lanes;
+    tile.in_blocks = ceil_div(end_in, p.lanes) - tile.in_block;
+    const Index last_in = (tile.in_block + tile.in_blocks - 1) * p.lanes;
+    tile.last_channels = static_cast<int>(std::min<Index>(p.lanes, p.in_channels - last_in));
+    plan.weights_a_tap += inputs_of(tile, p.lanes) * tile.out_blocks * p.lanes;
     plan.tiles.push_back(tile);
   }
   for (const AxisWalk& row : p.rows) {
@@ -65,14 +62,10 @@ Plan plan_of(const ConvProblem& p, bool narrow) {
   return plan;
 }
 
-template <bool Narrow>
-Index prepared_elements(const ConvProblem& p) {
-  return plan_of(p, Narrow).elements;
-}
+Index prepared_elements(const ConvProblem& p) { return plan_of(p).elements; }
 
-template <bool Narrow>
 Index prepare_units(const ConvProblem& p) {
-  const Plan plan = plan_of(p, Narrow);
+  const Plan plan = plan_of(p);
   return static_cast<Index>(plan.passes.size() * plan.tiles.size());
 }
 
@@ -83,8 +76,8 @@ void prepare_unit(const ConvProblem& p, const Plan& plan, const float* weight, c
   const Index first_out = tile.out_block * p.lanes, outs = tile.out_blocks * p.lanes;
   float* to = prepared + pass.weights + tile.weights_before * pass.taps();
   for (Index block = 0; block < tile.in_blocks; ++block) {
-    const Index first_in = (tile.in_block + block) * plan.in_lanes;
-    const Index channels = block + 1 < tile.in_blocks ? plan.in_lanes : tile.last_channels;
+    const Index first_in = (tile.in_block + block) * p.lanes;
+    const Index channels = block + 1 < tile.in_blocks ? p.lanes : tile.last_channels;
     for (Index i = 0; i < pass.row.taps; ++i) {
       for (Index j = 0; j < pass.column.taps; ++j) {
         copy_weights(p, weight, {first_out, outs}, {first_in, channels}, pass.row.kernel_first + i * pass.row.kernel_step,
@@ -97,15 +90,14 @@ void prepare_unit(const ConvProblem& p, const Plan& plan, const float* weight, c
   for (Index o = first_out; o < first_out + outs; ++o) prepared[plan.bias + o] = bias && o < p.out_channels ? bias[o] : 0.0f;
 }
 
-template <bool Narrow>
 PrepareUnit prepare(const ConvProblem& p) {
-  return [p, plan = plan_of(p, Narrow)](const Kernels&, const float* weight, const float* bias, float* prepared, Index unit) {
+  return [p, plan = plan_of(p)](const Kernels&, const float* weight, const float* bias, float* prepared, Index unit) {
     prepare_unit(p, plan, weight, bias, prepared, unit);
   };
 }
 
 double tile_operations(const ConvProblem& p) {  // vector multiply-adds
-  const Plan plan = plan_of(p, false);
+  const Plan plan = plan_of(p);
   double operations = 0;
   for (const Pass& pass : plan.passes)
     operations +=
@@ -114,12 +106,7 @@ double tile_operations(const ConvProblem& p) {  // vector multiply-adds
 }
 
 double cost_direct(const ConvProblem& p) { return tile_operations(p) + cost_of_copy(p); }
-double cost_narrow(const ConvProblem& p) {
-  return tile_operations(p) + static_cast<double>(p.N * p.in_h * p.in_w * p.in_channels) / p.lanes;
-}
 bool can_always(const ConvProblem&) { return true; }
-// Planes lie far apart: with many of them, blocks are read better.
-bool can_narrow(const ConvProblem& p) { return p.plain_input && p.groups == 1 && p.in_channels < p.lanes && !p.backward; }
 
 // All that stays the same over a program's runs.
 struct BoundDirect {
@@ -151,16 +138,12 @@ ConvDirect kernel_arguments(const BoundDirect& b, const RunContext& run, const P
   unit.rows = static_cast<int>(b.flat ? 1 : rows), unit.columns = static_cast<int>(b.flat ? rows : c.count);
   unit.kernel_h = static_cast<int>(r.taps), unit.kernel_w = static_cast<int>(c.taps);
   unit.input_blocks = static_cast<int>(tile.in_blocks);
-  unit.block_channels = b.plan.in_lanes, unit.last_channels = tile.last_channels;
+  unit.block_channels = b.problem.lanes, unit.last_channels = tile.last_channels;
   unit.output_blocks = static_cast<int>(tile.out_blocks);
   unit.input_block_stride = xs.block, unit.row_step = r.in_step * xs.row, unit.pixel_step = c.in_step * xs.pixel;
   unit.tap_row = r.tap_step * xs.row, unit.tap_column = c.tap_step * xs.pixel;
   unit.output_block_stride = ys.block, unit.output_row_stride = r.out_step * ys.row, unit.output_pixel_stride = c.out_step * ys.pixel;
   unit.activation = b.activation;
-  if (b.plan.in_lanes == 1 && c.tap_step == 1) {  // a plane's neighbouring pixels take the place of a block's channels
-    unit.block_channels = unit.last_channels = unit.kernel_w;
-    unit.kernel_w = 1;
-  }
   return unit;
 }
 
@@ -230,22 +213,21 @@ std::function<void(const RunContext&, Index, Index)> run_normed(const BoundDirec
   };
 }
 
-template <bool Narrow>
 Step bind(const ConvProblem& problem, const BindScope& scope) {
   BoundDirect b{};
-  b.problem = problem, b.plan = plan_of(problem, Narrow);
+  b.problem = problem, b.plan = plan_of(problem);
   b.x = scope.inputs[0], b.prepared = scope.inputs[1], b.y = scope.outputs[0];
   if (scope.inputs.size() > 3) b.residual = scope.inputs[3];
   b.xs = b.x.type.strides(), b.ys = b.y.type.strides();
   if (b.residual.given) b.rs = b.residual.type.strides();
-  b.flat = !Narrow && is_flat(problem, b.x, b.y, b.residual);
+  b.flat = is_flat(problem, b.x, b.y, b.residual);
   b.activation = fused_activation(scope.attributes);
   cut_into_units(b);
 
   Step step;
   step.units = b.first_unit.back();
   step.flops = 2.0 * static_cast<double>(problem.macs());
-  step.algorithm = Narrow ? "direct_narrow" : b.flat ? "direct_1x1" : "direct";
+  step.algorithm = b.flat ? "direct_1x1" : "direct";
   if (problem.normed) {
     step.run = run_normed(b, scope, step.scratch_bytes);
     return step;
@@ -275,19 +257,9 @@ const Conv2dAlgorithm k_direct = {.name = "direct",
                                   .takes_prologue = true,
                                   .can_run = can_always,
                                   .cost = cost_direct,
-                                  .prepared_elements = prepared_elements<false>,
-                                  .prepare_units = prepare_units<false>,
-                                  .prepare = prepare<false>,
-                                  .bind = bind<false>};
-
-const Conv2dAlgorithm k_direct_narrow = {.name = "direct_narrow",
-                                         .input = Want::narrow,
-                                         .error = kDirectError,
-                                         .can_run = can_narrow,
-                                         .cost = cost_narrow,
-                                         .prepared_elements = prepared_elements<true>,
-                                         .prepare_units = prepare_units<true>,
-                                         .prepare = prepare<true>,
-                                         .bind = bind<true>};
+                                  .prepared_elements = prepared_elements,
+                                  .prepare_units = prepare_units,
+                                  .prepare = prepare,
+                                  .bind = bind};
 
 }  // namespace fastcnn

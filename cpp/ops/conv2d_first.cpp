@@ -60,8 +60,7 @@ bool can_run(const ConvProblem& p) {
   return 2 * sizeof(float) * rows * static_cast<double>(p.in_channels) * padded <= kMostScratch;
 }
 
-// The points are known for three and four taps.
-// Here a convolution that must have the error of direct summation has to be refused.
+// The points are known for three and four taps. What error is allowed is for the table to ask.
 bool can_run_winograd(const ConvProblem& p) { return can_run(p) && p.rows[0].tap_step == 1 && (phase_taps(p) == 3 || phase_taps(p) == 4); }
 
 template <bool Winograd>
