@@ -9,26 +9,39 @@ namespace {
 
 constexpr int kMostTiles[3] = {0, kRegisters == 32 ? 14 : 12, kRegisters == 32 ? 14 : 6};
 
-// While it works, the next panel's weights are asked for: `ahead` floats from this one's.
+// Channels are summed in runs of 64, whose sums are then added: rounding errors grow with the length of a run, and this halves those of 256
+// channels. While a panel is worked on, the next one's weights are asked for: `ahead` floats from this one's.
+constexpr int kRunBlocks = 64 / kLanes;
+
 template <int R, int C>
 void tile(const WinogradMultiply& unit, const float* input, float* output, int64_t ahead) {
-  Vec acc[R][C];
-  unroll<C>([&](auto c) { unroll<R>([&](auto r) { acc[r][c] = zero(); }); });
   const float* weights = unit.weights;
-  for (int ib = 0; ib < unit.input_blocks; ++ib, input += unit.input_block_stride) {
-    const int channels = ib + 1 < unit.input_blocks ? kLanes : unit.last_channels;
-    for (int k = 0; k < channels; ++k, weights += C * kLanes) {
-      Vec w[C];
-      unroll<C>([&](auto c) { w[c] = load(weights + c * kLanes); });
-      __builtin_prefetch(weights + ahead, 0, 2);
-      if constexpr (C * kLanes * sizeof(float) > 64) __builtin_prefetch(weights + ahead + 16, 0, 2);
-      unroll<R>([&](auto r) {
-        const Vec x = broadcast(input[k + r * kLanes]);
-        unroll<C>([&](auto c) { acc[r][c] = fma(x, w[c], acc[r][c]); });
-      });
+  for (int first = 0; first < unit.input_blocks; first += kRunBlocks) {
+    Vec acc[R][C];
+    unroll<C>([&](auto c) { unroll<R>([&](auto r) { acc[r][c] = zero(); }); });
+    const int end = first + kRunBlocks < unit.input_blocks ? first + kRunBlocks : unit.input_blocks;
+    for (int ib = first; ib < end; ++ib, input += unit.input_block_stride) {
+      const int channels = ib + 1 < unit.input_blocks ? kLanes : unit.last_channels;
+      for (int k = 0; k < channels; ++k, weights += C * kLanes) {
+        Vec w[C];
+        unroll<C>([&](auto c) { w[c] = load(weights + c * kLanes); });
+        __builtin_prefetch(weights + ahead, 0, 2);
+        if constexpr (C * kLanes * sizeof(float) > 64) __builtin_prefetch(weights + ahead + 16, 0, 2);
+        unroll<R>([&](auto r) {
+          const Vec x = broadcast(input[k + r * kLanes]);
+          unroll<C>([&](auto c) { acc[r][c] = fma(x, w[c], acc[r][c]); });
+        });
+      }
     }
+    unroll<C>([&](auto c) {
+      float* const to = output + c * unit.output_block_stride;
+      if (first == 0) {
+        unroll<R>([&](auto r) { store(to + r * kLanes, acc[r][c]); });
+      } else {
+        unroll<R>([&](auto r) { store(to + r * kLanes, load(to + r * kLanes) + acc[r][c]); });
+      }
+    });
   }
-  unroll<C>([&](auto c) { unroll<R>([&](auto r) { store(output + c * unit.output_block_stride + r * kLanes, acc[r][c]); }); });
 }
 
 using Tile = void (*)(const WinogradMultiply&, const float*, float*, int64_t);

@@ -74,34 +74,31 @@ struct Corner {
   int64_t rows, columns;
 };
 
+// First the columns, whose sums go through the L1 cache: all at once would be more than there are registers.
 template <int M, int R>
-void output_tile(const WinogradOutput& unit, Corner at, Vec bias, Clamp clamp) {
-  constexpr int N = M + R - 1, pairs = (M + 1) / 2;
+void output_tile(const WinogradOutput& unit, const Corner& at, Vec bias, Clamp clamp) {
+  constexpr int N = M + R - 1;
+  alignas(64) float half[M * N * kLanes];
+  for (int x = 0; x < N; ++x) {
+    Vec m[N], y[M];
+    unroll<N>([&](auto i) { m[i] = load(at.products + (i * N + x) * unit.point_stride); });
+    winograd_outputs<M, R>(m, y);
+    unroll<M>([&](auto i) { store(half + (i * N + x) * kLanes, y[i]); });
+  }
   const Vec low = broadcast(clamp.low), high = broadcast(clamp.high);
-  unroll<pairs>([&](auto group) {
-    constexpr int g = decltype(group)::value;
-    Vec rows[2][N];
-    unroll<N>([&](auto x) {
-      Vec column[N];
-      unroll<N>([&](auto y) { column[y] = load(at.products + (y * N + x) * unit.point_stride); });
-      winograd_output_rows<M, R, 2 * g>(column, rows[0][x], rows[1][x]);
+  for (int64_t row = 0; row < M && row < at.rows; ++row) {
+    Vec m[N], y[M];
+    unroll<N>([&](auto i) { m[i] = load(half + (row * N + i) * kLanes); });
+    winograd_outputs<M, R>(m, y);
+    float* to = at.output + row * unit.output_row_stride;
+    const float* add = at.residual + row * unit.residual_row_stride;
+    unroll<M>([&](auto x) {
+      if (x >= at.columns) return;
+      Vec v = y[x] + bias;
+      if (at.residual) v += load(add + x * kLanes);
+      store(to + x * kLanes, min(high, max(low, v)));
     });
-    unroll<(2 * g + 1 < M ? 2 : 1)>([&](auto r) {
-      const int64_t y = 2 * g + r;
-      if (y >= at.rows) return;
-      Vec pixels[2 * pairs];
-      unroll<pairs>([&](auto p) { winograd_output_rows<M, R, 2 * decltype(p)::value>(rows[r], pixels[2 * p], pixels[2 * p + 1]); });
-      float* to = at.output + y * unit.output_row_stride;
-      const float* add = at.residual + y * unit.residual_row_stride;
-      unroll<M>([&](auto x) {
-        if (x >= at.columns) return;
-        Vec v = pixels[x] + bias;
-        if (at.residual) v += load(add + x * kLanes);
-        store(to + x * kLanes, min(high, max(low, v)));
-      });
-    });
-    forget_loads();
-  });
+  }
 }
 
 template <int M, int R>

@@ -1,9 +1,10 @@
 // Winograd convolution F(M x M, R x R) as work units: a group of tiles x a chunk of output channels. Rows of the table for M = 2, 4, 5, 6
 // with R = 3 and M = 2 with R = 5.
 //
-// A unit transforms its tiles of the input, multiplies them, point by point, with the transformed weights, and transforms the products to
-// outputs; points and products lie in the worker's scratch, which stays in its L2 where the channels are few. Where one group is the whole
-// work, its output channels are dealt out in chunks; a worker that does several of them transforms the input once.
+// A unit transforms its tiles of the input; then, for one or two blocks of output channels after the other, it multiplies them, point by
+// point, with the transformed weights, and transforms the products to outputs. Points and products lie in the worker's scratch: products
+// are read before the weights of the next blocks drive them out of L2. Where one group is the whole work, its output channels are dealt out
+// in chunks; a worker that does several of them transforms the input once.
 //
 // Prepared weights: for each of the N x N points, for each tile of one or two blocks of output channels: (in channels, tile's blocks *
 // lanes); then the bias, padded to whole blocks.
@@ -32,7 +33,6 @@ struct Plan {
   Index down, across, tiles;         // tiles of an image, and of all images
   Index groups, most;                // of tiles; tiles in the largest
   Index channel_tiles, chunks;       // of output channels
-  Index most_blocks;                 // output blocks in the largest chunk
   Index input_point, product_point;  // floats from a point to the next, in scratch
   Index first_tile(Index group) const { return tiles * group / groups; }
   Index first_channel_tile(Index chunk) const { return channel_tiles * chunk / chunks; }
@@ -49,8 +49,8 @@ Plan plan_of(const ConvProblem& p, Index outputs, Index taps) {
   plan.outputs = outputs, plan.taps = taps, plan.points = (outputs + taps - 1) * (outputs + taps - 1);
   plan.down = ceil_div(p.out_h, outputs), plan.across = ceil_div(p.out_w, outputs), plan.tiles = p.N * plan.down * plan.across;
   plan.channel_tiles = ceil_div(p.out_blocks(), 2);
-  // Points and products of one register tile (14) of 128 channels, F4: half a megabyte, which leaves room in L2 for the weights. With more
-  // channels than that neither fits, and larger groups read the weights less often.
+  // Points of one register tile (14) of 128 channels, F4: a quarter of a megabyte, which leaves room in L2 for the weights. With many more
+  // channels than that they do not fit, and larger groups read the weights less often.
   const bool fits = std::max(p.in_channels, p.out_channels) <= 128;
   const Index most = p.lanes == 16 ? (fits ? 14 : 28) : (fits ? 12 : 24);
   plan.groups = ceil_div(plan.tiles, most);
@@ -62,9 +62,8 @@ Plan plan_of(const ConvProblem& p, Index outputs, Index taps) {
     plan.chunks = std::min(plan.channel_tiles, plan.groups == 2 ? Index{2} : kEnoughUnits);
   }
   plan.most = plan.groups ? ceil_div(plan.tiles, plan.groups) : 0;
-  plan.most_blocks = 2 * ceil_div(plan.channel_tiles, plan.chunks);
   plan.input_point = odd_lines(p.in_blocks() * plan.most * p.lanes);
-  plan.product_point = odd_lines(plan.most_blocks * plan.most * p.lanes);
+  plan.product_point = odd_lines(2 * plan.most * p.lanes);
   return plan;
 }
 
@@ -110,18 +109,20 @@ bool can_run(const ConvProblem& p) {
   return !p.backward && p.groups == 1 && is_plain_walk(p.rows[0], R) && is_plain_walk(p.columns[0], R);
 }
 
-// Measured on one core of a Zen 4, in vector multiply-adds: a tile of one channel block.
-constexpr double input_cost(int points) { return points == 16 ? 150 : points == 36 ? 340 : points == 49 ? 480 : 620; }
-constexpr double output_cost(int points) { return points == 16 ? 110 : points == 36 ? 270 : points == 49 ? 360 : 470; }
+// Measured on one core of a Zen 4, on images of more than L2, in vector multiply-adds: a tile of one channel block.
+constexpr double input_cost(int points) { return points == 16 ? 180 : points == 36 ? 450 : points == 49 ? 700 : 1250; }
+constexpr double output_cost(int points) { return points == 16 ? 130 : points == 36 ? 330 : points == 49 ? 450 : 900; }
 
 template <int M, int R>
 double cost(const ConvProblem& p) {
   const Plan plan = plan_of(p, M, R);
   const double tiles = static_cast<double>(plan.tiles), points = static_cast<double>(plan.points);
   const double products = points * tiles * static_cast<double>(p.in_channels * p.out_blocks());
-  return std::max(products, cost_of_weights(p, prepared_elements<M, R>(p))) + cost_of_copy(p) +
-         tiles * (input_cost(kPoints<M, R>) * static_cast<double>(p.in_blocks()) +
-                  output_cost(kPoints<M, R>) * static_cast<double>(p.out_blocks()));
+  const double sum = std::max(products, cost_of_weights(p, prepared_elements<M, R>(p))) + cost_of_copy(p) +
+                     tiles * (input_cost(kPoints<M, R>) * static_cast<double>(p.in_blocks()) +
+                              output_cost(kPoints<M, R>) * static_cast<double>(p.out_blocks()));
+  constexpr double kLargestPays = 1.05;  // for less than that the largest tile is not worth its error
+  return M == 6 ? kLargestPays * sum : sum;
 }
 
 // All that stays the same over a program's runs.
@@ -165,39 +166,35 @@ void transform_input(const Kernels& kernels, const BoundWinograd& b, const RunCo
   });
 }
 
-void multiply(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, ChannelRange channel_tiles, Index tiles,
-              const float* points, float* products) {
+// The products of one tile of output channels.
+void multiply(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, Index channel_tile, Index tiles, const float* points,
+              float* products) {
   const ConvProblem& p = b.problem;
-  const Index in_blocks = p.in_blocks(), weights_of_tile = 2 * p.lanes * p.in_channels;
-  for (Index point = 0; point < b.plan.points; ++point) {
-    const float* weights = b.prepared.data(run) + point * weights_of_point(p);
-    for (Index tile = channel_tiles.first; tile < channel_tiles.end(); ++tile) {
-      const bool last = tile + 1 == channel_tiles.end(), end = last && point + 1 == b.plan.points;
-      const Index next = end ? 0 : last ? weights_of_point(p) - (channel_tiles.count - 1) * weights_of_tile : weights_of_tile;
-      kernels.winograd_multiply({.input = points + point * b.plan.input_point,
-                                 .weights = weights + tile * weights_of_tile,
-                                 .next_weights = next,
-                                 .output = products + point * b.plan.product_point + 2 * (tile - channel_tiles.first) * tiles * p.lanes,
-                                 .tiles = static_cast<int>(tiles),
-                                 .input_blocks = static_cast<int>(in_blocks),
-                                 .last_channels = static_cast<int>(p.in_channels - (in_blocks - 1) * p.lanes),
-                                 .output_blocks = static_cast<int>(std::min<Index>(2, p.out_blocks() - 2 * tile)),
-                                 .input_block_stride = tiles * p.lanes,
-                                 .output_block_stride = tiles * p.lanes});
-    }
-  }
+  const Index in_blocks = p.in_blocks();
+  const float* weights = b.prepared.data(run) + channel_tile * 2 * p.lanes * p.in_channels;
+  for (Index point = 0; point < b.plan.points; ++point)
+    kernels.winograd_multiply({.input = points + point * b.plan.input_point,
+                               .weights = weights + point * weights_of_point(p),
+                               .next_weights = point + 1 == b.plan.points ? 0 : weights_of_point(p),
+                               .output = products + point * b.plan.product_point,
+                               .tiles = static_cast<int>(tiles),
+                               .input_blocks = static_cast<int>(in_blocks),
+                               .last_channels = static_cast<int>(p.in_channels - (in_blocks - 1) * p.lanes),
+                               .output_blocks = static_cast<int>(std::min<Index>(2, p.out_blocks() - 2 * channel_tile)),
+                               .input_block_stride = tiles * p.lanes,
+                               .output_block_stride = tiles * p.lanes});
 }
 
-void transform_output(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, Index group, ChannelRange channel_tiles,
-                      Index tiles, const float* products) {
+void transform_output(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, Index group, Index channel_tile, Index tiles,
+                      const float* products) {
   const ConvProblem& p = b.problem;
-  const Index end = std::min(p.out_blocks(), 2 * channel_tiles.end());
+  const Index end = std::min(p.out_blocks(), 2 * channel_tile + 2);
   for_images(b.plan, group, [&](Index image, Index first, Index count, Index at) {
-    for (Index block = 2 * channel_tiles.first; block < end; ++block)
+    for (Index block = 2 * channel_tile; block < end; ++block)
       kernels.winograd_output(
           {.outputs = static_cast<int>(b.plan.outputs),
            .taps = static_cast<int>(b.plan.taps),
-           .products = products + ((block - 2 * channel_tiles.first) * tiles + at) * p.lanes,
+           .products = products + ((block - 2 * channel_tile) * tiles + at) * p.lanes,
            .point_stride = b.plan.product_point,
            .bias = b.prepared.data(run) + b.bias + block * p.lanes,
            .output = b.y.data(run) + b.ys.origin + image * b.ys.batch + block * b.ys.block,
@@ -239,11 +236,11 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
     for (Index unit = begin; unit < end; ++unit) {
       const Index group = unit / b.plan.chunks, chunk = unit % b.plan.chunks;
       const Index tiles = b.plan.first_tile(group + 1) - b.plan.first_tile(group);
-      const Index first = b.plan.first_channel_tile(chunk);
-      const ChannelRange channel_tiles = {first, b.plan.first_channel_tile(chunk + 1) - first};
       if (unit == begin || chunk == 0) transform_input(*kernels, b, run, group, tiles, points);
-      multiply(*kernels, b, run, channel_tiles, tiles, points, products);
-      transform_output(*kernels, b, run, group, channel_tiles, tiles, products);
+      for (Index tile = b.plan.first_channel_tile(chunk); tile < b.plan.first_channel_tile(chunk + 1); ++tile) {
+        multiply(*kernels, b, run, tile, tiles, points, products);
+        transform_output(*kernels, b, run, group, tile, tiles, products);
+      }
     }
   };
   return step;
@@ -264,10 +261,10 @@ constexpr Conv2dAlgorithm row_of(double error) {
 
 }  // namespace
 
-const Conv2dAlgorithm k_winograd_f2 = row_of<2, 3>(kDirectError);
-const Conv2dAlgorithm k_winograd_f4 = row_of<4, 3>(2.7e-6);
-const Conv2dAlgorithm k_winograd_f5 = row_of<5, 3>(1.8e-5);
-const Conv2dAlgorithm k_winograd_f6 = row_of<6, 3>(1.8e-5);
-const Conv2dAlgorithm k_winograd_f2_5x5 = row_of<2, 5>(2.3e-6);
+const Conv2dAlgorithm k_winograd_f2 = row_of<2, 3>(3e-7);
+const Conv2dAlgorithm k_winograd_f4 = row_of<4, 3>(1.2e-6);
+const Conv2dAlgorithm k_winograd_f5 = row_of<5, 3>(5.9e-6);
+const Conv2dAlgorithm k_winograd_f6 = row_of<6, 3>(8.2e-6);
+const Conv2dAlgorithm k_winograd_f2_5x5 = row_of<2, 5>(1.1e-6);
 
 }  // namespace fastcnn

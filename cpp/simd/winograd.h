@@ -30,11 +30,11 @@ struct WinogradPoints<6> {
 };
 template <>
 struct WinogradPoints<7> {
-  static constexpr double of[] = {0, 1, -1, 0.5, -0.5, 2};
+  static constexpr double of[] = {0, 0.5, -0.5, 1.1, -1.1, 2.5};
 };
 template <>
 struct WinogradPoints<8> {
-  static constexpr double of[] = {0, 0.6, -0.6, 1, -1, 1.6, -1.6};
+  static constexpr double of[] = {0, 0.5, -0.5, 1, -1, 2, -2};
 };
 
 template <int M, int R>
@@ -146,9 +146,9 @@ struct OutputTerms {
   }
 };
 
-// Rows First and First + 1 (where there is one) of A m; First is even.
-template <int M, int R, int First>
-FASTCNN_INLINE void winograd_output_rows(const Vec (&m)[M + R - 1], Vec& even, Vec& odd) {
+// A m.
+template <int M, int R>
+FASTCNN_INLINE void winograd_outputs(const Vec (&m)[M + R - 1], Vec (&y)[M]) {
   constexpr int pairs = WinogradGroups<M + R - 1>::kPairs, count = M + R - 1 - pairs;
   Vec sums[count], differences[count];
   unroll<pairs>([&](auto k) {
@@ -157,8 +157,7 @@ FASTCNN_INLINE void winograd_output_rows(const Vec (&m)[M + R - 1], Vec& even, V
   });
   sums[pairs] = differences[pairs] = m[0];
   unroll<count - pairs - 1>([&](auto k) { sums[pairs + 1 + k] = differences[pairs + 1 + k] = m[2 * pairs + 1 + k]; });
-  even = combine(sums, OutputTerms<M, R, First>{});
-  if constexpr (First + 1 < M) odd = combine(differences, OutputTerms<M, R, First + 1>{});
+  unroll<M>([&](auto row) { y[row] = combine(row % 2 == 0 ? sums : differences, OutputTerms<M, R, decltype(row)::value>{}); });
 }
 
 // The rows of G g.
