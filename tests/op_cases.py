@@ -291,5 +291,7 @@ TESTED_ALONE = {
     "dropout_backward": "test_dropout.py",
     "batch_norm_update": "test_batch_norm_update.py",
     "copy": "test_passes.py",
+    "upsampled_conv2d": "test_upsampled_conv2d.py",
+    "upsampled_conv2d_prepare": "test_upsampled_conv2d.py",
     **TENSOR_TESTED_ALONE,
 }

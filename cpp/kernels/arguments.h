@@ -129,6 +129,37 @@ struct WinogradMultiply {
   int64_t input_block_stride, output_block_stride;
 };
 
+// A convolution of an image that is doubled first, each pixel two by two of its like, with a kernel of 2x2 or 3x3
+// (ops/upsampled_conv2d.cpp). A pixel of the image gives 2x2 outputs. Along an axis it has one neighbour (kernel 2) or two (kernel 3) that
+// outputs depend on; points are (1 + neighbours)^2 planes, point_stride apart. A unit is `count` pixels, numbered row by row, from `first`
+// on.
+
+// points[a, b] of pixel t: the pixel itself for a = b = 0; along each axis the differences of its neighbours to it.
+struct UpsampledInput {
+  const float* input;  // the image's first pixel, of one channel block
+  int64_t row_stride, columns;
+  int64_t first;
+  int count, neighbours;       // 1 or 2 along an axis
+  int64_t down[2], across[2];  // where they lie from a pixel
+  float* output;               // points x (count, lanes)
+  int64_t point_stride;
+};
+
+// output = act(sums of products + bias + residual), of one block of output channels. Of the two outputs along an axis one is the product of
+// the pixel, the other that plus the neighbour's; with two neighbours each has its own.
+struct UpsampledOutput {
+  const float* products;  // points x (count, lanes)
+  int64_t point_stride;
+  const float* bias;      // lanes
+  float* output;          // the doubled image's first pixel
+  const float* residual;  // likewise, or nullptr
+  int64_t output_row_stride, residual_row_stride, columns;
+  int64_t first;
+  int count, neighbours;
+  int plain_row, plain_column;  // which of two outputs has no neighbour; 0 where both have
+  Activation activation;
+};
+
 // Rows of an input of few channels, copied with their padding: all channels of a row one after the other.
 //   lines[r, c, left + x] = input[c, first_row + r, x] for 0 <= x < columns, where that row exists; everything else in a line is 0
 struct PadLines {

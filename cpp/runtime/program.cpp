@@ -18,6 +18,7 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   fold_batch_norms(graph_);
   fuse_epilogues(graph_);
   fuse_prologues(graph_);
+  if (purpose != Purpose::training) fuse_upsampling(graph_);
   choose_algorithms(graph_, kernels.lanes, strict || purpose == Purpose::training);
   assign_layouts(graph_, kernels.lanes);
   concat_views(graph_);

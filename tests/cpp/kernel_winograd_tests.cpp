@@ -15,8 +15,8 @@ std::vector<double> points_of(int inputs) {
   switch (inputs) {
     case 4: return {0, 1, -1};
     case 6: return {0, root / 2, -root / 2, root, -root};
-    case 7: return {0, 1, -1, 0.5, -0.5, 2};
-    default: return {0, 0.6, -0.6, 1, -1, 1.6, -1.6};
+    case 7: return {0, 0.5, -0.5, 1.1, -1.1, 2.5};
+    default: return {0, 0.5, -0.5, 1, -1, 2, -2};
   }
 }
 

@@ -13,6 +13,7 @@ void updates_last(Graph& graph);       // what updates read must stay alive unti
 void fold_batch_norms(Graph& graph);   // into the weights of the convolution before or behind them
 void fuse_epilogues(Graph& graph);     // residual add and activation into the convolution or linear layer before them
 void fuse_prologues(Graph& graph);     // batch normalization into the 1x1 convolution behind it
+void fuse_upsampling(Graph& graph);    // nearest upsampling into the convolution behind it
 void choose_algorithms(Graph& graph, int lanes, bool strict);
 void assign_layouts(Graph& graph, int lanes);  // plain or image, with copies between
 void concat_views(Graph& graph);               // makers of parts write where the whole lies
