@@ -18,18 +18,87 @@ FASTCNN_INLINE void for_each_tap(const PoolWindow& rows, int64_t row_step, int64
     for (int64_t c = columns.first; c < columns.last; c += column_step) body(r * row_stride + c * kLanes);
 }
 
+// The maxima of the windows `from` to `to` - 1 of a row.
+void max_of_windows(const Pool& unit, const PoolWindow& rows, float* y, int64_t from, int64_t to) {
+  for (int64_t j = from; j < to; ++j) {
+    Vec most = broadcast(-__builtin_inff());
+    for_each_tap(rows, unit.row_step, unit.x_row_stride, unit.columns[j], unit.column_step,
+                 [&](int64_t at) { most = max_or_nan(load(unit.x + at), most); });
+    store(y + j * kLanes, most);
+  }
+}
+
+// `count` windows of K x K pixels, S columns apart: the maximum of a column is found once, for all windows that it is in. Rows that a
+// window lacks at the border are there as copies of others. Returns the sum of all pixels: if it is finite, there was no NaN among them.
+//
+//   K 3, S 2:   | kept |  new   new  |          the third column of a window is the first of the next
+template <int K, int S>
+Vec max_of_squares(const float* const (&rows)[K], float* y, int64_t count) {
+  Vec total = zero();
+  int64_t next = 0;  // column to be read
+  const auto column = [&]() FASTCNN_INLINE_LAMBDA {
+    Vec most = load(rows[0] + next), sum = most;
+    unroll<K - 1>([&](auto r) FASTCNN_INLINE_LAMBDA {
+      const Vec x = load(rows[r + 1] + next);
+      most = max(x, most), sum += x;
+    });
+    next += kLanes, total += sum;
+    return most;
+  };
+  Vec maxima[K];
+  unroll<K - S>([&](auto c) { maxima[c] = column(); });
+  for (int64_t j = 0; j < count; ++j, y += kLanes) {
+    unroll<S>([&](auto c) { maxima[K - S + c] = column(); });
+    Vec most = maxima[0];
+    unroll<K - 1>([&](auto c) { most = max(maxima[c + 1], most); });
+    store(y, most);
+    unroll<K - S>([&](auto c) { maxima[c] = maxima[c + S]; });
+  }
+  return total;
+}
+
+// The outputs of a row whose windows are K columns wide, S apart: all but those at the borders. None, if others lie between them.
+struct Inner {
+  int64_t first, last;
+};
+template <int K, int S>
+FASTCNN_INLINE Inner inner_outputs(const Pool& unit) {
+  const auto is_whole = [&](int64_t j) { return unit.columns[j].last - unit.columns[j].first == K; };
+  Inner inner = {0, unit.column_count};
+  while (inner.first < inner.last && !is_whole(inner.first)) ++inner.first;
+  while (inner.last > inner.first && !is_whole(inner.last - 1)) --inner.last;
+  for (int64_t j = inner.first + 1; j < inner.last; ++j)
+    if (!is_whole(j) || unit.columns[j].first - unit.columns[j - 1].first != S) return {0, 0};
+  return inner;
+}
+
+// False where the windows are not of this kind.
+template <int K, int S>
+bool max_pool_squares(const Pool& unit) {
+  if (unit.row_step != 1 || unit.column_step != 1) return false;
+  for (int64_t i = 0; i < unit.row_count; ++i)
+    if (unit.rows[i].last - unit.rows[i].first > K) return false;
+  const Inner inner = inner_outputs<K, S>(unit);
+  if (inner.first == inner.last) return false;
+  const float* const x = unit.x + unit.columns[inner.first].first * kLanes;
+  for (int64_t i = 0; i < unit.row_count; ++i) {
+    const PoolWindow window = unit.rows[i];
+    float* const y = unit.y + i * unit.y_row_stride;
+    const float* rows[K];
+    for (int r = 0; r < K; ++r) rows[r] = x + (window.first + r < window.last ? window.first + r : window.last - 1) * unit.x_row_stride;
+    const Vec total = max_of_squares<K, S>(rows, y + inner.first * kLanes, inner.last - inner.first);
+    const bool finite = sum(total - total) == 0;
+    max_of_windows(unit, window, y, 0, finite ? inner.first : unit.column_count);
+    if (finite) max_of_windows(unit, window, y, inner.last, unit.column_count);
+  }
+  return true;
+}
+
 }  // namespace
 
 void max_pool(const Pool& unit) {
-  for (int64_t i = 0; i < unit.row_count; ++i) {
-    float* y = unit.y + i * unit.y_row_stride;
-    for (int64_t j = 0; j < unit.column_count; ++j) {
-      Vec most = broadcast(-__builtin_inff());
-      for_each_tap(unit.rows[i], unit.row_step, unit.x_row_stride, unit.columns[j], unit.column_step,
-                   [&](int64_t at) { most = max_or_nan(load(unit.x + at), most); });
-      store(y + j * kLanes, most);
-    }
-  }
+  if (max_pool_squares<3, 2>(unit) || max_pool_squares<2, 2>(unit) || max_pool_squares<3, 1>(unit)) return;
+  for (int64_t i = 0; i < unit.row_count; ++i) max_of_windows(unit, unit.rows[i], unit.y + i * unit.y_row_stride, 0, unit.column_count);
 }
 
 // For every window: the number of its first maximum, lane by lane, then the gradient to that tap.

@@ -3,8 +3,9 @@
 //
 // Inputs: x, weight, bias?, residual?; and for a prologue norm_weight?, norm_bias?, mean, var: then x is first normalized and goes through
 // an activation (attributes norm_eps, norm_activation, norm_activation_a, norm_activation_b), as batch_norm does it; 1x1 convolutions
-// without stride and padding only. Once an algorithm is chosen (attribute "algorithm"), weight is replaced by what conv2d_prepare makes of
-// weight and bias, and "kernel" remembers the weight's shape.
+// without stride and padding only. With attributes pool_kernel, pool_stride, pool_padding and pool_ceil_mode, y is what max_pool with these
+// makes of the above; there is no residual then. Once an algorithm is chosen (attribute "algorithm"), weight is replaced by what
+// conv2d_prepare makes of weight and bias, and "kernel" remembers the weight's shape.
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/batch_norm.h"
@@ -27,15 +28,26 @@ void check_prologue(const NodeView& node, const Conv2dGeometry& g) {
   prologue_of(node.attributes);
 }
 
+// The pooling that is part of the node, if there is one.
+std::optional<PoolGeometry> pool_of(const Conv2dGeometry& g, const Attributes& attributes) {
+  if (!attributes.has("pool_kernel")) return {};
+  Attributes pool;
+  for (const char* name : {"kernel", "stride", "padding"}) pool.set(name, attributes.integers(std::string("pool_") + name));
+  pool.set("ceil_mode", attributes.flag("pool_ceil_mode"));
+  return pool_geometry("conv2d", pool, {g.N, g.O, g.OH, g.OW});
+}
+
 ConvProblem problem_of(const Conv2dGeometry& g, const Attributes& attributes, int lanes, bool plain_input) {
   ConvProblem problem = forward_problem(g, lanes, plain_input);
-  problem.normed = is_normed(attributes);
+  problem.normed = is_normed(attributes), problem.pool = pool_of(g, attributes);
   return problem;
 }
 
 std::vector<TensorType> infer(const NodeView& node) {
   const Conv2dGeometry g = geometry_of(node);
-  const TensorType y{.shape = {g.N, g.O, g.OH, g.OW}};
+  const std::optional<PoolGeometry> pool = pool_of(g, node.attributes);
+  const TensorType y{.shape = pool ? pool->output : Shape{g.N, g.O, g.OH, g.OW}};
+  require(!pool || !node.has_input(3), "conv2d", "a convolution with a pooling takes no residual");
   if (node.has_input(2))
     require(node.input(2).shape == Shape{g.O}, "conv2d", "bias must be (out_channels,)", "bias ", node.input(2).shape,
             ", out_channels=", g.O);
@@ -73,7 +85,7 @@ void choose(ChoiceScope& scope) {
   const TensorType &x = scope.graph.type(scope.inputs[0]), &weight = scope.graph.type(scope.inputs[1]);
   const Conv2dGeometry g = conv2d_geometry(scope.attributes, x.shape, weight.shape);
   ConvProblem problem = forward_problem(g, scope, 0);
-  problem.normed = is_normed(scope.attributes);
+  problem.normed = is_normed(scope.attributes), problem.pool = pool_of(g, scope.attributes);
   const Conv2dAlgorithm& algorithm = scope.attributes.has("algorithm")
                                          ? asked_algorithm("conv2d", scope.attributes.text("algorithm"), problem)
                                          : cheapest_conv2d_algorithm(problem);
@@ -89,12 +101,17 @@ void choose(ChoiceScope& scope) {
 Step bind(const BindScope& scope) {
   const Conv2dGeometry g = conv2d_geometry(scope.attributes, scope.inputs[0].type.shape, Shape(scope.attributes.integers("kernel")));
   const Conv2dAlgorithm& algorithm = find_conv2d_algorithm(scope.attributes.text("algorithm"));
-  return algorithm.bind(problem_of(g, scope.attributes, scope.kernels.lanes, algorithm.input == Want::plain), scope);
+  const ConvProblem problem = problem_of(g, scope.attributes, scope.kernels.lanes, algorithm.input == Want::plain);
+  Step step = algorithm.bind(problem, scope);
+  if (problem.pool) step.algorithm += " + max_pool", step.flops += problem.pool->taps();
+  return step;
 }
 
 void backward(GradientScope& scope) {
-  if (fused_activation(scope.attributes).kind != ActivationKind::identity || scope.inputs[3] != kNoValue || is_normed(scope.attributes))
-    throw Error(ErrorKind::unsupported, "conv2d", "a convolution with a fused prologue, activation or residual has no gradient");
+  const Attributes& fused = scope.attributes;
+  if (fused_activation(fused).kind != ActivationKind::identity || scope.inputs[3] != kNoValue || is_normed(fused) ||
+      fused.has("pool_kernel"))
+    throw Error(ErrorKind::unsupported, "conv2d", "a convolution with a fused prologue, activation, residual or pooling has no gradient");
   const ValueId x = scope.inputs[0], weight = scope.inputs[1], dy = scope.output_gradients[0];
   Attributes attributes = scope.attributes;
   attributes.set("input", scope.graph.type(x).shape.sizes());
@@ -144,6 +161,15 @@ Step bind_prepare(const BindScope& scope) {
 }
 
 }  // namespace
+
+bool conv2d_takes_pool(const NodeView& conv, const Attributes& pool, int lanes) {
+  if (pool.has("adaptive") || (pool.has("dilation") && pool.integers("dilation") != std::vector<Index>{1, 1})) return false;
+  if (conv.has_input(3) || conv.attributes.has("pool_kernel")) return false;
+  const Conv2dAlgorithm& algorithm = algorithm_of(conv);
+  ConvProblem problem = problem_of(geometry_of(conv), conv.attributes, lanes, algorithm.input == Want::plain);
+  problem.pool = pool_geometry("max_pool", pool, {problem.N, problem.out_channels, problem.out_h, problem.out_w});
+  return can_compute(algorithm, problem);
+}
 
 const Op k_conv2d = {.name = "conv2d",
                      .inputs = "x weight bias? residual? norm_weight? norm_bias? mean? var?",

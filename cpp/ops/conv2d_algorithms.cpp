@@ -75,7 +75,8 @@ const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name) {
 }
 
 bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
-  return (algorithm.takes_prologue || !problem.normed) && algorithm.can_run(problem);
+  if (!algorithm.can_run(problem) || (problem.normed && !algorithm.takes_prologue)) return false;
+  return !problem.pool || (algorithm.takes_pool && algorithm.takes_pool(problem));
 }
 
 const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem) {
@@ -85,7 +86,8 @@ const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem) {
         (!best || algorithm.cost(problem) < best->cost(problem)))
       best = &algorithm;
   }
-  return *best;  // direct can run everything
+  if (!best) throw Error(ErrorKind::unsupported, "conv2d", "no algorithm pools this convolution");  // direct can run everything else
+  return *best;
 }
 
 ValueId add_prepared(ChoiceScope& scope, const Conv2dAlgorithm& algorithm, const Shape& input, const Shape& kernel, bool backward) {

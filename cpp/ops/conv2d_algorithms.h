@@ -2,10 +2,12 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "ops/conv2d_geometry.h"
+#include "ops/pool_windows.h"
 
 namespace fastcnn {
 
@@ -24,6 +26,8 @@ struct ConvProblem {
   bool normed = false;             // a batch normalization of the input comes first, as a prologue
   double most_error = kMostError;  // of the algorithms that may be chosen
   bool cold = false;               // the weights of the network are more than a cache holds
+  // A maximum pooling of the convolution, out_h x out_w; then the output that is written is pool->output.
+  std::optional<PoolGeometry> pool = {};
 
   Index in_blocks() const { return ceil_div(in_channels, lanes); }
   Index out_blocks() const { return ceil_div(out_channels, lanes); }
@@ -43,6 +47,8 @@ struct Conv2dAlgorithm {
   Want input;                   // layout it reads
   double error;                 // max |difference| / max |y| of what it computes, about; bench/errors.py measures it
   bool takes_prologue = false;  // normalizes its input where the problem is `normed`
+  // Whether it pools what it computes as the problem's `pool` says; nullptr: never. Asked only where it can run.
+  bool (*takes_pool)(const ConvProblem&) = nullptr;
   bool (*can_run)(const ConvProblem&);
   double (*cost)(const ConvProblem&);  // vector multiply-adds, and vector moves of what must be copied first
   // Prepared weights with the padded bias behind them: their number, the number of units that can be prepared independently, and what
@@ -64,8 +70,11 @@ PrepareUnit prepare_each(const ConvProblem& problem) {
 
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms();
 const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name);
-bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem);  // with the prologue that the problem may have
+bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem);  // with the prologue and pooling that the problem may have
 const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem);
+
+// Whether `conv`, whose algorithm is chosen, can take over the max_pool with these attributes that reads it (graph/passes/fuse_pools.cpp).
+bool conv2d_takes_pool(const NodeView& conv, const Attributes& pool, int lanes);
 
 struct ChannelRange {
   Index first, count;

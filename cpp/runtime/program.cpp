@@ -20,6 +20,7 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   fuse_prologues(graph_);
   if (purpose != Purpose::training) fuse_upsampling(graph_);
   choose_algorithms(graph_, kernels.lanes, strict || purpose == Purpose::training);
+  fuse_pools(graph_, kernels.lanes);
   assign_layouts(graph_, kernels.lanes);
   concat_views(graph_);
   assign_rings(graph_);

@@ -73,11 +73,12 @@ void for_each_tap(const PoolWindow& row, int row_step, const PoolWindow& column,
 
 bool higher(float x, float most) { return x > most || (std::isnan(x) && !std::isnan(most)); }
 
-void check_max(const Kernels& kernels, const Axis& rows, const Axis& columns, bool with_nan, std::uint32_t seed) {
+// special: NaN, an infinity, or 0 for neither.
+void check_max(const Kernels& kernels, const Axis& rows, const Axis& columns, float special, std::uint32_t seed) {
   const std::string what = label(kernels, "max_pool", rows.size, columns.size, rows.kernel, rows.stride, rows.padding, rows.dilation);
   Random random(seed);
   Image x(rows.size, columns.size, kernels.lanes, random), y(rows.count(), columns.count(), kernels.lanes);
-  if (with_nan) x.floats.data()[(rows.size / 2) * x.row() + columns.size / 2 * kernels.lanes] = std::nanf("");
+  if (special != 0) x.floats.data()[(rows.size / 2) * x.row() + columns.size / 2 * kernels.lanes] = special;
   kernels.max_pool(pool_of(x, y, rows, columns));
   check_image(what, y, [&](int r, int c, int lane) {
     float most = -INFINITY;
@@ -169,6 +170,10 @@ void for_all_windows(int most_dilation, Check&& check) {
       for (int padding = 0; padding <= kernel / 2; ++padding)
         for (int dilation = 1; dilation <= most_dilation; ++dilation)
           check(Axis(9, kernel, stride, padding, dilation), Axis(11, kernel == 1 ? 3 : kernel - 1, stride, 0, 1), seed++);
+  for (int kernel : {2, 3})  // squares, as networks have them: images of one window, of borders alone, and with some between them
+    for (int stride : {1, 2, 3})
+      for (int size : {kernel, kernel + 1, 7, 8})
+        for (int padding : {0, 1}) check(Axis(size + 1, kernel, stride, padding, 1), Axis(size, kernel, stride, padding, 1), seed++);
   check(Axis(1, 1, 1, 0, 1), Axis(1, 1, 1, 0, 1), seed);
 }
 
@@ -176,7 +181,7 @@ void for_all_windows(int most_dilation, Check&& check) {
 
 void test_max_pool(const Kernels& kernels) {
   for_all_windows(2, [&](const Axis& rows, const Axis& columns, std::uint32_t seed) {
-    for (bool with_nan : {false, true}) check_max(kernels, rows, columns, with_nan, seed);
+    for (float special : {0.0f, std::nanf(""), INFINITY, -INFINITY}) check_max(kernels, rows, columns, special, seed);
   });
 }
 void test_max_pool_backward(const Kernels& kernels) {

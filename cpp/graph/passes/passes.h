@@ -15,6 +15,7 @@ void fuse_epilogues(Graph& graph);     // residual add and activation into the c
 void fuse_prologues(Graph& graph);     // batch normalization into the 1x1 convolution behind it
 void fuse_upsampling(Graph& graph);    // nearest upsampling into the convolution behind it
 void choose_algorithms(Graph& graph, int lanes, bool strict);
+void fuse_pools(Graph& graph, int lanes);      // maximum pooling into the convolution before it, where its algorithm can do both
 void assign_layouts(Graph& graph, int lanes);  // plain or image, with copies between
 void concat_views(Graph& graph);               // makers of parts write where the whole lies
 void assign_rings(Graph& graph);               // zeros around images
