@@ -67,6 +67,42 @@ def test_every_tile_size(isa: str, algorithm: str, name: str) -> None:
             np.testing.assert_array_equal(answer, answers[0])
 
 
+@pytest.mark.parametrize("shape", [(1, 16, 8, 8), (2, 20, 13, 9), (1, 70, 2, 30)])
+@pytest.mark.parametrize("algorithm", ["winograd_f2", "winograd_f4", "winograd_f6", "winograd_f2_5x5"])
+def test_pools_while_it_writes(isa: str, algorithm: str, shape: tuple[int, ...]) -> None:
+    kernel = 5 if algorithm.endswith("5x5") else 3
+    x, weight = uniform(0, *shape), uniform(1, 33, shape[1], kernel, kernel)
+    attributes = ATTRIBUTES | {"padding": [kernel // 2] * 4, "algorithm": algorithm}
+    pool = {"kernel": [2, 2], "stride": [2, 2], "padding": [0] * 4, "ceil_mode": False}
+    programs = []
+    for apart in (False, True):  # where the convolution's output is returned, too, the two are two steps
+        graph = _core.Graph()
+        c = graph.add("conv2d", [graph.input("x", x.shape), graph.parameter(_core.Parameter(weight), "weight"), None], attributes)[0]
+        c = graph.add("activation", [c], {"kind": "relu", "a": 0.0, "b": 0.0})[0]
+        y = graph.add("max_pool", [c], pool)[0]
+        graph.outputs([y, c] if apart else [y])
+        programs.append(_core.Program(graph, isa=isa))
+    assert [any(step["op"] == "max_pool" for step in program.steps) for program in programs] == [False, True]
+    want = programs[1].run([x])[0]
+    for threads in (1, 2, 3):
+        np.testing.assert_array_equal(programs[0].run([x], threads=threads)[0], want)
+
+
+@pytest.mark.parametrize(
+    "more", [{"kernel": [3, 3]}, {"stride": [1, 1]}, {"padding": [1] * 4}, {"ceil_mode": True}, {"activation": "silu"}]
+)
+def test_other_pools_stay(more: dict[str, Any]) -> None:
+    x, weight = uniform(0, 1, 16, 9, 9), uniform(1, 16, 16, 3, 3)
+    pool = {"kernel": [2, 2], "stride": [2, 2], "padding": [0] * 4, "ceil_mode": False} | more
+    activation = pool.pop("activation", "relu")
+    graph = _core.Graph()
+    inputs = [graph.input("x", x.shape), graph.parameter(_core.Parameter(weight), "weight"), None]
+    c = graph.add("conv2d", inputs, ATTRIBUTES | {"algorithm": "winograd_f4"})[0]
+    c = graph.add("activation", [c], {"kind": activation, "a": 0.0, "b": 0.0})[0]
+    graph.outputs(graph.add("max_pool", [c], pool))
+    assert "max_pool" in [step["op"] for step in _core.Program(graph).steps]
+
+
 def test_weights_are_shared_by_images_of_all_sizes(isa: str) -> None:
     weight = _core.Parameter(uniform(1, 24, 20, 3, 3))
     for size in (5, 12):

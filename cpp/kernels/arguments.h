@@ -94,7 +94,8 @@ struct WinogradInput {
   int64_t point_stride;
 };
 
-// output = act(A m A^T + bias + residual), of one block of output channels.
+// output = act(A m A^T + bias + residual), of one block of output channels; where `pooled`, the maxima of two by two of these, for even M,
+// an activation that is a clamp, and no residual.
 struct WinogradOutput {
   int outputs, taps;      // M, R
   const float* products;  // (N, N) x (count, lanes)
@@ -103,9 +104,10 @@ struct WinogradOutput {
   float* output;          // the image's first pixel
   const float* residual;  // likewise, or nullptr
   int64_t output_row_stride, residual_row_stride;
-  int64_t rows, columns;  // of the image
+  int64_t rows, columns;  // of the image, before pooling
   int64_t first, across;
   int count;
+  bool pooled;
   Activation activation;
 };
 

@@ -74,22 +74,35 @@ struct Corner {
   int64_t rows, columns;
 };
 
-// First the columns, whose sums go through the L1 cache: all at once would be more than there are registers.
+// A m, column by column: it goes through the L1 cache, for all of it is more than there are registers.
+template <int M, int R>
+FASTCNN_INLINE void output_columns(const WinogradOutput& unit, const float* products, float* half) {
+  constexpr int N = M + R - 1;
+  for (int x = 0; x < N; ++x) {
+    Vec m[N], y[M];
+    unroll<N>([&](auto i) { m[i] = load(products + (i * N + x) * unit.point_stride); });
+    winograd_outputs<M, R>(m, y);
+    unroll<M>([&](auto i) { store(half + (i * N + x) * kLanes, y[i]); });
+  }
+}
+
+// A row of (A m) A^T.
+template <int M, int R>
+FASTCNN_INLINE void output_pixels(const float* half, Vec (&y)[M]) {
+  Vec m[M + R - 1];
+  unroll<M + R - 1>([&](auto i) { m[i] = load(half + i * kLanes); });
+  winograd_outputs<M, R>(m, y);
+}
+
 template <int M, int R>
 void output_tile(const WinogradOutput& unit, const Corner& at, Vec bias, Clamp clamp) {
   constexpr int N = M + R - 1;
   alignas(64) float half[M * N * kLanes];
-  for (int x = 0; x < N; ++x) {
-    Vec m[N], y[M];
-    unroll<N>([&](auto i) { m[i] = load(at.products + (i * N + x) * unit.point_stride); });
-    winograd_outputs<M, R>(m, y);
-    unroll<M>([&](auto i) { store(half + (i * N + x) * kLanes, y[i]); });
-  }
+  output_columns<M, R>(unit, at.products, half);
   const Vec low = broadcast(clamp.low), high = broadcast(clamp.high);
   for (int64_t row = 0; row < M && row < at.rows; ++row) {
-    Vec m[N], y[M];
-    unroll<N>([&](auto i) { m[i] = load(half + (row * N + i) * kLanes); });
-    winograd_outputs<M, R>(m, y);
+    Vec y[M];
+    output_pixels<M, R>(half + row * N * kLanes, y);
     float* to = at.output + row * unit.output_row_stride;
     const float* add = at.residual + row * unit.residual_row_stride;
     unroll<M>([&](auto x) {
@@ -98,6 +111,28 @@ void output_tile(const WinogradOutput& unit, const Corner& at, Vec bias, Clamp c
       if (at.residual) v += load(add + x * kLanes);
       store(to + x * kLanes, min(high, max(low, v)));
     });
+    if (!is_clamp(unit.activation)) activate_pixels(to, at.columns < M ? at.columns : M, kLanes, unit.activation);
+  }
+}
+
+// The maxima of two by two outputs, before bias and clamp, which keep their order. A NaN is the maximum of anything.
+template <int M, int R>
+void pooled_tile(const WinogradOutput& unit, const Corner& at, Vec bias, Clamp clamp) {
+  constexpr int N = M + R - 1;
+  alignas(64) float half[M * N * kLanes];
+  output_columns<M, R>(unit, at.products, half);
+  const Vec low = broadcast(clamp.low), high = broadcast(clamp.high);
+  const auto larger = [](Vec x, Vec most) { return select(x != x, x, max(x, most)); };
+  for (int64_t row = 0; row + 1 < M && row + 1 < at.rows; row += 2) {
+    Vec upper[M], lower[M];
+    output_pixels<M, R>(half + row * N * kLanes, upper);
+    output_pixels<M, R>(half + (row + 1) * N * kLanes, lower);
+    float* to = at.output + row / 2 * unit.output_row_stride;
+    unroll<M / 2>([&](auto x) {
+      if (2 * x + 1 >= at.columns) return;
+      const Vec most = larger(larger(upper[2 * x], lower[2 * x]), larger(upper[2 * x + 1], lower[2 * x + 1]));
+      store(to + x * kLanes, min(high, max(low, most + bias)));
+    });
   }
 }
 
@@ -105,16 +140,13 @@ template <int M, int R>
 void output_tiles(const WinogradOutput& unit) {
   const Vec bias = load(unit.bias);
   const Clamp clamp = clamp_of(unit.activation);
+  const int64_t step = unit.pooled ? M / 2 : M;
   int64_t y = unit.first / unit.across, x = unit.first % unit.across;
   for (int t = 0; t < unit.count; ++t) {
-    const Corner at = {unit.products + t * kLanes, unit.output + y * M * unit.output_row_stride + x * M * kLanes,
+    const Corner at = {unit.products + t * kLanes, unit.output + y * step * unit.output_row_stride + x * step * kLanes,
                        unit.residual ? unit.residual + y * M * unit.residual_row_stride + x * M * kLanes : nullptr, unit.rows - y * M,
                        unit.columns - x * M};
-    output_tile<M, R>(unit, at, bias, clamp);
-    if (!is_clamp(unit.activation)) {
-      for (int64_t r = 0; r < M && r < at.rows; ++r)
-        activate_pixels(at.output + r * unit.output_row_stride, at.columns < M ? at.columns : M, kLanes, unit.activation);
-    }
+    unit.pooled ? pooled_tile<M, R>(unit, at, bias, clamp) : output_tile<M, R>(unit, at, bias, clamp);
     if (++x == unit.across) x = 0, ++y;
   }
 }

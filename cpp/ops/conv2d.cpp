@@ -40,6 +40,8 @@ std::optional<PoolGeometry> pool_of(const Conv2dGeometry& g, const Attributes& a
 ConvProblem problem_of(const Conv2dGeometry& g, const Attributes& attributes, int lanes, bool plain_input) {
   ConvProblem problem = forward_problem(g, lanes, plain_input);
   problem.normed = is_normed(attributes), problem.pool = pool_of(g, attributes);
+  const ActivationKind kind = fused_activation(attributes).kind;
+  problem.clamped = kind == ActivationKind::identity || kind == ActivationKind::relu || kind == ActivationKind::clipped;
   return problem;
 }
 

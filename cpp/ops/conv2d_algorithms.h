@@ -28,6 +28,7 @@ struct ConvProblem {
   bool cold = false;               // the weights of the network are more than a cache holds
   // A maximum pooling of the convolution, out_h x out_w; then the output that is written is pool->output.
   std::optional<PoolGeometry> pool = {};
+  bool clamped = true;  // the activation is a clamp, or none: it keeps the order of numbers
 
   Index in_blocks() const { return ceil_div(in_channels, lanes); }
   Index out_blocks() const { return ceil_div(out_channels, lanes); }

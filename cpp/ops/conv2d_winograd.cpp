@@ -109,6 +109,15 @@ bool can_run(const ConvProblem& p) {
   return !p.backward && p.groups == 1 && is_plain_walk(p.rows[0], R) && is_plain_walk(p.columns[0], R);
 }
 
+// Maxima of 2x2 that lie within tiles. What is no clamp would have to come before them.
+template <int M>
+bool takes_pool(const ConvProblem& p) {
+  const auto halves = [](const PoolAxis& axis) {
+    return axis.kernel == 2 && axis.stride == 2 && axis.before == 0 && axis.outputs == axis.size / 2;
+  };
+  return M % 2 == 0 && p.clamped && halves(p.pool->rows) && halves(p.pool->columns);
+}
+
 // Measured on one core of a Zen 4, on images of more than L2, in vector multiply-adds: a tile of one channel block.
 constexpr double input_cost(int points) { return points == 16 ? 180 : points == 36 ? 450 : points == 49 ? 700 : 1250; }
 constexpr double output_cost(int points) { return points == 16 ? 130 : points == 36 ? 330 : points == 49 ? 450 : 900; }
@@ -206,6 +215,7 @@ void transform_output(const Kernels& kernels, const BoundWinograd& b, const RunC
            .first = first,
            .across = b.plan.across,
            .count = static_cast<int>(count),
+           .pooled = p.pool.has_value(),
            .activation = b.activation});
   });
 }
@@ -251,6 +261,7 @@ constexpr Conv2dAlgorithm row_of(double error) {
   return {.name = name_of<M, R>(),
           .input = Want::image,
           .error = error,
+          .takes_pool = takes_pool<M>,
           .can_run = can_run<R>,
           .cost = cost<M, R>,
           .prepared_elements = prepared_elements<M, R>,

@@ -142,6 +142,7 @@ void check_output(const Kernels& kernels, Form form, int rows, int columns, int 
                            .first = first,
                            .across = across,
                            .count = count,
+                           .pooled = false,
                            .activation = act});
   const Matrix A = output_matrix(form);
   for (std::int64_t at = 0; at < y.size(); ++at) {
@@ -158,6 +159,46 @@ void check_output(const Kernels& kernels, Form form, int rows, int columns, int 
     check_close(what, at, y[at], activation(sum.value, act), activation_bound(sum.value, sum.bound(), act));
   }
   y.check_guards(what);
+}
+
+// Pooled outputs are the maxima of those that the same kernel writes otherwise, bit by bit.
+void check_pooled(const Kernels& kernels, Form form, int rows, int columns, Activation act) {
+  const int N = form.inputs(), lanes = kernels.lanes, across = (columns + form.outputs - 1) / form.outputs;
+  const int count = across * ((rows + form.outputs - 1) / form.outputs);
+  const std::string what = label(kernels, "winograd_output pooled", form.outputs, form.taps, rows, columns);
+  Random random(static_cast<std::uint32_t>(rows * 100 + columns));
+  const std::int64_t point_stride = std::int64_t{count} * lanes, row = std::int64_t{columns} * lanes, small = columns / 2 * lanes;
+  Buffer products(N * N * point_stride, random);
+  const Buffer bias(lanes, random);
+  products.data()[0] = std::nanf("");
+  Buffer y(rows * row), pooled(rows / 2 * small);
+  WinogradOutput unit{.outputs = form.outputs,
+                      .taps = form.taps,
+                      .products = products.data(),
+                      .point_stride = point_stride,
+                      .bias = bias.data(),
+                      .output = y.data(),
+                      .residual = nullptr,
+                      .output_row_stride = row,
+                      .residual_row_stride = 0,
+                      .rows = rows,
+                      .columns = columns,
+                      .first = 0,
+                      .across = across,
+                      .count = count,
+                      .pooled = false,
+                      .activation = act};
+  kernels.winograd_output(unit);
+  unit.output = pooled.data(), unit.output_row_stride = small, unit.pooled = true;
+  kernels.winograd_output(unit);
+  for (std::int64_t at = 0; at < pooled.size(); ++at) {
+    const std::int64_t from = at / small * 2 * row + at % small / lanes * 2 * lanes + at % lanes;
+    float most = y[from];
+    for (std::int64_t other : {from + lanes, from + row, from + row + lanes})
+      if (std::isnan(y[other]) || y[other] > most) most = y[other];
+    check_close(what, at, pooled[at], most, 0);
+  }
+  pooled.check_guards(what);
 }
 
 }  // namespace
@@ -181,6 +222,7 @@ void test_winograd_output(const Kernels& kernels) {
       check_output(kernels, form, 2 * M - cut, 3 * M - cut, 1, 5, true, silu);
       check_output(kernels, form, 2 * M - cut, 2 * M, 0, 4, false, relu);
     }
+    for (int cut = 0; cut < M && M % 2 == 0; ++cut) check_pooled(kernels, form, 2 * M - cut, 3 * M - 1 - cut, cut % 2 ? relu : none);
   }
 }
 
