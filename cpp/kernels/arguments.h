@@ -66,6 +66,7 @@ struct Where {
 struct ConvDirect {
   const float* input;     // tap (0, 0) of the unit's first output pixel, first input block
   const float* weights;   // (input blocks, kernel_h, kernel_w, channels of the block, output_blocks * lanes)
+  int64_t next_weights;   // how far from these lie those that are needed next
   const float* bias;      // output_blocks * lanes
   float* output;          // the unit's first output pixel
   const float* residual;  // added before the activation, strided like the output's rows, or nullptr
@@ -127,6 +128,44 @@ struct WinogradMultiply {
   int tiles, input_blocks, last_channels;
   int output_blocks;  // 1 or 2
   int64_t input_block_stride, output_block_stride;
+};
+
+// A strip of pixels, its upper half of pixels and its lower, with the first half of their channels; the second half lies `second` behind
+// it. The sums of these quarters that Strassen's method multiplies: sums[0] = lower first + lower second, sums[1] = sums[0] - upper first,
+// sums[2] = upper first - lower first, sums[3] = upper second - sums[1].
+struct StrassenSums {
+  const float* upper;
+  const float* lower;
+  int64_t second, block_stride;
+  float* sums;            // (4) x (blocks, count)
+  int64_t sum_stride;     // from a sum to the next
+  int64_t blocks, count;  // of channels in a half; floats in a block, a multiple of the lanes
+};
+
+// What becomes of a product: output[c, pixels[p]] = act(product + plus + bias + residual[c, residual_pixels[p]]), c < blocks.
+struct StrassenOutput {
+  float* output;
+  const float* residual;  // or nullptr
+  const float* plus;      // (output_blocks, pixels, lanes)
+  const float* bias;
+  int blocks;  // of the product's output_blocks: the others do not exist
+  int64_t block_stride, residual_block_stride;
+  const int64_t* pixels;  // where each lies
+  const int64_t* residual_pixels;
+};
+
+// keep = input weights + keep_plus, and what `output` says, of the same product. Each may be left out.
+struct StrassenProduct {
+  const float* input;    // (input_blocks, pixels, lanes)
+  const float* weights;  // (input_blocks * lanes, output_blocks, lanes)
+  int64_t next_weights;  // how far from these lie those that are needed next
+  float* keep;           // (output_blocks, pixels, lanes)
+  const float* keep_plus;
+  const StrassenOutput* output;
+  int pixels, input_blocks;
+  int output_blocks;  // 1 or 2
+  int64_t input_block_stride;
+  Activation activation;
 };
 
 // Rows of an input of few channels, copied with their padding: all channels of a row one after the other.
