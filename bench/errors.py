@@ -13,7 +13,8 @@ from table import replace, rows_to_markdown
 from fastcnn import _core
 
 LAYERS = [(64, 56, 64), (128, 28, 128), (256, 14, 256), (512, 7, 512), (24, 14, 64)]  # channels, height and width, filters
-KERNELS = {"direct": 3, "winograd_f2": 3, "winograd_f4": 3, "winograd_f5": 3, "winograd_f6": 3, "winograd_f2_5x5": 5}
+POINTWISE = [(128, 28, 128), (256, 14, 1024), (512, 14, 512), (1024, 14, 256), (1024, 7, 1024), (2048, 7, 512)]
+KERNELS = {"direct": 3, "winograd_f2": 3, "winograd_f4": 3, "winograd_f5": 3, "winograd_f6": 3, "winograd_f2_5x5": 5, "strassen": 1}
 
 
 def exact(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -47,7 +48,7 @@ def errors(algorithm: str, layer: tuple[int, int, int]) -> dict[str, float]:
 def main(page: str) -> None:
     isas, rows = _core.available_isas(), []
     for algorithm in KERNELS:
-        found = [errors(algorithm, layer) for layer in LAYERS]
+        found = [errors(algorithm, layer) for layer in (POINTWISE if KERNELS[algorithm] == 1 else LAYERS)]
         rows.append([f"`{algorithm}`", *(f"{max(each[isa] for each in found):.1e}" for isa in isas)])
     replace(page, "errors", rows_to_markdown(["Algorithm", *isas], rows) + "\n")
 

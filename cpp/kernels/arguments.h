@@ -66,6 +66,7 @@ struct Where {
 struct ConvDirect {
   const float* input;     // tap (0, 0) of the unit's first output pixel, first input block
   const float* weights;   // (input blocks, kernel_h, kernel_w, channels of the block, output_blocks * lanes)
+  int64_t next_weights;   // how far from these lie those that are needed next
   const float* bias;      // output_blocks * lanes
   float* output;          // the unit's first output pixel
   const float* residual;  // added before the activation, strided like the output's rows, or nullptr
@@ -76,89 +77,6 @@ struct ConvDirect {
   int64_t input_block_stride, row_step, pixel_step, tap_row, tap_column;
   int64_t output_block_stride, output_row_stride, output_pixel_stride;
   int64_t residual_block_stride, residual_row_stride;
-  Activation activation;
-};
-
-// Winograd convolution F(M x M, R x R), M = 2, 4, 5 or 6 for R = 3 and 2 for R = 5; N = M + R - 1. Tiles of M x M outputs are numbered row
-// by row over an image; a unit is `count` of them from `first` on. Points are (N, N) planes, point_stride apart.
-
-// points[p, t, k] = (B d B^T)[p] of tile t of one channel block.
-struct WinogradInput {
-  int outputs, taps;   // M, R
-  const float* input;  // first pixel of the image's first tile
-  int64_t row_stride;
-  int64_t rows, columns;  // that may be read from there; beyond them is zero
-  int64_t first, across;
-  int count;
-  float* output;  // (N, N) x (count, lanes)
-  int64_t point_stride;
-};
-
-// output = act(A m A^T + bias + residual), of one block of output channels; where `pooled`, the maxima of two by two of these, for even M,
-// an activation that is a clamp, and no residual.
-struct WinogradOutput {
-  int outputs, taps;      // M, R
-  const float* products;  // (N, N) x (count, lanes)
-  int64_t point_stride;
-  const float* bias;      // lanes
-  float* output;          // the image's first pixel
-  const float* residual;  // likewise, or nullptr
-  int64_t output_row_stride, residual_row_stride;
-  int64_t rows, columns;  // of the image, before pooling
-  int64_t first, across;
-  int count;
-  bool pooled;
-  Activation activation;
-};
-
-// weights[p, i] = (G g_i G^T)[p], where filters is (R, R, count): filter g_i is column i. count is a multiple of the lanes.
-struct WinogradWeights {
-  int outputs, taps;  // M, R
-  const float* filters;
-  int64_t count;
-  float* weights;  // (N, N) x (count)
-  int64_t point_stride;
-};
-
-// One point: output[c, t, o] = sum over input blocks b and channels k of input[b, t, k] weights[b, k, c, o].
-struct WinogradMultiply {
-  const float* input;    // (input_blocks, tiles, lanes)
-  const float* weights;  // (input channels, output_blocks, lanes)
-  int64_t next_weights;  // how far from these lie those that are needed next
-  float* output;         // (output_blocks, tiles, lanes)
-  int tiles, input_blocks, last_channels;
-  int output_blocks;  // 1 or 2
-  int64_t input_block_stride, output_block_stride;
-};
-
-// A convolution of an image that is doubled first, each pixel two by two of its like, with a kernel of 2x2 or 3x3
-// (ops/upsampled_conv2d.cpp). A pixel of the image gives 2x2 outputs. Along an axis it has one neighbour (kernel 2) or two (kernel 3) that
-// outputs depend on; points are (1 + neighbours)^2 planes, point_stride apart. A unit is `count` pixels, numbered row by row, from `first`
-// on.
-
-// points[a, b] of pixel t: the pixel itself for a = b = 0; along each axis the differences of its neighbours to it.
-struct UpsampledInput {
-  const float* input;  // the image's first pixel, of one channel block
-  int64_t row_stride, columns;
-  int64_t first;
-  int count, neighbours;       // 1 or 2 along an axis
-  int64_t down[2], across[2];  // where they lie from a pixel
-  float* output;               // points x (count, lanes)
-  int64_t point_stride;
-};
-
-// output = act(sums of products + bias + residual), of one block of output channels. Of the two outputs along an axis one is the product of
-// the pixel, the other that plus the neighbour's; with two neighbours each has its own.
-struct UpsampledOutput {
-  const float* products;  // points x (count, lanes)
-  int64_t point_stride;
-  const float* bias;      // lanes
-  float* output;          // the doubled image's first pixel
-  const float* residual;  // likewise, or nullptr
-  int64_t output_row_stride, residual_row_stride, columns;
-  int64_t first;
-  int count, neighbours;
-  int plain_row, plain_column;  // which of two outputs has no neighbour; 0 where both have
   Activation activation;
 };
 

@@ -27,9 +27,10 @@ struct Corner {
   const float* residual;
 };
 
+// While it works, the weights that are needed next are asked for: `ahead` floats from this unit's.
 // Step is the distance between the inputs of neighbouring output pixels where it is known at compile time, else 0.
 template <int R, int C, int Step>
-void tile(const ConvDirect& unit, Corner at, Clamp clamp) {
+void tile(const ConvDirect& unit, Corner at, int64_t ahead, Clamp clamp) {
   const int64_t step = Step ? Step : unit.pixel_step;
   Vec acc[R][C];
   unroll<C>([&](auto c) {
@@ -47,6 +48,8 @@ void tile(const ConvDirect& unit, Corner at, Clamp clamp) {
         for (int k = 0; k < channels; ++k, weights += C * kLanes) {
           Vec w[C];
           unroll<C>([&](auto c) { w[c] = load(weights + c * kLanes); });
+          __builtin_prefetch(weights + ahead, 0, 2);
+          if constexpr (C * kLanes * sizeof(float) > 64) __builtin_prefetch(weights + ahead + 16, 0, 2);
           unroll<R>([&](auto r) {
             const Vec x = broadcast(tap[k + r * step]);
             unroll<C>([&](auto c) { acc[r][c] = fma(x, w[c], acc[r][c]); });
@@ -66,7 +69,7 @@ void tile(const ConvDirect& unit, Corner at, Clamp clamp) {
   });
 }
 
-using Tile = void (*)(const ConvDirect&, Corner, Clamp);
+using Tile = void (*)(const ConvDirect&, Corner, int64_t, Clamp);
 
 template <int C, int Step, class>
 struct Tiles;
@@ -95,7 +98,8 @@ void conv_direct(const ConvDirect& unit) {
       const int64_t from = unit.columns * t / tiles_a_row, to = unit.columns * (t + 1) / tiles_a_row;
       const Corner at = {unit.input + row * unit.row_step + from * unit.pixel_step, output + from * unit.output_pixel_stride,
                          unit.residual ? unit.residual + row * unit.residual_row_stride + from * kLanes : nullptr};
-      tiles[to - from](unit, at, clamp);
+      const bool last = row + 1 == unit.rows && t + 1 == tiles_a_row;
+      tiles[to - from](unit, at, last ? unit.next_weights : 0, clamp);
     }
     if (is_clamp(unit.activation)) continue;
     for (int c = 0; c < unit.output_blocks; ++c)

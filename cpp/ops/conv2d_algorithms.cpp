@@ -63,8 +63,8 @@ ConvProblem backward_problem(const Conv2dGeometry& g, int lanes) {
 }
 
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms() {
-  static const std::vector<Conv2dAlgorithm> algorithms = {k_depthwise,   k_first_winograd, k_first,       k_direct,         k_winograd_f2,
-                                                          k_winograd_f4, k_winograd_f5,    k_winograd_f6, k_winograd_f2_5x5};
+  static const std::vector<Conv2dAlgorithm> algorithms = {k_depthwise,   k_first_winograd, k_first,       k_direct,          k_winograd_f2,
+                                                          k_winograd_f4, k_winograd_f5,    k_winograd_f6, k_winograd_f2_5x5, k_strassen};
   return algorithms;
 }
 
@@ -134,13 +134,12 @@ double cost_of_weights(const ConvProblem& p, Index elements) {
   return p.cold ? kMultiplyAddsAByte / p.lanes * 4 * static_cast<double>(elements) : 0;
 }
 
-Strips::Strips(Index all_rows, Index bytes_per_row, Index other_units, Index aligned) : rows(all_rows), count(1), align(aligned) {
-  constexpr Index kStripBytes = 160 << 10;  // with weights and output, well inside an L2 of 512 KB or more
-  constexpr Index kEnoughUnits = 16;
+Strips::Strips(Index all_rows, Index bytes_per_row, Index other_units, Index aligned, Index most_bytes, Index enough_units)
+    : rows(all_rows), count(1), align(aligned) {
   if (rows == 0 || other_units == 0) return;
-  const Index by_cache = ceil_div(rows, std::max(Index{1}, kStripBytes / std::max(Index{1}, bytes_per_row)));
+  const Index by_cache = ceil_div(rows, std::max(Index{1}, most_bytes / std::max(Index{1}, bytes_per_row)));
   const Index most = ceil_div(rows, align);
-  count = std::min(most, std::max(by_cache, ceil_div(kEnoughUnits, other_units)));
+  count = std::min(most, std::max(by_cache, ceil_div(enough_units, other_units)));
   if (count * other_units % 2 != 0 && count < most) ++count;  // two threads are the commonest team
 }
 

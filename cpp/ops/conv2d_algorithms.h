@@ -103,14 +103,16 @@ double cost_of_weights(const ConvProblem& problem, Index elements);
 // enough, together with `other_units` (images, tiles of channels), for a few threads. As even as `align` allows: threads get equal numbers
 // of units.
 struct Strips {
+  static constexpr Index kBytes = 160 << 10;  // with weights and output, well inside an L2 of 512 KB or more
+  static constexpr Index kEnoughUnits = 16;
   Index rows, count, align;
 
-  Strips(Index rows, Index bytes_per_row, Index other_units, Index align = 1);
+  Strips(Index rows, Index bytes_per_row, Index other_units, Index align = 1, Index most_bytes = kBytes, Index enough_units = kEnoughUnits);
   Index begin(Index strip) const { return strip == count ? rows : (rows * strip / count + align / 2) / align * align; }
 };
 
 // Conv2dAlgorithm rows, each in the file of its name.
 extern const Conv2dAlgorithm k_direct, k_depthwise, k_first, k_first_winograd, k_winograd_f2, k_winograd_f4, k_winograd_f5, k_winograd_f6,
-    k_winograd_f2_5x5;
+    k_winograd_f2_5x5, k_strassen;
 
 }  // namespace fastcnn

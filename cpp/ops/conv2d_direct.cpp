@@ -118,6 +118,14 @@ struct BoundDirect {
   Activation activation;
   std::vector<Strips> strips;     // of each pass
   std::vector<Index> first_unit;  // of each pass, and the number of units behind them
+
+  // From the weights of a tile to those of the next, while both find room in L2.
+  Index next_weights(const Pass& pass, const ChannelTile& tile) const {
+    constexpr Index kMostFloats = (256 << 10) / 4;
+    const std::size_t next = static_cast<std::size_t>(&tile - plan.tiles.data()) + 1;
+    const Index size = next < plan.tiles.size() ? (plan.tiles[next].weights_before - tile.weights_before) * pass.taps() : 0;
+    return size <= kMostFloats ? size : 0;
+  }
 };
 
 ConvDirect kernel_arguments(const BoundDirect& b, const RunContext& run, const Pass& pass, const ChannelTile& tile, Index n,
@@ -128,6 +136,7 @@ ConvDirect kernel_arguments(const BoundDirect& b, const RunContext& run, const P
   unit.input = b.x.data(run) + xs.origin + n * xs.batch + tile.in_block * xs.block + (r.in_first + first_row * r.in_step) * xs.row +
                c.in_first * xs.pixel;
   unit.weights = b.prepared.data(run) + pass.weights + tile.weights_before * pass.taps();
+  unit.next_weights = b.next_weights(pass, tile);
   unit.bias = b.prepared.data(run) + b.plan.bias + tile.out_block * b.problem.lanes;
   unit.output = b.y.data(run) + ys.origin + n * ys.batch + tile.out_block * ys.block + (r.out_first + first_row * r.out_step) * ys.row +
                 c.out_first * ys.pixel;
