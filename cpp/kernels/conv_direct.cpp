@@ -8,6 +8,8 @@
 //       ...       |           |           |
 //     pixel R - 1 |           |           |
 //                 +-----------+-----------+
+//
+// Output channels that end within the first half of a block are summed in narrow vectors, if the ISA has some.
 #include "kernels/kernels.h"
 #include "kernels/pixels.h"
 #include "simd/clamp.h"
@@ -17,8 +19,8 @@ namespace fastcnn::FASTCNN_ISA {
 namespace {
 
 // Registers: R x C accumulators, C weights, one broadcast, one to spare for ISAs that multiply and add apart.
-//   32 registers: 14 x 2 + 2 + 2 = 32      16 registers: 6 x 2 + 2 + 2 = 16, or 12 x 1 + 1 + 2 = 15
-constexpr int kMostPixels[3] = {0, kRegisters == 32 ? 14 : 12, kRegisters == 32 ? 14 : 6};
+//   32 registers: 14 x 2 + 2 + 2 = 32, or 9 x 3 + 3 + 1 = 31      16 registers: 6 x 2 + 2 + 2 = 16, or 12 x 1 + 1 + 2 = 15
+constexpr int kMostPixels[4] = {0, kRegisters == 32 ? 14 : 12, kRegisters == 32 ? 14 : 6, 9};
 
 // Where one tile starts.
 struct Corner {
@@ -27,79 +29,142 @@ struct Corner {
   const float* residual;
 };
 
-// While it works, the weights that are needed next are asked for: `ahead` floats from this unit's.
-// Step is the distance between the inputs of neighbouring output pixels where it is known at compile time, else 0.
-template <int R, int C, int Step>
-void tile(const ConvDirect& unit, Corner at, int64_t ahead, Clamp clamp) {
-  const int64_t step = Step ? Step : unit.pixel_step;
-  Vec acc[R][C];
-  unroll<C>([&](auto c) {
-    const Vec bias = load(unit.bias + c * kLanes);
-    unroll<R>([&](auto r) { acc[r][c] = bias; });
-  });
-
-  const float* weights = unit.weights;
-  const float* block = at.input;
-  for (int ib = 0; ib < unit.input_blocks; ++ib, block += unit.input_block_stride) {
-    const int channels = ib + 1 < unit.input_blocks ? unit.block_channels : unit.last_channels;
-    for (int i = 0; i < unit.kernel_h; ++i) {
-      const float* tap = block + i * unit.tap_row;
-      for (int j = 0; j < unit.kernel_w; ++j, tap += unit.tap_column) {
-        for (int k = 0; k < channels; ++k, weights += C * kLanes) {
-          Vec w[C];
-          unroll<C>([&](auto c) { w[c] = load(weights + c * kLanes); });
-          __builtin_prefetch(weights + ahead, 0, 2);
-          if constexpr (C * kLanes * sizeof(float) > 64) __builtin_prefetch(weights + ahead + 16, 0, 2);
-          unroll<R>([&](auto r) {
-            const Vec x = broadcast(tap[k + r * step]);
-            unroll<C>([&](auto c) { acc[r][c] = fma(x, w[c], acc[r][c]); });
-          });
-        }
-      }
-    }
-  }
-
-  const Vec low = broadcast(clamp.low), high = broadcast(clamp.high);
-  unroll<C>([&](auto c) {
-    unroll<R>([&](auto r) {
-      Vec v = acc[r][c];
-      if (at.residual) v += load(at.residual + c * unit.residual_block_stride + r * kLanes);
-      store(at.output + c * unit.output_block_stride + r * unit.output_pixel_stride, min(high, max(low, v)));
-    });
-  });
+// Asks for `count` floats, for the L2 cache.
+template <int count>
+FASTCNN_INLINE void prefetch(const float* p) {
+  constexpr int line = 64 / sizeof(float);
+  unroll<(count + line - 1) / line>([&](auto i) { __builtin_prefetch(p + i * line, 0, 2); });
 }
 
-using Tile = void (*)(const ConvDirect&, Corner, int64_t, Clamp);
-
-template <int C, int Step, class>
-struct Tiles;
-template <int C, int Step, int... R>
-struct Tiles<C, Step, Sequence<R...>> {
-  static constexpr Tile of[] = {nullptr, tile<R + 1, C, Step>...};  // by number of pixels
+// What is known of the kernel's taps and of the pixels at compile time.
+enum class Walk {
+  any,
+  near,       // neighbouring pixels lie side by side, in the input and in the output
+  pointwise,  // and there is one tap
 };
 
-template <int C>
-const Tile* tiles_for(int64_t pixel_step) {
-  using Pixels = SequenceOf<kMostPixels[C]>;
-  if (pixel_step == kLanes) return Tiles<C, kLanes, Pixels>::of;
-  return Tiles<C, 0, Pixels>::of;
+// Adds the products of `channels` channels at one tap; returns where the weights of the next lie. ahead: how far from these weights lie
+// those to ask for.
+template <class V, int R, int C>
+FASTCNN_INLINE const float* add_products(V (&acc)[R][C], const float* tap, int64_t step, const float* weights, int channels,
+                                         int64_t ahead) {
+  constexpr int lanes = sizeof(V) / sizeof(float), width = (C * lanes + kLanes - 1) / kLanes * kLanes;
+  for (int k = 0; k < channels; ++k, weights += width) {
+    V w[C];
+    unroll<C>([&](auto c) { w[c] = load_as<V>(weights + c * lanes); });
+    prefetch<width>(weights + ahead);
+    unroll<R>([&](auto r) {
+      const V x = broadcast_as<V>(tap[k + r * step]);
+      unroll<C>([&](auto c) { acc[r][c] = fma(x, w[c], acc[r][c]); });
+    });
+  }
+  return weights;
+}
+
+// `count` tiles side by side. V: the vectors of output channels. ahead: for the last of them.
+template <class V, int R, int C, Walk W>
+void tiles(const ConvDirect& unit, Corner at, const Clamp& clamp, int64_t count, int64_t ahead) {
+  constexpr int lanes = sizeof(V) / sizeof(float), a_block = kLanes / lanes;
+  const int64_t step = W == Walk::any ? unit.pixel_step : kLanes, output_step = W == Walk::any ? unit.output_pixel_stride : kLanes;
+  const int64_t input_block = unit.input_block_stride, output_block = unit.output_block_stride;
+  const int input_blocks = unit.input_blocks;
+  for (int64_t n = 0; n < count; ++n) {
+    V acc[R][C];
+    unroll<C>([&](auto c) {
+      const V bias = load_as<V>(unit.bias + c * lanes);
+      unroll<R>([&](auto r) { acc[r][c] = bias; });
+    });
+
+    const float* weights = unit.weights;
+    const float* block = at.input;
+    const int64_t asked = n + 1 == count ? ahead : 0;
+    for (int ib = 0; ib < input_blocks; ++ib, block += input_block) {
+      const int channels = ib + 1 < input_blocks ? unit.block_channels : unit.last_channels;
+      if constexpr (W == Walk::pointwise) {
+        weights = add_products(acc, block, step, weights, channels, asked);
+      } else {
+        for (int i = 0; i < unit.kernel_h; ++i)
+          for (int j = 0; j < unit.kernel_w; ++j)
+            weights = add_products(acc, block + i * unit.tap_row + j * unit.tap_column, step, weights, channels, asked);
+      }
+    }
+
+    if (at.residual) {
+      unroll<C>([&](auto c) {
+        const float* residual = at.residual + c / a_block * unit.residual_block_stride + c % a_block * lanes;
+        unroll<R>([&](auto r) { acc[r][c] += load_as<V>(residual + r * kLanes); });
+      });
+      at.residual += R * kLanes;
+    }
+    const float* bounds = afresh(&clamp.low);  // loaded again: the sums need all registers
+    const V low = broadcast_as<V>(bounds[0]), high = broadcast_as<V>(bounds[1]);
+    unroll<C>([&](auto c) {
+      constexpr int first = c % a_block * lanes;  // lane of its block
+      float* output = at.output + c / a_block * output_block + first;
+      unroll<R>([&](auto r) {
+        const V v = min(high, max(low, acc[r][c]));
+        if constexpr (c + 1 == C && first == 0)
+          store(output + r * output_step, widened(v));
+        else
+          store(output + r * output_step, v);
+      });
+    });
+    at.input += R * step, at.output += R * output_step;
+  }
+}
+
+using Tiles = void (*)(const ConvDirect&, Corner, const Clamp&, int64_t count, int64_t ahead);
+
+template <class V, int C, Walk W, class>
+struct TilesOf;
+template <class V, int C, Walk W, int... R>
+struct TilesOf<V, C, W, Sequence<R...>> {
+  static constexpr Tiles width[] = {nullptr, tiles<V, R + 1, C, W>...};  // by number of pixels
+};
+
+// Tiles of one number of channels, by number of pixels.
+struct TileTable {
+  const Tiles* width;
+  int most;
+};
+
+template <class V, int C>
+TileTable table(Walk walk) {
+  constexpr int most = kMostPixels[C];
+  using Pixels = SequenceOf<most>;
+  if (walk == Walk::pointwise) return {TilesOf<V, C, Walk::pointwise, Pixels>::width, most};
+  if (walk == Walk::near) return {TilesOf<V, C, Walk::near, Pixels>::width, most};
+  return {TilesOf<V, C, Walk::any, Pixels>::width, most};
+}
+
+TileTable table_for(const ConvDirect& unit) {
+  const bool near = unit.pixel_step == kLanes && unit.output_pixel_stride == kLanes, one_tap = unit.kernel_h == 1 && unit.kernel_w == 1;
+  const Walk walk = !near ? Walk::any : one_tap ? Walk::pointwise : Walk::near;
+  if constexpr (kNarrowLanes < kLanes) {
+    if (unit.last_outputs <= kNarrowLanes) return unit.output_blocks == 2 ? table<NarrowVec, 3>(walk) : table<NarrowVec, 1>(walk);
+  }
+  return unit.output_blocks == 2 ? table<Vec, 2>(walk) : table<Vec, 1>(walk);
 }
 
 }  // namespace
 
 void conv_direct(const ConvDirect& unit) {
-  const Tile* tiles = unit.output_blocks == 2 ? tiles_for<2>(unit.pixel_step) : tiles_for<1>(unit.pixel_step);
-  const int64_t most = kMostPixels[unit.output_blocks];
-  const int64_t tiles_a_row = (unit.columns + most - 1) / most;  // as few as fit, their widths as even as can be
+  if (unit.columns == 0) return;
+  const TileTable table = table_for(unit);
+  // As few tiles a row as fit, their widths as even as can be, the wider ones first.
+  const int count = (unit.columns + table.most - 1) / table.most, width = (unit.columns + count - 1) / count;
+  const int narrower = width * count - unit.columns, wide = count - narrower;
   const Clamp clamp = clamp_of(unit.activation);
   for (int row = 0; row < unit.rows; ++row) {
     float* output = unit.output + row * unit.output_row_stride;
-    for (int64_t t = 0; t < tiles_a_row; ++t) {
-      const int64_t from = unit.columns * t / tiles_a_row, to = unit.columns * (t + 1) / tiles_a_row;
-      const Corner at = {unit.input + row * unit.row_step + from * unit.pixel_step, output + from * unit.output_pixel_stride,
-                         unit.residual ? unit.residual + row * unit.residual_row_stride + from * kLanes : nullptr};
-      const bool last = row + 1 == unit.rows && t + 1 == tiles_a_row;
-      tiles[to - from](unit, at, last ? unit.next_weights : 0, clamp);
+    Corner at = {unit.input + row * unit.row_step, output, unit.residual ? unit.residual + row * unit.residual_row_stride : nullptr};
+    const int64_t ahead = row + 1 == unit.rows ? unit.next_weights : 0;
+    table.width[width](unit, at, clamp, wide, narrower ? 0 : ahead);
+    if (narrower) {
+      const int64_t done = int64_t{wide} * width;
+      at.input += done * unit.pixel_step, at.output += done * unit.output_pixel_stride;
+      if (at.residual) at.residual += done * kLanes;
+      table.width[width - 1](unit, at, clamp, narrower, ahead);
     }
     if (is_clamp(unit.activation)) continue;
     for (int c = 0; c < unit.output_blocks; ++c)

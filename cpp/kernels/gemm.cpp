@@ -15,10 +15,15 @@ void dot_products(const LinearRows& unit, int64_t row, int64_t output) {
   unroll<R>([&](auto r) { x[r] = unit.x + (row + r) * unit.x_stride; });
   unroll<O>([&](auto o) { w[o] = unit.weights + (output + o) * unit.weights_stride; });
   Vec acc[R][O] = {};
+  // The next O rows of weights: processors forget how they were read at the end of each page, and with rows of a page or two often.
+  const int64_t ahead = O * unit.weights_stride;
   int64_t i = 0;
   for (; i + kLanes <= unit.inputs; i += kLanes) {
     Vec wv[O];
-    unroll<O>([&](auto o) { wv[o] = load(w[o] + i); });
+    unroll<O>([&](auto o) {
+      wv[o] = load(w[o] + i);
+      __builtin_prefetch(w[o] + i + ahead, 0, 2);
+    });
     unroll<R>([&](auto r) {
       const Vec xv = load(x[r] + i);
       unroll<O>([&](auto o) { acc[r][o] = fma(xv, wv[o], acc[r][o]); });

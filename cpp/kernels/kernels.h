@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "kernels/arguments.h"
+#include "kernels/product_arguments.h"
 
 namespace fastcnn {
 

@@ -17,6 +17,7 @@ namespace {
 // Some output channels and the input channels that they need.
 struct ChannelTile {
   Index out_block, out_blocks;  // 1 or 2
+  int last_outputs;             // channels of the last of them
   Index in_block, in_blocks;
   int last_channels;     // of the last of them
   Index weights_before;  // prepared weights of one tap in the tiles before this one
@@ -38,12 +39,24 @@ struct Plan {
 
 Index inputs_of(const ChannelTile& tile, int lanes) { return (tile.in_blocks - 1) * lanes + tile.last_channels; }
 
+// Two blocks of output channels at once halve the loads of inputs. With 32 registers one block alone has sums enough to keep the
+// multipliers busy as well, and where sums are short it is better: fewer come to an end, and wait to be written, at once.
+bool pairs_pay(const ConvProblem& p) {
+  constexpr Index kFewTerms = 192;
+  return p.lanes < 16 || p.kernel_h * p.kernel_w > 1 || p.in_channels / p.groups > kFewTerms;
+}
+
 Plan plan_of(const ConvProblem& p) {
   Plan plan{};
   const Index out_group = p.out_channels / p.groups, in_group = p.in_channels / p.groups;
-  for (Index block = 0; block < p.out_blocks(); block += 2) {
-    ChannelTile tile{block, std::min<Index>(2, p.out_blocks() - block), 0, 0, 0, plan.weights_a_tap};
-    const Index last_out = std::min(p.out_channels, (block + tile.out_blocks) * p.lanes) - 1;
+  const Index blocks = p.out_blocks(), most = pairs_pay(p) ? 2 : 1;
+  // A last block that is half empty is the second of a pair: the kernel sums that in three halves.
+  const bool half_empty = p.out_channels <= blocks * p.lanes - p.lanes / 2;
+  for (Index block = 0, count = 0; block < blocks; block += count) {
+    const Index left = blocks - block;
+    count = half_empty && left <= 3 ? 1 + (left == 2) : std::min(left, most);
+    const Index last_out = std::min(p.out_channels, (block + count) * p.lanes) - 1;
+    ChannelTile tile{block, count, static_cast<int>(last_out + 1 - (block + count - 1) * p.lanes), 0, 0, 0, plan.weights_a_tap};
     const Index first_in = block * p.lanes / out_group * in_group, end_in = (last_out / out_group + 1) * in_group;
     tile.in_block = first_in / p.lanes;
     tile.in_blocks = ceil_div(end_in, p.lanes) - tile.in_block;
@@ -148,7 +161,7 @@ ConvDirect kernel_arguments(const BoundDirect& b, const RunContext& run, const P
   unit.kernel_h = static_cast<int>(r.taps), unit.kernel_w = static_cast<int>(c.taps);
   unit.input_blocks = static_cast<int>(tile.in_blocks);
   unit.block_channels = b.problem.lanes, unit.last_channels = tile.last_channels;
-  unit.output_blocks = static_cast<int>(tile.out_blocks);
+  unit.output_blocks = static_cast<int>(tile.out_blocks), unit.last_outputs = tile.last_outputs;
   unit.input_block_stride = xs.block, unit.row_step = r.in_step * xs.row, unit.pixel_step = c.in_step * xs.pixel;
   unit.tap_row = r.tap_step * xs.row, unit.tap_column = c.tap_step * xs.pixel;
   unit.output_block_stride = ys.block, unit.output_row_stride = r.out_step * ys.row, unit.output_pixel_stride = c.out_step * ys.pixel;

@@ -11,6 +11,10 @@
 //   max(a, b), min(a, b)                 b where either is NaN: put the value whose NaN must survive second
 //   sqrt(v), sum(v)                      lane-wise root; sum of all lanes, in a fixed order
 //   round_to_int(v)                      nearest integer, |v| < 2^31
+//
+// NarrowVec has kNarrowLanes: the fewest that save time, on most ISAs as many as a Vec.
+//   load_as<V>(p), broadcast_as<V>(x), store, fma, max, min   as above; V: Vec or NarrowVec
+//   widened(v)                           a Vec, with zeros behind v
 #pragma once
 
 #include <stdint.h>
@@ -31,6 +35,28 @@
 #endif
 
 namespace fastcnn::FASTCNN_ISA {
+
+#if !defined(FASTCNN_VEC_AVX512)
+constexpr int kNarrowLanes = kLanes;
+using NarrowVec = Vec;
+FASTCNN_INLINE NarrowVec load_narrow(const float* p) { return load(p); }
+FASTCNN_INLINE NarrowVec broadcast_narrow(float x) { return broadcast(x); }
+#endif
+FASTCNN_INLINE Vec widened(Vec v) { return v; }
+template <class V>
+FASTCNN_INLINE V load_as(const float* p) {
+  if constexpr (sizeof(V) == sizeof(Vec))
+    return load(p);
+  else
+    return load_narrow(p);
+}
+template <class V>
+FASTCNN_INLINE V broadcast_as(float x) {
+  if constexpr (sizeof(V) == sizeof(Vec))
+    return broadcast(x);
+  else
+    return broadcast_narrow(x);
+}
 
 FASTCNN_INLINE Vec zero() { return Vec{}; }
 

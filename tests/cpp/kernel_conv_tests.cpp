@@ -13,7 +13,8 @@ struct Case {
   int blocks = 1, block_channels = 0, last_channels = 0, output_blocks = 1;  // conv_direct only
   bool residual = false;
   Activation activation = {};
-  int output_step = 1;  // output pixels lie this many pixels apart (conv_direct: then without activation)
+  int output_step = 1;   // output pixels lie this many pixels apart (conv_direct: then without activation)
+  int last_outputs = 0;  // conv_direct only: channels in the last output block, 0: as many as the lanes
 
   int height() const { return (rows - 1) * stride + (kernel_h - 1) * dilation + 1; }
   int width() const { return (columns - 1) * stride + (kernel_w - 1) * dilation + 1; }
@@ -36,14 +37,21 @@ Buffer random_image(const Case& c, Random& random) {
 
 void check_direct(const Kernels& kernels, const Case& c, std::uint32_t seed) {
   const int lanes = kernels.lanes;
-  const std::string what = label(kernels, "conv_direct", c.rows, c.columns, c.kernel_h, c.kernel_w, c.stride, c.dilation, c.blocks,
-                                 c.block_channels, c.last_channels, c.output_blocks, static_cast<int>(c.activation.kind), c.output_step);
+  const std::string what =
+      label(kernels, "conv_direct", c.rows, c.columns, c.kernel_h, c.kernel_w, c.stride, c.dilation, c.blocks, c.block_channels,
+            c.last_channels, c.output_blocks, static_cast<int>(c.activation.kind), c.output_step, c.last_outputs);
   Random random(seed);
   const Buffer x = random_image(c, random);
   const int channels = (c.blocks - 1) * c.block_channels + c.last_channels, outputs = c.output_blocks * lanes;
-  const Buffer weights(std::int64_t{channels} * c.kernel_h * c.kernel_w * outputs, random), bias(outputs, random);
+  const int last_outputs = c.last_outputs ? c.last_outputs : lanes;
+  Buffer weights(std::int64_t{channels} * c.kernel_h * c.kernel_w * outputs, random), bias(outputs, random);
+  for (Buffer* each : {&weights, &bias})
+    for (std::int64_t i = 0; i < each->size(); ++i)
+      if (i % outputs >= outputs - lanes + last_outputs) each->data()[i] = 0;
   const std::int64_t y_row = std::int64_t{c.columns} * c.output_step * lanes, y_block = c.rows * y_row;
   Buffer y(c.output_blocks * y_block), residual(c.output_blocks * y_block, random);
+  for (std::int64_t i = (c.output_blocks - 1) * y_block; i < residual.size(); ++i)
+    if (i % lanes >= last_outputs) residual.data()[i] = 0;
 
   const std::int64_t x_row = std::int64_t{c.width()} * c.block_channels, x_block = c.height() * x_row;
   kernels.conv_direct({.input = x.data(),
@@ -59,6 +67,7 @@ void check_direct(const Kernels& kernels, const Case& c, std::uint32_t seed) {
                        .block_channels = c.block_channels,
                        .last_channels = c.last_channels,
                        .output_blocks = c.output_blocks,
+                       .last_outputs = last_outputs,
                        .input_block_stride = x_block,
                        .row_step = c.stride * x_row,
                        .pixel_step = std::int64_t{c.stride} * c.block_channels,
@@ -189,6 +198,23 @@ void test_conv_direct(const Kernels& kernels) {
       check_direct(kernels,
                    {2, columns, 3, 3, 1, 1, 2, lanes, 1 + columns % lanes, output_blocks, columns % 2 == 0, kActivations[columns % 5]},
                    seed++);
+  for (int columns = 1; columns <= 30; ++columns)  // and with few channels in the last block
+    for (int output_blocks : {1, 2}) {
+      Case c{1,
+             columns,
+             1,
+             1,
+             1 + columns % 3 / 2,
+             1,
+             2,
+             lanes,
+             1 + columns % lanes,
+             output_blocks,
+             columns % 2 == 0,
+             kActivations[columns % 5]};
+      c.last_outputs = 1 + columns % (lanes - 1);
+      check_direct(kernels, c, seed++);
+    }
   for (int kernel : {1, 2, 5})
     for (int stride : {1, 2, 3})
       for (int dilation : {1, 2}) check_direct(kernels, {3, 5, kernel, 4 - stride, stride, dilation, 3, lanes, lanes, 2}, seed++);
