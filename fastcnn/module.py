@@ -163,7 +163,11 @@ class Module(Registry):
     # ---- know
 
     def summary(self, shape: Sequence[int]) -> Summary:
-        """A table of the layers for one input of `shape` (C, H, W): output shape, parameters, multiply-adds, receptive field, bytes."""
+        """A table of the layers for one input of `shape` (C, H, W): output shape, parameters, multiply-adds, receptive field, bytes.
+
+        A receptive field counts pixels of the input (height, width) as if it went on beyond its borders; an axis of which all is combined
+        counts with its size, and "whole image" stands where both are: after global pooling, instance norms, linear layers of all pixels.
+        """
         from fastcnn.summary import summarize
 
         return summarize(self, shape_of("summary", shape))
