@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from fastcnn.arguments import number
-from fastcnn.arrays import AnyArray, ArrayLike, Shape, numeric
+from fastcnn.arrays import AnyArray, ArrayLike, Shape, array_of, numeric
 from fastcnn.value import Value, add_node
 
 __all__ = ["CrossEntropyLoss", "Loss", "MSELoss"]
@@ -53,7 +53,7 @@ class CrossEntropyLoss(Loss):
         return (output[0], *output[2:])
 
     def targets(self, y: ArrayLike, output: Shape) -> AnyArray:
-        array = np.asarray(y)
+        array = array_of("cross_entropy", "targets", y)
         if array.dtype.kind not in "iu":
             raise TypeError(f"[cross_entropy] targets must be integers, one class each. Got {array.dtype}.")
         shape = self.target_shape((array.shape[0] if array.ndim else 0, *output[1:]))

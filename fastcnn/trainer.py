@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from fastcnn import _core, optim
 from fastcnn import loss as losses
 from fastcnn.arguments import number, shape_of, whole
-from fastcnn.arrays import AnyArray, Array, ArrayLike, Shape
+from fastcnn.arrays import AnyArray, Array, ArrayLike, Shape, array_of
 from fastcnn.batch import concrete
 from fastcnn.compiled import traced
 from fastcnn.loss import Loss
@@ -108,7 +106,7 @@ class Trainer:
 
         FloatingPointError, and no update, if the loss is not finite.
         """
-        images = np.asarray(x)
+        images = array_of("Trainer", "x", x)
         plan = self.plan(images.shape)
         targets = self.loss.targets(y, plan.output)
         if len(targets) != len(images):

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import fastcnn as fc
 
 X = np.zeros((1, 2, 4, 4), np.float32)
 IMAGES, KINDS = stripes(8)
+RAGGED: Any = [[1, 2], [3]]
 
 
 def holds_its_parent() -> None:
@@ -41,6 +43,18 @@ CASES: list[tuple[Callable[[], object], type[Exception], str]] = [
     ),
     (lambda: Lambda(lambda x: x.mean()).predict(X), ValueError, "[predict] each output must have a batch axis. Got one of shape ()."),
     (lambda: fc.ReLU()([[1, 2], [3]]), ValueError, "[ReLU] an input must be an array, its rows of one length. Got ragged lists."),
+    (lambda: fc.ReLU().predict(RAGGED), ValueError, "[predict] x must be an array, its rows of one length. Got ragged lists."),
+    (lambda: lenet().evaluate(RAGGED, [0, 1]), ValueError, "[evaluate] x must be an array, its rows of one length. Got ragged lists."),
+    (
+        lambda: lenet().fit(IMAGES, RAGGED, optimizer="sgd"),
+        ValueError,
+        "[fit] y must be an array, its rows of one length. Got ragged lists.",
+    ),
+    (
+        lambda: Lambda(lambda x: x + RAGGED)(X),
+        ValueError,
+        "[add] an operand must be an array, its rows of one length. Got ragged lists.",
+    ),
     (holds_its_parent, ValueError, "[Sequential] a module must not hold itself, nor one that holds it. Got .outer = Sequential."),
     (lambda: fc.LayerNorm(()), ValueError, "[LayerNorm] normalized_shape must have an axis at least. Got ()."),
     (lambda: fc.Upsample(2, mode="nope"), ValueError, "[Upsample] mode must be one of nearest, nearest-exact, linear, bilinear, bicubic, "),
