@@ -159,6 +159,8 @@ MOVED = {
     "Transpose": ([], {"perm": [3, 1, 2, 0]}),
     "Slice": ([ints(1), ints(3), ints(2)], {}),
     "Expand": ([ints(3, 2, 1, 6, 5)], {}),
+    "Gather": ([ints(2, 0, -1)], {"axis": 2}),
+    "Tile": ([ints(1, 1, 2, 3)], {}),
 }
 
 
@@ -169,6 +171,24 @@ def test_places_are_moved_and_cast(op: str) -> None:
     nodes = [PLACES, helper.make_node(op, ["a", *tensors], ["b"], **attributes), helper.make_node("Cast", ["b"], ["c"], to=1)]
     proto = model([*nodes, helper.make_node("Mul", ["c", "c"], ["y"])], {"x": list(IMAGE.shape)}, ["y"], tensors)
     assert np.array_equal(loads(proto.SerializeToString())(IMAGE), runtime(proto, {"x": IMAGE})[0])
+
+
+def test_places_are_put_together() -> None:
+    """With one another, and every other of them: they stay integers."""
+    least = helper.make_node("ArgMin", ["x"], ["b"], axis=1)
+    starts = {"starts": ints(5), "ends": ints(-9), "axes": ints(2), "steps": ints(-2)}
+    nodes = [PLACES, least, helper.make_node("Concat", ["a", "b", "a"], ["c"], axis=1), helper.make_node("Slice", ["c", *starts], ["y"])]
+    proto = model(nodes, {"x": list(IMAGE.shape)}, ["y"], starts)
+    proto.graph.output[0].type.tensor_type.elem_type = 7
+    got = loads(proto.SerializeToString())(IMAGE)
+    assert got.dtype == np.int32
+    assert np.array_equal(got, runtime(proto, {"x": IMAGE})[0])
+
+
+def test_places_beside_other_numbers_are_an_error() -> None:
+    proto = model([PLACES, helper.make_node("Concat", ["x", "a"], ["y"], axis=1, name="both")], {"x": list(IMAGE.shape)}, ["y"])
+    with pytest.raises(TypeError, match=r"^\[concat\] all inputs must be of one type\. Got float32 and int32\. In node 'both'\.$"):
+        loads(proto.SerializeToString())(IMAGE)
 
 
 def test_places_are_compared() -> None:
