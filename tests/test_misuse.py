@@ -55,6 +55,29 @@ CASES: list[tuple[Callable[[], object], type[Exception], str]] = [
         ValueError,
         "[add] an operand must be an array, its rows of one length. Got ragged lists.",
     ),
+    (
+        lambda: Lambda(lambda x: fc.max_pool2d(x, 2, return_indices=True))(X),
+        NotImplementedError,
+        "[max_pool2d] return_indices must be False.",
+    ),
+    (
+        lambda: Lambda(lambda x: fc.adaptive_max_pool2d(x, 2, True))(X),
+        NotImplementedError,
+        "[adaptive_max_pool2d] return_indices must be False. Got return_indices=True.",
+    ),
+    (
+        lambda: fc.nn.Conv1d(1, 1, 3),
+        AttributeError,
+        "[Conv1d] what works on images must be of two dimensions; Conv2d takes lines as images of one row, (N, C, 1, L). "
+        "Got fastcnn.nn.Conv1d.",
+    ),
+    (
+        lambda: fc.BatchNorm3d(1),
+        AttributeError,
+        "[BatchNorm3d] what works on images must be of two dimensions; there is BatchNorm2d. Got fastcnn.BatchNorm3d.",
+    ),
+    (lambda: fc.nn.functional.max_pool1d(X, 2), AttributeError, "[max_pool1d] what works on images must be of two dimensions; max_pool2d"),
+    (lambda: fc.functional.nothing, AttributeError, "module 'fastcnn.functional' has no attribute 'nothing'"),
     (holds_its_parent, ValueError, "[Sequential] a module must not hold itself, nor one that holds it. Got .outer = Sequential."),
     (lambda: fc.LayerNorm(()), ValueError, "[LayerNorm] normalized_shape must have an axis at least. Got ()."),
     (lambda: fc.Upsample(2, mode="nope"), ValueError, "[Upsample] mode must be one of nearest, nearest-exact, linear, bilinear, bicubic, "),
