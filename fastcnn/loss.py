@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from fastcnn.arguments import number
+from fastcnn.arguments import by_name, number
 from fastcnn.arrays import AnyArray, ArrayLike, Shape, array_of, numeric
 from fastcnn.value import Value, add_node
 
@@ -92,12 +92,5 @@ class MSELoss(Loss):
 
 def named(loss: Any) -> Loss:
     """The loss itself, or by its name one with default arguments."""
-    if isinstance(loss, Loss):
-        return loss
-    kinds = {"cross_entropy": CrossEntropyLoss, "mse": MSELoss}
-    if not isinstance(loss, str):
-        raise TypeError(f"[loss] a loss must be one of fastcnn.loss, or its name. Got {type(loss).__name__}.")
-    if loss not in kinds:
-        raise ValueError(f"[loss] a loss's name must be one of {', '.join(kinds)}. Got {loss!r}.")
-    made: Loss = kinds[loss]()
-    return made
+    kinds: dict[str, type[Loss]] = {"cross_entropy": CrossEntropyLoss, "mse": MSELoss}
+    return by_name("loss", "a loss", loss, Loss, kinds)

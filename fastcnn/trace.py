@@ -88,7 +88,10 @@ class Trace:
         """Appends a node. Errors say in which layer."""
         numbers = {**attributes, "shape": concrete(attributes["shape"])} if "shape" in attributes else attributes
         try:
-            ids = [self._id(op, operand) for operand in inputs]
+            ids = [
+                operand.id if isinstance(operand, Value) and operand.trace is self else None if operand is None else self._id(op, operand)
+                for operand in inputs
+            ]
             outputs = self.graph.add(op, ids, numbers, self.path)
         except (ValueError, TypeError, NotImplementedError) as error:
             if not self.path:
@@ -96,13 +99,10 @@ class Trace:
             raise type(error)(f"{error} In layer '{self.path}'.") from None
         return [Value(self, output, followed(op, inputs, attributes, self.graph.shape(output))) for output in outputs]
 
-    def _id(self, op: str, operand: Value | _core.Parameter | None) -> int | None:
-        if operand is None:
-            return None
+    def _id(self, op: str, operand: Value | _core.Parameter) -> int:
+        """Of a parameter, or of a value that is not ours."""
         if isinstance(operand, Value):
-            if operand.trace is not self:
-                raise ValueError(f"[{op}] a value is only good inside the call of forward() that it was made in. Got one of another call.")
-            return operand.id
+            raise ValueError(f"[{op}] a value is only good inside the call of forward() that it was made in. Got one of another call.")
         return self._parameter(operand)
 
     def _parameter(self, operand: _core.Parameter) -> int:
