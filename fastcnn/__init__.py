@@ -301,7 +301,9 @@ _LATER = {
 
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
-        raise AttributeError(f"module 'fastcnn' has no attribute '{name}'")
+        from fastcnn.absent import no_attribute
+
+        raise no_attribute("fastcnn", name, globals())
     from importlib import import_module
 
     module = import_module(f"fastcnn.{_LATER[name]}")

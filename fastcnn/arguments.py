@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from fastcnn.arrays import Shape
 
-__all__ = ["flag", "number", "pair", "seed_or_none", "shape_of", "whole"]
+__all__ = ["by_name", "flag", "number", "pair", "seed_or_none", "shape_of", "whole"]
 
 _MOST = 2**31 - 1  # what an attribute of the core holds
+T = TypeVar("T")
+
+
+def by_name(where: str, noun: str, value: Any, base: type[T], kinds: Mapping[str, type[T]]) -> T:
+    """A `base` as it is, or by its name one with default arguments, of module fastcnn.`where`."""
+    if isinstance(value, base):
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f"[{where}] {noun} must be one of fastcnn.{where}, or its name. Got {type(value).__name__}.")
+    if value not in kinds:
+        raise ValueError(f"[{where}] {noun}'s name must be one of {', '.join(kinds)}. Got {value!r}.")
+    return kinds[value]()
 
 
 def whole(where: str, name: str, value: Any, least: int = 0) -> int:
@@ -27,6 +39,8 @@ def whole(where: str, name: str, value: Any, least: int = 0) -> int:
 
 def pair(where: str, name: str, value: Any, least: int = 0) -> tuple[int, int]:
     """(height, width) from one integer or two."""
+    if type(value) is tuple and len(value) == 2 and type(value[0]) is int is type(value[1]) and least <= min(value) and max(value) <= _MOST:
+        return value  # as layers have it, for which this is asked in every trace
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise ValueError(f"[{where}] {name} must be one integer or two. Got {name}={value!r}.")
@@ -46,6 +60,8 @@ def number(
     finite: bool = True,
 ) -> float:
     """A finite number with least <= number <= most and above < number < below. finite=False: or an infinity."""
+    if type(value) is float and least <= value <= most and above < value < below and math.isfinite(value):
+        return value
     if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
         raise TypeError(f"[{where}] {name} must be a number. Got {name}={value!r}.")
     result = float(value)

@@ -168,9 +168,10 @@ def expanded(shape: Sizes, wanted: Sizes) -> list[Any]:
 
 def followed(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any], sizes: Shape) -> tuple[Any, ...]:
     """The shape of an output, `sizes` in numbers, with a Size for each axis that follows the batch. inputs: values, parameters, None."""
+    rule = _RULES.get(op)
     axes: Sizes
-    if op in _RULES:
-        axes = _RULES[op]([operand.shape for operand in inputs], attributes)
+    if rule is not None:
+        axes = rule([operand.shape for operand in inputs], attributes)
     else:
         axes = _alike([operand.shape for operand in inputs if not (operand is None or isinstance(operand, Parameter))])
     if len(axes) > len(sizes):  # statistics beside the first output: of rows, or of channels

@@ -9,7 +9,7 @@ import numpy as np
 from fastcnn import _core
 from fastcnn import loss as losses
 from fastcnn.arguments import whole
-from fastcnn.arrays import AnyArray, ArrayLike, Shape
+from fastcnn.arrays import AnyArray, ArrayLike, Shape, array_of
 from fastcnn.batch import concrete
 from fastcnn.loss import Loss
 from fastcnn.trainer import with_loss
@@ -22,7 +22,7 @@ __all__ = ["Evaluator", "checked_pair", "right_answers"]
 
 def checked_pair(where: str, x: ArrayLike, y: ArrayLike) -> tuple[AnyArray, AnyArray]:
     """Samples and as many targets."""
-    samples, targets = np.asarray(x), np.asarray(y)
+    samples, targets = array_of(where, "x", x), array_of(where, "y", y)
     if samples.ndim == 0 or targets.ndim == 0 or len(samples) != len(targets) or len(samples) == 0:
         got = f"x {samples.shape}, y {targets.shape}"
         raise ValueError(f"[{where}] x and y must hold one sample at least, and as many of each. Got {got}.")

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from fastcnn.arguments import number
-from fastcnn.arrays import AnyArray, ArrayLike, Shape, numeric
+from fastcnn.arguments import by_name, number
+from fastcnn.arrays import AnyArray, ArrayLike, Shape, array_of, numeric
 from fastcnn.value import Value, add_node
 
 __all__ = ["CrossEntropyLoss", "Loss", "MSELoss"]
@@ -53,7 +53,7 @@ class CrossEntropyLoss(Loss):
         return (output[0], *output[2:])
 
     def targets(self, y: ArrayLike, output: Shape) -> AnyArray:
-        array = np.asarray(y)
+        array = array_of("cross_entropy", "targets", y)
         if array.dtype.kind not in "iu":
             raise TypeError(f"[cross_entropy] targets must be integers, one class each. Got {array.dtype}.")
         shape = self.target_shape((array.shape[0] if array.ndim else 0, *output[1:]))
@@ -92,12 +92,5 @@ class MSELoss(Loss):
 
 def named(loss: Any) -> Loss:
     """The loss itself, or by its name one with default arguments."""
-    if isinstance(loss, Loss):
-        return loss
-    kinds = {"cross_entropy": CrossEntropyLoss, "mse": MSELoss}
-    if not isinstance(loss, str):
-        raise TypeError(f"[loss] a loss must be one of fastcnn.loss, or its name. Got {type(loss).__name__}.")
-    if loss not in kinds:
-        raise ValueError(f"[loss] a loss's name must be one of {', '.join(kinds)}. Got {loss!r}.")
-    made: Loss = kinds[loss]()
-    return made
+    kinds: dict[str, type[Loss]] = {"cross_entropy": CrossEntropyLoss, "mse": MSELoss}
+    return by_name("loss", "a loss", loss, Loss, kinds)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fastcnn.arguments import flag, shape_of, whole
-from fastcnn.arrays import ArrayLike, Shape
+from fastcnn.arrays import ArrayLike, Shape, array_of
 from fastcnn.compiled import Compiled, Plans
 from fastcnn.registry import Registry
 from fastcnn.trace import current_trace
@@ -101,7 +101,7 @@ class Module(Registry):
         from fastcnn.progress import progress_bar
 
         step = whole("predict", "batch_size", batch_size, 1)
-        images = np.asarray(x)
+        images = array_of("predict", "x", x)
         if images.ndim == 0:
             raise ValueError(f"[predict] x must have a batch axis. Got shape {images.shape}.")
         parts = []
@@ -163,7 +163,11 @@ class Module(Registry):
     # ---- know
 
     def summary(self, shape: Sequence[int]) -> Summary:
-        """A table of the layers for one input of `shape` (C, H, W): output shape, parameters, multiply-adds, receptive field, bytes."""
+        """A table of the layers for one input of `shape` (C, H, W): output shape, parameters, multiply-adds, receptive field, bytes.
+
+        A receptive field counts pixels of the input (height, width) as if it went on beyond its borders; an axis of which all is combined
+        counts with its size, and "whole image" stands where both are: after global pooling, instance norms, linear layers of all pixels.
+        """
         from fastcnn.summary import summarize
 
         return summarize(self, shape_of("summary", shape))

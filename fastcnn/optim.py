@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from fastcnn import _core
-from fastcnn.arguments import flag, number
+from fastcnn.arguments import by_name, flag, number
 from fastcnn.registry import Registry
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
@@ -203,15 +203,8 @@ class AdamW(Adam):
 
 def named(optimizer: Any) -> Optimizer:
     """The optimizer itself, or by its name one with default arguments."""
-    if isinstance(optimizer, Optimizer):
-        return optimizer
-    kinds = {kind.kind: kind for kind in (SGD, Adagrad, RMSprop, Adam, AdamW)}
-    if not isinstance(optimizer, str):
-        raise TypeError(f"[optim] an optimizer must be one of fastcnn.optim, or its name. Got {type(optimizer).__name__}.")
-    if optimizer not in kinds:
-        raise ValueError(f"[optim] an optimizer's name must be one of {', '.join(kinds)}. Got {optimizer!r}.")
-    made: Optimizer = kinds[optimizer]()
-    return made
+    kinds: dict[str, type[Optimizer]] = {kind.kind: kind for kind in (SGD, Adagrad, RMSprop, Adam, AdamW)}
+    return by_name("optim", "an optimizer", optimizer, Optimizer, kinds)
 
 
 def _members(optimizer: Optimizer, group: Mapping[str, Any]) -> list[_core.Parameter]:

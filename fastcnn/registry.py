@@ -30,6 +30,9 @@ class LoadedKeys(NamedTuple):
     unexpected_keys: list[str]
 
 
+Paths = tuple[dict[int, str], dict[int, str]]
+
+
 class Registry:
     """Changes are counted for the plans of networks, which remember the number and are made anew when it has moved on.
 
@@ -55,7 +58,7 @@ class Registry:
                 memo[id(tensor)] = twin = Parameter(tensor.numpy())
                 twin.requires_grad = tensor.requires_grad
         made = memo[id(self)] = type(self).__new__(type(self))
-        values = {name: value for name, value in self.__dict__.items() if name not in ("_born", "_plans")}
+        values = {name: value for name, value in self.__dict__.items() if name not in ("_born", "_paths", "_plans")}
         made.__dict__.update(deepcopy(values, memo), _born=-1)
         return made
 
@@ -165,8 +168,15 @@ class Registry:
         for name, child in self.named_children():
             yield from child._walk(_join(path, name))
 
-    def paths(self) -> tuple[dict[int, str], dict[int, str]]:
-        """The first path of each module, and of each parameter and buffer, by id: one quick walk, for every trace needs it."""
+    def paths(self) -> Paths:
+        """The first path of each module, and of each parameter and buffer, by id. Every trace needs it: kept until a module is changed."""
+        known = self.__dict__.get("_paths")
+        if known is None or known[:2] != (Registry.edits, id(self)):  # of a copy, it is that of the original
+            known = self.__dict__["_paths"] = Registry.edits, id(self), self._found_paths()
+        paths: Paths = known[2]
+        return paths
+
+    def _found_paths(self) -> Paths:
         modules: dict[int, str] = {}
         tensors: dict[int, str] = {}
         waiting: list[tuple[str, Registry]] = [("", self)]

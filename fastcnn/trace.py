@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fastcnn import _core
 from fastcnn.arrays import AnyArray, Shape
@@ -19,7 +19,7 @@ from fastcnn.value import Value
 if TYPE_CHECKING:
     from fastcnn.registry import Registry
 
-__all__ = ["Trace", "current_trace"]
+__all__ = ["Counter", "Trace", "current_trace"]
 
 _current: ContextVar[Trace | None] = ContextVar("fastcnn_trace", default=None)
 
@@ -29,11 +29,18 @@ def current_trace() -> Trace | None:
     return _current.get()
 
 
+class Counter(NamedTuple):
+    """Of the batches that a batch norm has seen: a number that a training step raises; and what holds 1 / number in that step, or None."""
+
+    batches: AnyArray
+    share: _core.Parameter | None
+
+
 class Trace:
     def __init__(self, net: Registry, training: bool) -> None:
         self.graph = _core.Graph()
         self.training = training
-        self.counters: list[AnyArray] = []  # num_batches_tracked of the batch norms, once for each time that one is passed
+        self.counters: list[Counter] = []  # of the batch norms, once for each time that one is passed
         self.dropouts = 0
         self.places = 0  # that nodes of ONNX keep as attributes
         self.parameters: dict[int, _core.Parameter] = {}  # by the id of their value
@@ -81,7 +88,10 @@ class Trace:
         """Appends a node. Errors say in which layer."""
         numbers = {**attributes, "shape": concrete(attributes["shape"])} if "shape" in attributes else attributes
         try:
-            ids = [self._id(op, operand) for operand in inputs]
+            ids = [
+                operand.id if isinstance(operand, Value) and operand.trace is self else None if operand is None else self._id(op, operand)
+                for operand in inputs
+            ]
             outputs = self.graph.add(op, ids, numbers, self.path)
         except (ValueError, TypeError, NotImplementedError) as error:
             if not self.path:
@@ -89,13 +99,10 @@ class Trace:
             raise type(error)(f"{error} In layer '{self.path}'.") from None
         return [Value(self, output, followed(op, inputs, attributes, self.graph.shape(output))) for output in outputs]
 
-    def _id(self, op: str, operand: Value | _core.Parameter | None) -> int | None:
-        if operand is None:
-            return None
+    def _id(self, op: str, operand: Value | _core.Parameter) -> int:
+        """Of a parameter, or of a value that is not ours."""
         if isinstance(operand, Value):
-            if operand.trace is not self:
-                raise ValueError(f"[{op}] a value is only good inside the call of forward() that it was made in. Got one of another call.")
-            return operand.id
+            raise ValueError(f"[{op}] a value is only good inside the call of forward() that it was made in. Got one of another call.")
         return self._parameter(operand)
 
     def _parameter(self, operand: _core.Parameter) -> int:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from fastcnn import _core, optim
 from fastcnn import loss as losses
 from fastcnn.arguments import number, shape_of, whole
-from fastcnn.arrays import AnyArray, Array, ArrayLike, Shape
+from fastcnn.arrays import Array, ArrayLike, Shape, array_of
 from fastcnn.batch import concrete
 from fastcnn.compiled import traced
 from fastcnn.loss import Loss
 from fastcnn.optim import Optimizer
+from fastcnn.trace import Counter
 from fastcnn.value import Value
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ class TrainingPlan(NamedTuple):
 
     program: _core.TrainingProgram
     output: Shape  # what the network returns
-    counters: list[AnyArray]  # to be raised by one after each step
+    counters: list[Counter]
 
 
 def trained_parameters(where: str, net: Module) -> list[_core.Parameter]:
@@ -59,6 +58,15 @@ def training_plan(
     trace.graph.outputs([output.id])
     program = _core.TrainingProgram(trace.graph, value.id, parameters, arenas=arenas)
     return TrainingPlan(program, concrete(output.shape), trace.counters)
+
+
+def _share(counters: Sequence[Counter]) -> None:
+    """What each batch is to weigh in a mean of all, this one counted; a layer may be passed several times."""
+    passed = dict[int, int]()
+    for counter in counters:
+        count = passed[id(counter.batches)] = passed.get(id(counter.batches), 0) + 1
+        if counter.share is not None:
+            counter.share.assign([1 / (int(counter.batches) + count)])
 
 
 class Trainer:
@@ -108,15 +116,16 @@ class Trainer:
 
         FloatingPointError, and no update, if the loss is not finite.
         """
-        images = np.asarray(x)
+        images = array_of("Trainer", "x", x)
         plan = self.plan(images.shape)
         targets = self.loss.targets(y, plan.output)
         if len(targets) != len(images):
             raise ValueError(f"[Trainer] there must be a target for each sample. Got {len(images)} samples, {len(targets)} targets.")
         groups = self.optimizer.hyper()
+        _share(plan.counters)
         results = plan.program.step([images, targets], self.state, groups, self._clip_norm, self._threads, self.seed, self.steps)
         for counter in plan.counters:
-            counter += 1
+            counter.batches[...] += 1
         self.steps += 1
         self.output = results[1]
         return float(results[0])

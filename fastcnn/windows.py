@@ -8,7 +8,7 @@ from typing import Any
 from fastcnn.arguments import flag, pair, whole
 from fastcnn.arrays import Shape
 
-__all__ = ["Pair", "adaptive_pair", "adaptive_size", "convolution", "padding_of", "pooling", "transposed"]
+__all__ = ["Pair", "adaptive_pair", "adaptive_size", "convolution", "no_indices", "padding_of", "pooling", "transposed"]
 
 Pair = int | Sequence[int]
 
@@ -78,3 +78,9 @@ def adaptive_size(where: str, output_size: Any, shape: Shape) -> list[int]:
     if len(shape) != 4:
         raise ValueError(f"[{where}] the input must be (N, C, H, W). Got {shape}.")
     return [full if size is None else size for size, full in zip(adaptive_pair(where, output_size), shape[2:], strict=True)]
+
+
+def no_indices(where: str, return_indices: Any) -> None:
+    """Of a maximum, whose place the core does not give out."""
+    if flag(where, "return_indices", return_indices):
+        raise NotImplementedError(f"[{where}] return_indices must be False. Got return_indices=True.")

@@ -300,7 +300,8 @@ def batch_norm_training(
     return batch_norm(x, weight, bias, mean, var, eps=eps), mean, var, 1 / np.sqrt(var + eps)
 
 
-def batch_norm_update(running: Array, batch: Array, *, momentum: float, correction: float) -> Array:
+def batch_norm_update(running: Array, batch: Array, *, momentum: float, correction: float, rate: float = 1.0) -> Array:
+    momentum *= rate
     return (1 - momentum) * _float64(running) + momentum * correction * _float64(batch)
 
 

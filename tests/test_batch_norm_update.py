@@ -64,6 +64,22 @@ def test_run_writes_the_statistics(isa: str, rng: np.random.Generator, channels:
         assert (network.mean.version, network.var.version) == (versions[0] + 1, versions[1] + 1)
 
 
+def test_a_rate_that_changes(isa: str, rng: np.random.Generator) -> None:
+    """running = mean of all batches where the rate is 1 / their number."""
+    graph, running, rate = _core.Graph(), _core.Parameter(np.full(21, 7.0)), _core.Parameter([1.0])
+    values = graph.input("batch", (21,))
+    inputs = [graph.parameter(running, "running"), values, graph.parameter(rate, "rate")]
+    graph.add(OP, inputs, {"momentum": 1.0, "correction": 1.0})
+    graph.outputs(graph.add("scale_shift", [values], {"scale": 1.0, "shift": 0.0}))
+    program, batches = _core.Program(graph, isa=isa), rng.uniform(-1, 1, (5, 21)).astype(np.float32)
+    for i, batch in enumerate(batches):
+        rate.assign([1 / (i + 1)])
+        program.run([batch])
+        assert np.abs(running.numpy() - batches[: i + 1].mean(0, dtype=np.float64)).max() < 1e-6
+    with pytest.raises(ValueError, match=r"^\[batch_norm_update\] rate must be one number\. Got \(21,\)\.$"):
+        graph.add(OP, [*inputs[:2], values], {"momentum": 1.0, "correction": 1.0})
+
+
 def test_training_step_writes_the_statistics(isa: str, rng: np.random.Generator) -> None:
     network = Network(19)
     training = _core.TrainingProgram(network.graph, network.loss, [network.weight], isa=isa)

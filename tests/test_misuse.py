@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import fastcnn as fc
 
 X = np.zeros((1, 2, 4, 4), np.float32)
 IMAGES, KINDS = stripes(8)
+RAGGED: Any = [[1, 2], [3]]
 
 
 def holds_its_parent() -> None:
@@ -41,6 +43,41 @@ CASES: list[tuple[Callable[[], object], type[Exception], str]] = [
     ),
     (lambda: Lambda(lambda x: x.mean()).predict(X), ValueError, "[predict] each output must have a batch axis. Got one of shape ()."),
     (lambda: fc.ReLU()([[1, 2], [3]]), ValueError, "[ReLU] an input must be an array, its rows of one length. Got ragged lists."),
+    (lambda: fc.ReLU().predict(RAGGED), ValueError, "[predict] x must be an array, its rows of one length. Got ragged lists."),
+    (lambda: lenet().evaluate(RAGGED, [0, 1]), ValueError, "[evaluate] x must be an array, its rows of one length. Got ragged lists."),
+    (
+        lambda: lenet().fit(IMAGES, RAGGED, optimizer="sgd"),
+        ValueError,
+        "[fit] y must be an array, its rows of one length. Got ragged lists.",
+    ),
+    (
+        lambda: Lambda(lambda x: x + RAGGED)(X),
+        ValueError,
+        "[add] an operand must be an array, its rows of one length. Got ragged lists.",
+    ),
+    (
+        lambda: Lambda(lambda x: fc.max_pool2d(x, 2, return_indices=True))(X),
+        NotImplementedError,
+        "[max_pool2d] return_indices must be False.",
+    ),
+    (
+        lambda: Lambda(lambda x: fc.adaptive_max_pool2d(x, 2, True))(X),
+        NotImplementedError,
+        "[adaptive_max_pool2d] return_indices must be False. Got return_indices=True.",
+    ),
+    (
+        lambda: fc.nn.Conv1d(1, 1, 3),
+        AttributeError,
+        "[Conv1d] what works on images must be of two dimensions; Conv2d takes lines as images of one row, (N, C, 1, L). "
+        "Got fastcnn.nn.Conv1d.",
+    ),
+    (
+        lambda: fc.BatchNorm3d(1),
+        AttributeError,
+        "[BatchNorm3d] what works on images must be of two dimensions; there is BatchNorm2d. Got fastcnn.BatchNorm3d.",
+    ),
+    (lambda: fc.nn.functional.max_pool1d(X, 2), AttributeError, "[max_pool1d] what works on images must be of two dimensions; max_pool2d"),
+    (lambda: fc.functional.nothing, AttributeError, "module 'fastcnn.functional' has no attribute 'nothing'"),
     (holds_its_parent, ValueError, "[Sequential] a module must not hold itself, nor one that holds it. Got .outer = Sequential."),
     (lambda: fc.LayerNorm(()), ValueError, "[LayerNorm] normalized_shape must have an axis at least. Got ()."),
     (lambda: fc.Upsample(2, mode="nope"), ValueError, "[Upsample] mode must be one of nearest, nearest-exact, linear, bilinear, bicubic, "),

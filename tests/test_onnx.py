@@ -322,6 +322,23 @@ def test_convolutions_of_one_and_three_dimensions(rank: int, weight: tuple[int, 
         loaded(proto)(random(1, 2, *[5] * (rank - 2)))
 
 
+def test_outputs_that_nobody_reads() -> None:
+    """The places of maxima are not given out: named, they do no harm until somebody asks for them."""
+    pool = helper.make_node("MaxPool", ["x"], ["y", "places"], kernel_shape=[2, 2], name="p")
+    x = random(2, 3, 4, 4)
+    proto = model([pool], {"x": [2, 3, 4, 4]}, ["y"])
+    assert np.array_equal(loaded(proto)(x), runtime(proto, {"x": x})[0])
+    with pytest.raises(NotImplementedError, match=r"^\[MaxPool\] the output Indices must not be asked for\. Got 'places'\. In node 'p'\.$"):
+        loaded(model([pool], {"x": [2, 3, 4, 4]}, ["y", "places"]))(x)
+
+
+def test_non_max_suppression_is_refused() -> None:
+    node = helper.make_node("NonMaxSuppression", ["boxes", "scores"], ["y"], name="boxes of most worth")
+    rule = r"every operator must be supported, in opset 17\. Got NonMaxSuppression 'boxes of most worth'\."
+    with pytest.raises(NotImplementedError, match=rf"^\[load\] {rule}$"):
+        loaded(model([node], {"boxes": [1, 6, 4], "scores": [1, 1, 6]}, ["y"]))
+
+
 def test_a_bound_shape() -> None:
     nodes = [helper.make_node("Reshape", ["x", "shape"], ["y"])]
     proto = model(nodes, {"x": [2, 6], "shape": (TensorProto.INT64, [3])}, ["y"])

@@ -156,6 +156,12 @@ CASES |= {
     "take with steps": op("take", axis=3, indices=[0, 2, 4, 6, 8, 10], value=0.0),
     "take with padding": op("take", axis=2, indices=PADDED, value=1.5),
     "take with holes": op("take", axis=2, indices=[-1, 3, -1, 0, 2], value=-1.5),
+    "upsampled": fc.Upsample(scale_factor=2),
+    "upsampled by several factors": fc.Upsample(scale_factor=(3, 2)),
+    "upsampled by no whole factor": fc.Upsample((12, 22)),
+    "upsampled integers": function(lambda x: fc.interpolate(x.argmax(1, keepdim=True), scale_factor=2)),
+    "integers": function(lambda x: fc.pad(fc.concat([x.argmax(1), x.argmin(1)[:, ::2]], 1), (1, 0), value=-7)),
+    "integers with holes": op("take", of=lambda x: x.argmax(1), axis=1, indices=[3, -1, 2], value=-5.0),
     "resample columns": op("resample", axis=3, taps=2, indices=[0, 1, 3, 4, 9, 10], weights=[0.5, 0.5, 0.25, 0.75, 1.0, 0.0]),
     "resample rows": op("resample", axis=2, taps=1, indices=[8, 0, 0], weights=[1.0, 2.0, -1.0]),
     "resample channels": op("resample", axis=1, taps=2, indices=[0, 0, 3, 5], weights=[0.5, 0.5, 0.25, 0.75]),
@@ -304,6 +310,33 @@ def test_every_initializer_is_used(tmp_path: Path) -> None:
     CASES["take"].save(tmp_path / "net.onnx", input_shape=(1, 6, 9, 11))
     graph = onnx.load(tmp_path / "net.onnx").graph
     assert {tensor.name for tensor in graph.initializer} == {name for node in graph.node for name in node.input} - {"x"}
+
+
+def operators_of(net: fc.Module, path: Path) -> list[str]:
+    net.save(path, input_shape=(1, 6, 8, 8))
+    return [node.op_type for node in onnx.load(path).graph.node]
+
+
+def test_nearest_upsampling_is_resize(tmp_path: Path) -> None:
+    """One node for both axes, as runtimes that know no Gather read it; one more for rows that somebody else reads."""
+    assert operators_of(fc.Upsample(scale_factor=2), tmp_path / "net.onnx") == ["Resize"]
+    node, tensors = (graph := onnx.load(tmp_path / "net.onnx").graph).node[0], graph.initializer
+    attributes = {entry.name: entry.s.decode() for entry in node.attribute}
+    assert attributes == {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    assert [onnx.numpy_helper.to_array(tensor).tolist() for tensor in tensors] == [[1, 1, 2, 2]]
+    twice = function(lambda x: fc.interpolate(fc.interpolate(x, scale_factor=2), scale_factor=(1, 3)).relu())
+    assert operators_of(twice, tmp_path / "net.onnx") == ["Resize", "Relu"]
+    rows = function(lambda x: (y := fc.interpolate(x, scale_factor=(2, 1)), fc.interpolate(y, scale_factor=(1, 2)))[::-1])
+    assert operators_of(rows, tmp_path / "net.onnx") == ["Resize", "Resize"]
+
+
+def test_unet_is_made_of_what_all_runtimes_read(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    net = fc.zoo.unet(channels=2, width=4)
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 2, 32, 48)).astype(np.float32)
+    agrees(net, exported(net, path, x.shape), x)
+    assert {node.op_type for node in onnx.load(path).graph.node} == {"Concat", "Conv", "MaxPool", "Relu", "Resize"}
+    assert np.array_equal(fc.load(path)(x), net(x))
 
 
 ERRORS: dict[str, tuple[fc.Module, Any, str]] = {

@@ -38,6 +38,7 @@ CASES = [
     case(13, "Softmax", axis=1),
     case(7, "Clip", min=-0.5, max=0.5),
     case(10, "Clip", max=0.25),
+    case(7, "Clip", min=-np.inf, max=0.5),
     case(11, "Clip", IMAGE, np.float32(-0.5), np.float32(0.5)),
     case(13, "Clip", IMAGE, np.float32(0)),
     case(11, "Squeeze", random(1, 3, 1, 2), axes=[0, -2]),
@@ -52,6 +53,7 @@ CASES = [
     case(10, "Slice", IMAGE, ints(4), ints(2), ints(2)),
     case(10, "Pad", pads=[0, 0, 1, 2, 0, 0, 3, 0], value=1.5),
     case(10, "Pad", pads=[0, 0, 2, 2, 0, 0, 1, 2], mode="reflect"),
+    case(10, "Pad", pads=[0, 0, -1, -1, 0, 0, -1, -2], value=-np.inf),
     case(11, "Pad", IMAGE, ints(0, 0, 1, 1, 0, 1, 0, 2), mode="edge"),
     case(13, "Pad", IMAGE, ints(0, 0, -1, 1, 0, 0, 0, -2), np.float32(-3)),
     case(18, "Pad", IMAGE, ints(1, 2, 0, 1), np.float32(2), ints(3, 1)),
@@ -90,6 +92,7 @@ CASES = [
     case(18, "Resize", IMAGE, floats(), floats(1, 1, 0.7, 0.7), mode="linear", coordinate_transformation_mode="align_corners"),
     case(7, "BatchNormalization", IMAGE, *(abs(random(3, seed=i)) for i in range(4)), epsilon=1e-3),
     case(15, "BatchNormalization", random(4, 3), *(abs(random(3, seed=i)) for i in range(4))),
+    case(9, "BatchNormalization", random(5), *(abs(random(1, seed=i)) for i in range(4))),
     case(7, "Dropout", ratio=0.3),
     case(13, "Dropout", IMAGE, np.float32(0.3)),
     case(9, "Flatten", axis=0),
@@ -114,6 +117,8 @@ CASES = [
     case(17, "MaxPool", random(1, 1, 8, 7), kernel_shape=[2, 3], strides=[3, 1], pads=[1, 2, 1, 2], ceil_mode=1),
     case(17, "MaxPool", random(1, 1, 8, 7), kernel_shape=[4, 3], strides=[3, 2], pads=[0, 1, 3, 0]),
     case(18, "LpPool", random(1, 2, 7, 8), kernel_shape=[3, 2], strides=[2, 1], p=3, pads=[1, 1, 0, 0]),
+    case(13, "GlobalLpPool", p=3),
+    case(13, "GlobalLpPool", random(2, 3, 2, 3, 4), p=1),
     case(11, "Conv", random(1, 2, 7, 8), random(4, 1, 3, 2), random(4), group=2, auto_pad="SAME_LOWER", strides=[2, 3], dilations=[1, 1]),
     case(11, "Conv", random(1, 2, 7, 8), random(4, 2, 3, 2), pads=[2, 0, 1, 3], dilations=[2, 1]),
     case(11, "ConvTranspose", random(1, 2, 4, 3), random(2, 3, 3, 2), random(3), strides=[2, 3], pads=[1, 0, 0, 1], output_padding=[1, 0]),
@@ -148,6 +153,13 @@ def test_operator_of_an_opset(opset: int, op: str, x: Array, inputs: tuple[Array
         assert abs(got - want).max(initial=0) <= 1e-5 * max(1e-30, abs(want).max(initial=0))
 
 
+@pytest.mark.parametrize("alpha", [1.0, 0.25])
+def test_thresholded_relu_of_what_is_not_finite(alpha: float) -> None:
+    x = np.array([[-np.inf, np.inf, np.nan, 0.25, 0.5, 1.0, 2.0]], np.float32)
+    proto = model([helper.make_node("ThresholdedRelu", ["x"], ["y"], alpha=alpha)], {"x": [1, 7]}, ["y"], opset=10)
+    assert np.array_equal(loads(proto.SerializeToString())(x), np.where(x > alpha, x, 0))
+
+
 PLACES = helper.make_node("ArgMax", ["x"], ["a"], axis=1)
 GREATER = helper.make_node("Greater", ["x", "zero"], ["a"])
 NOT = [helper.make_node("Not", ["b"], ["c"]), helper.make_node("Cast", ["c"], ["y"], to=1)]
@@ -159,6 +171,8 @@ MOVED = {
     "Transpose": ([], {"perm": [3, 1, 2, 0]}),
     "Slice": ([ints(1), ints(3), ints(2)], {}),
     "Expand": ([ints(3, 2, 1, 6, 5)], {}),
+    "Gather": ([ints(2, 0, -1)], {"axis": 2}),
+    "Tile": ([ints(1, 1, 2, 3)], {}),
 }
 
 
@@ -169,6 +183,24 @@ def test_places_are_moved_and_cast(op: str) -> None:
     nodes = [PLACES, helper.make_node(op, ["a", *tensors], ["b"], **attributes), helper.make_node("Cast", ["b"], ["c"], to=1)]
     proto = model([*nodes, helper.make_node("Mul", ["c", "c"], ["y"])], {"x": list(IMAGE.shape)}, ["y"], tensors)
     assert np.array_equal(loads(proto.SerializeToString())(IMAGE), runtime(proto, {"x": IMAGE})[0])
+
+
+def test_places_are_put_together() -> None:
+    """With one another, and every other of them: they stay integers."""
+    least = helper.make_node("ArgMin", ["x"], ["b"], axis=1)
+    starts = {"starts": ints(5), "ends": ints(-9), "axes": ints(2), "steps": ints(-2)}
+    nodes = [PLACES, least, helper.make_node("Concat", ["a", "b", "a"], ["c"], axis=1), helper.make_node("Slice", ["c", *starts], ["y"])]
+    proto = model(nodes, {"x": list(IMAGE.shape)}, ["y"], starts)
+    proto.graph.output[0].type.tensor_type.elem_type = 7
+    got = loads(proto.SerializeToString())(IMAGE)
+    assert got.dtype == np.int32
+    assert np.array_equal(got, runtime(proto, {"x": IMAGE})[0])
+
+
+def test_places_beside_other_numbers_are_an_error() -> None:
+    proto = model([PLACES, helper.make_node("Concat", ["x", "a"], ["y"], axis=1, name="both")], {"x": list(IMAGE.shape)}, ["y"])
+    with pytest.raises(TypeError, match=r"^\[concat\] all inputs must be of one type\. Got float32 and int32\. In node 'both'\.$"):
+        loads(proto.SerializeToString())(IMAGE)
 
 
 def test_places_are_compared() -> None:
@@ -196,6 +228,18 @@ def test_bools_stay_bools(op: str) -> None:
     assert np.array_equal(loads(proto.SerializeToString())(IMAGE), runtime(proto, {"x": IMAGE})[0])
 
 
+@pytest.mark.parametrize(("op", "inputs"), [("Pad", [ints(0, 0, 1, 2, 0, 0, 2, 0)]), ("ReduceMax", [ints(2)]), ("ReduceMin", [ints(1, 3)])])
+def test_bools_stay_bools_in_what_computes(op: str, inputs: list[Array]) -> None:
+    """ONNX Runtime has none of these for them: each is the same of 0 and 1."""
+    tensors = {f"i{i}": array for i, array in enumerate(inputs)}
+    bools = [GREATER, helper.make_node(op, ["a", *tensors], ["b"]), *NOT]
+    numbers = [GREATER, helper.make_node("Cast", ["a"], ["n"], to=1), helper.make_node(op, ["n", *tensors], ["m"])]
+    numbers += [helper.make_node("Sub", ["one", "m"], ["y"])]
+    proto = model(bools, {"x": list(IMAGE.shape)}, ["y"], {"zero": np.float32(0), **tensors}, 20)
+    other = model(numbers, {"x": list(IMAGE.shape)}, ["y"], {"zero": np.float32(0), "one": np.float32(1), **tensors}, 20)
+    assert np.array_equal(loads(proto.SerializeToString())(IMAGE), runtime(other, {"x": IMAGE})[0])
+
+
 def test_bools_that_are_chosen_stay_bools() -> None:
     """ONNX Runtime has no Where of them."""
     proto = model([GREATER, helper.make_node("Where", ["a"] * 3, ["b"]), *NOT], {"x": [2, 3, 6, 5]}, ["y"], {"zero": np.float32(0)})
@@ -221,7 +265,8 @@ def shape_arithmetic() -> list[Any]:
         make("Div", ["hf", "half"], ["h2"]),
         make("Floor", ["h2"], ["h3"]),
         make("Cast", ["h3"], ["h4"], to=7),
-        make("Mul", ["w", "two"], ["w2"]),
+        make("Mul", ["w", "two"], ["w1"]),
+        make("Clip", ["w1", "two", "many"], ["w2"]),
         make("Unsqueeze", ["n", "axes"], ["nu"]),
         make("Unsqueeze", ["h4", "axes"], ["hu"]),
         make("ConstantOfShape", ["one"], ["minus"], value=numpy_helper.from_array(ints(-1))),
@@ -237,6 +282,7 @@ def test_shape_arithmetic_is_folded() -> None:
     tensors = {
         "zero": np.array(0),
         "two": np.array(2),
+        "many": np.array(14),
         "three": ints(3),
         "four": ints(4),
         "half": np.float32(2),

@@ -20,6 +20,8 @@ MOVES = {
     "transpose": ({"axes": [3, 0, 2, 1]}, lambda x: x.transpose(3, 0, 2, 1)),
     "expand": ({"shape": [5, 2, 3, 2, 2]}, lambda x: np.broadcast_to(x, (5, 2, 3, 2, 2))),
     "slice": ({"axis": 1, "start": 1, "stop": 3}, lambda x: x[:, 1:3]),
+    "take": ({"axis": 1, "indices": [2, -1, 0, 2], "value": -(2.0**31)}, lambda x: np.insert(x[:, [2, 0, 2]], 1, -(2**31), axis=1)),
+    "concat": ({"axis": 2}, lambda x: x),
 }
 CORNERS = np.array([0, 1, -1, 2**24 - 1, 2**24 + 1, 2**24 + 3, 2**31 - 1, -(2**31)], np.int32)
 
@@ -34,6 +36,28 @@ def test_moves_of_integers(isa: str, name: str) -> None:
     assert got.dtype == np.int32
     np.testing.assert_array_equal(got, wanted(x))
     assert same_bits(compiled(3), [got])
+
+
+@pytest.mark.parametrize("axis", range(4))
+def test_concat_of_integers(isa: str, axis: int) -> None:
+    parts = [np.resize(CORNERS[i:], [2 + i if a == axis else 16 for a in range(4)]) for i in range(3)]
+    compiled = Compiled("concat", parts, {"axis": axis}, isa)
+    got = compiled()[0]
+    assert same_bits([got, *compiled(3)], [np.concatenate(parts, axis)] * 2)
+    with pytest.raises(TypeError, match=r"^\[concat\] all inputs must be of one type\. Got int32 and float32\.$"):
+        run("concat", [parts[0], parts[1].astype(np.float32)], {"axis": axis}, isa)
+
+
+@pytest.mark.parametrize("axis", range(4))
+def test_take_of_integers(isa: str, axis: int) -> None:
+    x = np.resize(CORNERS, (3, 5, 4, 17))
+    indices = [1, 2, 1, 0]
+    compiled = Compiled("take", [x], {"axis": axis, "indices": indices, "value": 0.0}, isa)
+    got = compiled()[0]
+    assert same_bits([got, *compiled(3)], [x.take(indices, axis)] * 2)
+    for value in (0.5, 2.0**31, np.inf):
+        with pytest.raises(ValueError, match=r"^\[take\] value must be an int32, as the input is\. Got "):
+            run("take", [x], {"axis": axis, "indices": indices, "value": value}, isa)
 
 
 def test_cast(isa: str) -> None:

@@ -140,6 +140,31 @@ def test_training_is_torchs() -> None:
         assert np.allclose(ours.state_dict()[key], value.numpy(), atol=1e-4), key
 
 
+def test_a_cumulative_average_is_torchs() -> None:
+    """momentum=None, for batches of two sizes, and a layer that is passed twice."""
+    torch = pytest.importorskip("torch")
+
+    def network(nn: Any) -> Any:
+        norm = nn.BatchNorm2d(3, momentum=None)
+        layers = [nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3, momentum=None), nn.ReLU(), norm, nn.Tanh(), norm]
+        return nn.Sequential(*layers, nn.AvgPool2d(6), nn.Flatten())
+
+    ours, theirs = network(fc), network(torch.nn)
+    ours.load_state_dict(theirs.state_dict())
+    trainer = fc.Trainer(ours, "mse", fc.optim.SGD(0.1), (20, 1, 8, 8))
+    optimizer = torch.optim.SGD(theirs.parameters(), 0.1)
+    for start, stop in ((0, 20), (20, 40), (40, 45), (0, 20)):
+        xb, yb = X[start:stop], np.eye(3, dtype=np.float32)[np.arange(start, stop) % 3]
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(theirs(torch.from_numpy(xb)), torch.from_numpy(yb)).backward()
+        optimizer.step()
+        trainer.step(xb, yb)
+    state = ours.state_dict()
+    assert [int(state[f"{i}.num_batches_tracked"]) for i in (1, 3)] == [4, 8]
+    for key, value in theirs.state_dict().items():
+        assert np.allclose(state[key], value.numpy(), atol=1e-5), key
+
+
 # ---- the same bits ---------------------------------------------------------------------------------------------------------------------
 
 

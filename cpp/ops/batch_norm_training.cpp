@@ -2,6 +2,7 @@
 //   batch_norm_training(x, weight?, bias?) -> y, mean, var (biased), inv_std = 1 / sqrt(var + eps)
 //   batch_norm_training_backward(dy, x, weight?, mean, inv_std) -> dx, dweight, dbias      dx goes through the statistics too
 //   batch_norm_update(running, batch)      running = (1 - momentum) running + momentum correction batch, in place
+//   batch_norm_update(running, batch, rate)   with momentum * rate for momentum; rate: (1,), so that it may change from step to step
 // x: (N, C, H, W), all others (C,). A unit is a channel block of all images: its statistics are made in one order.
 #include <cmath>
 
@@ -92,6 +93,8 @@ std::vector<TensorType> infer_update(const NodeView& node) {
   const char* op = "batch_norm_update";
   const Shape &running = node.input(0).shape, &batch = node.input(1).shape;
   require(running == batch, op, "running and batch statistics must have one shape", "running ", running, ", batch ", batch);
+  require(!node.has_input(2) || node.input(2).shape == Shape{1}, op, "rate must be one number",
+          node.has_input(2) ? node.input(2).shape : Shape{});
   const double momentum = node.attributes.number("momentum"), correction = node.attributes.number("correction");
   require(momentum >= 0 && momentum <= 1, op, "momentum must be from 0 to 1", "momentum=", momentum);
   require(std::isfinite(correction) && correction > 0, op, "correction must be finite and positive", "correction=", correction);
@@ -99,13 +102,14 @@ std::vector<TensorType> infer_update(const NodeView& node) {
 }
 
 Step bind_update(const BindScope& scope) {
-  const Operand running = scope.inputs[0], batch = scope.inputs[1];
+  const Operand running = scope.inputs[0], batch = scope.inputs[1], rate = scope.inputs[2];
   const Index count = running.type.shape.elements();
   const double momentum = scope.attributes.number("momentum"), correction = scope.attributes.number("correction");
-  const float keep = static_cast<float>(1.0 - momentum), take = static_cast<float>(momentum * correction);
   Step step;
   step.run = [=](const RunContext& run, Index begin, Index end) {
     if (begin == end) return;
+    const double share = rate.given ? momentum * rate.data(run)[0] : momentum;
+    const float keep = static_cast<float>(1.0 - share), take = static_cast<float>(share * correction);
     float* to = running.data(run);
     const float* from = batch.data(run);
     for (Index i = 0; i < count; ++i) to[i] = keep * to[i] + take * from[i];
@@ -129,7 +133,7 @@ const Op k_batch_norm_training_backward = {.name = "batch_norm_training_backward
                                            .bind = bind_backward,
                                            .in_place = {0, 1}};
 const Op k_batch_norm_update = {.name = "batch_norm_update",
-                                .inputs = "running batch",
+                                .inputs = "running batch rate?",
                                 .infer = infer_update,
                                 .layout = want_plain,
                                 .bind = bind_update,

@@ -34,15 +34,18 @@ std::vector<TensorType> infer(const NodeView& node) {
   for (const TensorType* input : node.inputs) {
     require(input->shape.rank() == first.rank() && with_size(input->shape, axis, 0) == with_size(first, axis, 0), "concat",
             "shapes must be equal but for the axis", first, " and ", input->shape, ", axis=", axis);
+    if (input->dtype != node.input(0).dtype)
+      throw Error(ErrorKind::type, "concat", "all inputs must be of one type",
+                  join(name_of(node.input(0).dtype), " and ", name_of(input->dtype)));
     size += input->shape[axis];
   }
-  return {{.shape = with_size(first, axis, size)}};
+  return {{.shape = with_size(first, axis, size), .dtype = node.input(0).dtype}};
 }
 
 LayoutWish layout(const NodeView& node) {
   const int axis = axis_of(node.attributes, node.input(0).shape, "concat");
   for (const TensorType* input : node.inputs)
-    if (!image_can(input->shape, axis, {input->shape[axis]})) return want_plain(node);
+    if (input->dtype != DType::f32 || !image_can(input->shape, axis, {input->shape[axis]})) return want_plain(node);
   return want_same(node);
 }
 
@@ -170,7 +173,7 @@ Step bind_slice_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_concat = {.name = "concat", .inputs = "x...", .infer = infer, .layout = layout, .bind = bind, .backward = backward};
+const Op k_concat = {.name = "concat", .inputs = "x*...", .infer = infer, .layout = layout, .bind = bind, .backward = backward};
 const Op k_slice = {
     .name = "slice", .inputs = "x*", .infer = infer_slice, .layout = layout_slice, .bind = bind_slice, .backward = backward_slice};
 const Op k_slice_backward = {

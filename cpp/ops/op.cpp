@@ -56,7 +56,9 @@ void check_inputs(const Op& op, const NodeView& node) {
     if (name.ends_with("...")) {
       name.remove_suffix(3);
       require(!node.inputs.empty(), op.name, "there must be at least one input");
-      for (std::size_t i = 0; i < node.inputs.size(); ++i) check_input(op, node, i, name, ' ');
+      const bool any = name.ends_with('*');
+      if (any) name.remove_suffix(1);
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) check_input(op, node, i, name, any ? '*' : ' ');
       return;
     }
     const char mark = name.back();

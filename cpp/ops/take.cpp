@@ -2,6 +2,7 @@
 // padding of any mode, slices with steps. take_backward(dy) -> dx: each entry of x gathers from all that took it, in their order.
 //
 // Attributes of both: axis, indices, value. Of the backward also size, that of the axis in x.
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -23,11 +24,23 @@ std::vector<TensorType> infer(const NodeView& node) {
   const Shape& x = node.input(0).shape;
   const int axis = axis_of(node.attributes, x, "take");
   const std::vector<Index>& indices = checked_indices("take", node.attributes, x[axis]);
-  require(!std::isnan(node.attributes.number("value")), "take", "value must be a number", "nan");
-  return {{.shape = with_size(x, axis, static_cast<Index>(indices.size()))}};
+  const double value = node.attributes.number("value");
+  require(!std::isnan(value), "take", "value must be a number", "nan");
+  const DType dtype = node.input(0).dtype;
+  require(dtype == DType::f32 || (-0x1p31 <= value && value < 0x1p31 && value == std::trunc(value)), "take",
+          "value must be an int32, as the input is", value);
+  return {{.shape = with_size(x, axis, static_cast<Index>(indices.size())), .dtype = dtype}};
 }
 
-LayoutWish layout(const NodeView& node) { return want_pieces(node, axis_of(node.attributes, node.input(0).shape, "take")); }
+LayoutWish layout(const NodeView& node) {
+  if (node.input(0).dtype != DType::f32) return want_plain(node);
+  return want_pieces(node, axis_of(node.attributes, node.input(0).shape, "take"));
+}
+
+// Of int32 a float with its bits: they are moved, never computed with.
+float filling(DType dtype, double value) {
+  return dtype == DType::i32 ? std::bit_cast<float>(static_cast<std::int32_t>(value)) : static_cast<float>(value);
+}
 
 // y[i] = x[indices[i]] for the pieces of one line.
 void take_pieces(float* y, Index y_stride, const float* x, Index x_stride, Index piece, const Index* indices, Index count, float value) {
@@ -48,7 +61,7 @@ Step bind(const BindScope& scope) {
   const int axis = axis_of(scope.attributes, x.type.shape, "take");
   const AxisPieces xs(x.type, axis), ys(y.type, axis);
   const PieceUnits units(ys, y.type.shape[axis]);
-  const float value = static_cast<float>(scope.attributes.number("value"));
+  const float value = filling(x.type.dtype, scope.attributes.number("value"));
   Step step;
   step.units = units.units;
   step.run = [=, indices = scope.attributes.integers("indices")](const RunContext& run, Index begin, Index end) {
@@ -91,7 +104,7 @@ Step bind_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_take = {.name = "take", .inputs = "x", .infer = infer, .layout = layout, .bind = bind, .backward = backward};
+const Op k_take = {.name = "take", .inputs = "x*", .infer = infer, .layout = layout, .bind = bind, .backward = backward};
 const Op k_take_backward = {.name = "take_backward", .inputs = "dy", .infer = infer_backward, .layout = layout, .bind = bind_backward};
 
 }  // namespace fastcnn

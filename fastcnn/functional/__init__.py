@@ -3,6 +3,9 @@
 Each checks its arguments and appends a node. x: (N, C, H, W) where nothing else is said; shapes are checked by the core's op of that name.
 """
 
+from typing import TYPE_CHECKING, NoReturn
+
+from fastcnn.absent import no_attribute
 from fastcnn.functional.activation import (
     celu,
     dropout,
@@ -148,3 +151,8 @@ __all__ = [
     "unsqueeze",
     "where",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> NoReturn:
+        raise no_attribute("fastcnn.functional", name, globals())

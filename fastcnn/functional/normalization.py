@@ -20,16 +20,18 @@ def batch_norm(
     weight: Value | Parameter | None = None,
     bias: Value | Parameter | None = None,
     training: bool = False,
-    momentum: float = 0.1,
+    momentum: float | Parameter = 0.1,
     eps: float = 1e-5,
 ) -> Value:
     """(x - mean) / sqrt(var + eps) * weight + bias for each channel (Ioffe and Szegedy, 2015). All parameters: (C,).
 
     Statistics: the running ones; with training=True, in a training step, those of the batch, and the running ones follow them:
     running = (1 - momentum) * running + momentum * batch, the variance unbiased. Those of the batch always, if there are no running ones.
+    momentum: a number, or a parameter (1,) that holds it at the time of the step.
     """
     must_be_value("batch_norm", x)
-    eps, momentum = number("batch_norm", "eps", eps, 0), number("batch_norm", "momentum", momentum, 0, 1)
+    eps, rates = number("batch_norm", "eps", eps, 0), [momentum] if isinstance(momentum, Parameter) else []
+    factor = 1.0 if isinstance(momentum, Parameter) else number("batch_norm", "momentum", momentum, 0, 1)
     if running_mean is None or running_var is None:
         return add_nodes("batch_norm_training", [x, weight, bias], {"eps": eps})[0]
     if not (flag("batch_norm", "training", training) and x.trace.training):
@@ -39,8 +41,8 @@ def batch_norm(
     if count < 2:
         raise ValueError(f"[batch_norm] training needs more than one value for each channel. Got x {shape}.")
     y, mean, var = add_nodes("batch_norm_training", [x, weight, bias], {"eps": eps})[:3]
-    x.trace.add("batch_norm_update", [running_mean, mean], {"momentum": momentum, "correction": 1.0})
-    x.trace.add("batch_norm_update", [running_var, var], {"momentum": momentum, "correction": count / (count - 1)})
+    x.trace.add("batch_norm_update", [running_mean, mean, *rates], {"momentum": factor, "correction": 1.0})
+    x.trace.add("batch_norm_update", [running_var, var, *rates], {"momentum": factor, "correction": count / (count - 1)})
     return y
 
 

@@ -7,15 +7,22 @@ from typing import Any
 from fastcnn.arguments import flag, whole
 from fastcnn.batch import concrete
 from fastcnn.value import Value, add_node, must_be_value
-from fastcnn.windows import Pair, adaptive_size, pooling
+from fastcnn.windows import Pair, adaptive_size, no_indices, pooling
 
 __all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]
 
 
 def max_pool2d(
-    x: Value, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, dilation: Pair = 1, ceil_mode: bool = False
+    x: Value,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Value:
-    """The largest of each window. stride None: kernel_size."""
+    """The largest of each window. stride None: kernel_size. return_indices is not there: it must be False."""
+    no_indices("max_pool2d", return_indices)
     return add_node("max_pool", [x], pooling("max_pool2d", kernel_size, stride, padding, ceil_mode, dilation=dilation))
 
 
@@ -35,9 +42,10 @@ def avg_pool2d(
     return add_node("avg_pool", [x], attributes)
 
 
-def adaptive_max_pool2d(x: Value, output_size: Any) -> Value:
+def adaptive_max_pool2d(x: Value, output_size: Any, return_indices: bool = False) -> Value:
     """(N, C, *output_size); None in output_size keeps that size of x."""
     must_be_value("adaptive_max_pool2d", x)
+    no_indices("adaptive_max_pool2d", return_indices)
     return add_node("max_pool", [x], {"adaptive": adaptive_size("adaptive_max_pool2d", output_size, concrete(x.shape))})
 
 

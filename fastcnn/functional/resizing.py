@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastcnn.arguments import flag, number, whole
+from fastcnn.arrays import AnyArray
 from fastcnn.batch import concrete
 from fastcnn.resampling import positions, taps, torch_nearest
 from fastcnn.value import Value, add_node, must_be_value
@@ -86,7 +87,12 @@ def _resized_axis(x: Value, axis: int, outputs: int, scale: float | None, mode: 
     at = positions(extent, outputs, ratio, "align_corners" if aligned else "half_pixel", where="interpolate")
     kind = "cubic" if mode == "bicubic" else "linear"
     indices, weights = taps(at, extent, kind, ratio, -0.5 if antialias else -0.75, antialias, antialias)
-    attributes = {"axis": axis, "taps": indices.shape[1], "indices": indices.ravel().tolist(), "weights": weights.ravel().tolist()}
+    return resampled(x, axis, indices, weights)
+
+
+def resampled(x: Value, axis: int, indices: AnyArray, weights: AnyArray) -> Value:
+    """Each output of the axis a sum of the entries `indices`, times `weights`, both (outputs, taps)."""
+    attributes = {"axis": axis, "taps": weights.shape[1], "indices": indices.ravel().tolist(), "weights": weights.ravel().tolist()}
     return add_node("resample", [x], attributes)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from fastcnn import functional
+from fastcnn._core import Parameter
 from fastcnn.arguments import flag, number, whole
 from fastcnn.initial import constant
 from fastcnn.layers.base import Layer
-from fastcnn.trace import current_trace
+from fastcnn.trace import Counter, current_trace
 from fastcnn.value import Value
 
 __all__ = ["BatchNorm2d", "LocalResponseNorm"]
@@ -18,7 +19,7 @@ class BatchNorm2d(Layer):
     """Each channel to mean 0 and variance 1, times weight, plus bias (Ioffe and Szegedy, 2015). All tensors: (num_features,).
 
     In training steps with the statistics of the batch, which the running ones follow at the rate `momentum`; else with the running ones.
-    track_running_stats=False: there are none, and those of the batch count always.
+    momentum=None: these are the mean over all batches. track_running_stats=False: there are none, and those of the batch count always.
     """
 
     arguments = ("num_features", "eps", "momentum", "affine", "track_running_stats", "bias")
@@ -27,7 +28,7 @@ class BatchNorm2d(Layer):
         self,
         num_features: int,
         eps: float = 1e-5,
-        momentum: float = 0.1,
+        momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
         *,
@@ -36,7 +37,7 @@ class BatchNorm2d(Layer):
         where = "BatchNorm2d"
         self.num_features = whole(where, "num_features", num_features, 1)
         self.eps = number(where, "eps", eps, 0)
-        self.momentum = number(where, "momentum", momentum, 0, 1)
+        self.momentum = None if momentum is None else number(where, "momentum", momentum, 0, 1)
         self.affine = flag(where, "affine", affine)
         self.track_running_stats = flag(where, "track_running_stats", track_running_stats)
         shape = (self.num_features,)
@@ -50,10 +51,11 @@ class BatchNorm2d(Layer):
 
     def forward(self, x: Value) -> Value:
         trace = current_trace()
+        momentum: float | Parameter = Parameter(np.ones(1)) if self.momentum is None else self.momentum
         if trace is not None and trace.training and self.num_batches_tracked is not None:
-            trace.counters.append(self.num_batches_tracked)
+            trace.counters.append(Counter(self.num_batches_tracked, momentum if isinstance(momentum, Parameter) else None))
         statistics = (self.running_mean, self.running_var)
-        return functional.batch_norm(x, *statistics, self.weight, self.bias, self.training, self.momentum, self.eps)
+        return functional.batch_norm(x, *statistics, self.weight, self.bias, self.training, momentum, self.eps)
 
     def extra_repr(self) -> str:
         text = f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}"

@@ -8,14 +8,9 @@ from fastcnn import functional
 from fastcnn.arguments import flag, whole
 from fastcnn.layers.base import Layer
 from fastcnn.value import Value
-from fastcnn.windows import Pair, adaptive_pair, pooling
+from fastcnn.windows import Pair, adaptive_pair, no_indices, pooling
 
 __all__ = ["AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "MaxPool2d"]
-
-
-def _no_indices(where: str, return_indices: bool) -> None:
-    if flag(where, "return_indices", return_indices):
-        raise NotImplementedError(f"[{where}] return_indices must be False. Got return_indices=True.")
 
 
 class MaxPool2d(Layer):
@@ -33,7 +28,7 @@ class MaxPool2d(Layer):
         ceil_mode: bool = False,
     ) -> None:
         pooling("MaxPool2d", kernel_size, stride, padding, ceil_mode, dilation=dilation)
-        _no_indices("MaxPool2d", return_indices)
+        no_indices("MaxPool2d", return_indices)
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
@@ -104,7 +99,7 @@ class AdaptiveMaxPool2d(Layer):
 
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
         adaptive_pair("AdaptiveMaxPool2d", output_size)
-        _no_indices("AdaptiveMaxPool2d", return_indices)
+        no_indices("AdaptiveMaxPool2d", return_indices)
         self.output_size = output_size
         self.return_indices = return_indices
 

@@ -1,6 +1,9 @@
 """fastcnn under the names of torch.nn, so that model code ports by its imports."""
 
+from typing import TYPE_CHECKING, NoReturn
+
 from fastcnn._core import Parameter
+from fastcnn.absent import no_attribute
 from fastcnn.containers import ModuleList, Sequential
 from fastcnn.layers import (
     CELU,
@@ -95,3 +98,8 @@ __all__ = [
     "ZeroPad2d",
     "functional",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> NoReturn:
+        raise no_attribute("fastcnn.nn", name, globals())

@@ -1,7 +1,15 @@
 """fastcnn's functions under the name of torch.nn.functional."""
 
+from typing import TYPE_CHECKING, NoReturn
+
 from fastcnn import functional
+from fastcnn.absent import no_attribute
 from fastcnn.functional import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += functional.__all__
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> NoReturn:
+        raise no_attribute("fastcnn.nn.functional", name, globals())

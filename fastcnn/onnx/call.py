@@ -205,11 +205,12 @@ class Call:
     def flag(self, name: str, default: bool = False) -> bool:
         return bool(self.integer(name, int(default)))
 
-    def number(self, name: str, default: float) -> float:
+    def number(self, name: str, default: float, finite: bool = True) -> float:
+        """finite=False: or an infinity."""
         value = self._attribute(name, "float", "a number")
         result = default if value is None else float(value)
-        if not math.isfinite(result):
-            self.fail(f"attribute {name} must be finite", result)
+        if math.isnan(result) or (finite and math.isinf(result)):
+            self.fail(f"attribute {name} must be {'finite' if finite else 'a number'}", result)
         return result
 
     def text(self, name: str, default: str, *allowed: str) -> str:

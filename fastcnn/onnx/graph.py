@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.arrays import AnyArray, ArrayLike
+from fastcnn.arrays import AnyArray, ArrayLike, array_of
 from fastcnn.batch import concrete
 from fastcnn.compiled import Fixed
 from fastcnn.module import Module
@@ -133,7 +133,7 @@ def _wanted(graph: GraphProto, outputs: Sequence[str] | None) -> tuple[str, ...]
 
 
 def _bound(name: str, value: ArrayLike) -> AnyArray:
-    array = np.asarray(value)
+    array = array_of("load", f"constant '{name}'", value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"[load] a constant must hold numbers. Got '{name}' of {array.dtype}.")
     return array.astype(np.float32) if array.dtype.kind == "f" else array

@@ -6,7 +6,7 @@ ordered() returns the nodes that the wanted outputs need, each after those that 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from fastcnn.onnx.model import GraphProto, ModelProto, NodeProto
 from fastcnn.onnx.registry import NEWEST_OPSET, OLDEST_OPSET, folder_of, handler_of
@@ -61,11 +61,11 @@ def _repeated(names: list[str]) -> str:
     return ", ".join([f"'{name}'" for name, count in Counter(names).items() if count > 1][:5])
 
 
-def ordered(graph: GraphProto, wanted: Iterable[str]) -> list[NodeProto]:
+def ordered(graph: GraphProto, wanted: Sequence[str]) -> list[NodeProto]:
     start, producers = _definitions(graph)
     order: list[NodeProto] = []
     state: dict[int, int] = {}  # by id of the node: 1 while its inputs are looked for, 2 when it is placed
-    stack: list[tuple[NodeProto | None, str]] = [(None, name) for name in reversed(list(wanted))]
+    stack: list[tuple[NodeProto | None, str]] = [(None, name) for name in reversed(wanted)]
     while stack:
         user, name = stack[-1]
         node = producers.get(name)
@@ -85,7 +85,15 @@ def ordered(graph: GraphProto, wanted: Iterable[str]) -> list[NodeProto]:
             elif state[id(node)] == 1:
                 raise fail("the nodes must form no cycle", f"{node.op_type} '{title(node)}'")
             stack.pop()
-    return order
+    return _asked_for(order, set(wanted))
+
+
+def _asked_for(nodes: list[NodeProto], wanted: set[str]) -> list[NodeProto]:
+    """Outputs that nobody reads have no name: a node need not compute what it can leave out. The first one is what the node is known by."""
+    read = wanted.union(*(node.inputs for node in nodes))
+    for node in nodes:
+        node.outputs[1:] = [name if name in read else "" for name in node.outputs[1:]]
+    return nodes
 
 
 def _placed(name: str, producers: dict[str, NodeProto], state: dict[int, int]) -> bool:

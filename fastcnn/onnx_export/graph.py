@@ -15,7 +15,7 @@ __all__ = ["BOOL", "FLOAT", "INT32", "Dim", "Node", "OnnxGraph", "tensor_info"]
 
 Dim = int | str  # a size, or the name of one that is open
 FLOAT, INT32, INT64, BOOL = 1, 6, 7, 9  # TensorProto.DataType
-_TYPES = {np.dtype(np.float32): FLOAT, np.dtype(np.int64): INT64, np.dtype(np.bool_): BOOL}
+_TYPES = {np.dtype(np.float32): FLOAT, np.dtype(np.int32): INT32, np.dtype(np.int64): INT64, np.dtype(np.bool_): BOOL}
 
 
 class Node(NamedTuple):
@@ -26,6 +26,7 @@ class Node(NamedTuple):
     shapes: list[Shape]  # of the inputs
     attributes: dict[str, Any]
     outputs: list[Shape]
+    dtype: str  # of the first output
 
 
 class OnnxNode(NamedTuple):
@@ -45,10 +46,11 @@ class OnnxGraph:
         self.layer = ""  # what nodes are named after
         self._taken = set(taken)
         self._nodes: list[OnnxNode] = []
-        self._initializers: list[Message] = []
+        self._initializers: dict[str, Message] = {}
         self._parameters: dict[int, str] = {}
         self._constants: dict[tuple[Any, ...], str] = {}
         self._renamed: dict[str, str] = {}
+        self._scaled: dict[str, tuple[str, list[int]]] = {}  # what upscaled() made: of what, by which factors
 
     def fresh(self, hint: str) -> str:
         name, count = hint, 1
@@ -61,12 +63,16 @@ class OnnxGraph:
         """An initializer, under this name, which is its own, or None."""
         if id(parameter) not in self._parameters:
             known = self._parameters[id(parameter)] = self.fresh("constant") if name is None else name
-            self._initializers.append(_tensor(known, parameter.shape, FLOAT, 4 * parameter.size, parameter.numpy))
+            self._initializers[known] = _tensor(known, parameter.shape, FLOAT, 4 * parameter.size, parameter.numpy)
         return self._parameters[id(parameter)]
 
     def floats(self, values: Any) -> str:
         """An initializer of float32."""
         return self._constant(np.asarray(values, np.float32))
+
+    def number(self, value: float, dtype: str) -> str:
+        """An initializer of no axes, float32 or int32."""
+        return self._constant(np.array(value, dtype))
 
     def integers(self, *values: int) -> str:
         """A list of integers as an initializer."""
@@ -79,7 +85,7 @@ class OnnxGraph:
         key = (array.dtype, array.shape, array.tobytes())
         if key not in self._constants:
             name = self._constants[key] = self.fresh("constant")
-            self._initializers.append(_tensor(name, array.shape, _TYPES[array.dtype], array.nbytes, lambda: array))
+            self._initializers[name] = _tensor(name, array.shape, _TYPES[array.dtype], array.nbytes, lambda: array)
         return self._constants[key]
 
     def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
@@ -93,6 +99,15 @@ class OnnxGraph:
         self._nodes.append(OnnxNode(kind, name, _trimmed(inputs), made, attributes))
         return made
 
+    def upscaled(self, x: str, factors: Sequence[int]) -> str:
+        """Each entry repeated so many times along each axis. One axis after another becomes one node, as runtimes know it."""
+        source, before = self._scaled.get(x, (x, [1] * len(factors)))
+        total = [a * b for a, b in zip(before, factors, strict=True)]
+        modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        made = self.node("Resize", source, "", self.floats(total), **modes)
+        self._scaled[made] = source, total
+        return made
+
     def output(self, value: str, name: str) -> None:
         """Gives a value the name of an output."""
         made = {output for node in self._nodes for output in node.outputs}
@@ -102,9 +117,13 @@ class OnnxGraph:
             self._renamed[value] = name
 
     def message(self, name: str, inputs: Sequence[Message], outputs: Sequence[Message]) -> Message:
-        """A GraphProto."""
-        graph = Message().message(1, *map(self._node, self._nodes)).text(2, name)
-        return graph.message(5, *self._initializers).message(11, *inputs).message(12, *outputs)
+        """A GraphProto. A Resize that became a part of the next is left out, unless others read it."""
+        read = {value for node in self._nodes for value in node.inputs} | self._renamed.keys()
+        nodes = [node for node in self._nodes if node.kind != "Resize" or node.outputs[0] in read]
+        used = {value for node in nodes for value in node.inputs}
+        graph = Message().message(1, *map(self._node, nodes)).text(2, name)
+        graph.message(5, *(tensor for value, tensor in self._initializers.items() if value in used))
+        return graph.message(11, *inputs).message(12, *outputs)
 
     def _node(self, node: OnnxNode) -> Message:
         inputs, outputs = ([self._renamed.get(name, name) for name in names] for names in (node.inputs, node.outputs))

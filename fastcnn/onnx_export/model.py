@@ -118,6 +118,7 @@ class _Export:
             [() if value is None else shape(value) for value in ours["inputs"]],
             attributes,
             [shape(value) for value in ours["outputs"]],
+            self._trace.graph.dtype(ours["outputs"][0]),
         )
         made = OPERATORS[ours["op"]](self._graph, node)
         names = [made] if isinstance(made, str) else made

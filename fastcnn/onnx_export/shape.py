@@ -51,7 +51,9 @@ def expand(to: OnnxGraph, node: Node) -> str:
 
 
 def take(to: OnnxGraph, node: Node) -> str:
-    """Constants before and after what is taken are padding; between, they replace what was taken there."""
+    """Constants before and after what is taken are padding; between, they replace what was taken there. Where each entry is taken equally
+    often, in order, that is Resize: nearest upsampling. A factor that is no integer stays Gather, for runtimes round positions differently.
+    """
     x, axis, size = node.inputs[0], node.attributes["axis"], node.shapes[0][node.attributes["axis"]]
     indices, value = np.asarray(node.attributes["indices"], np.int64), node.attributes["value"]
     taken = np.flatnonzero(indices >= 0)
@@ -59,11 +61,13 @@ def take(to: OnnxGraph, node: Node) -> str:
         raise NotImplementedError(f"[save] something must be taken of an axis. Got take of axis {axis} without.")
     first, last = int(taken[0]), int(taken[-1]) + 1
     inner = indices[first:last]
-    if not np.array_equal(inner, np.arange(size)):
+    if len(inner) > size and len(inner) % size == 0 and np.array_equal(inner, np.arange(len(inner)) * size // len(inner)):
+        x = to.upscaled(x, [len(inner) // size if i == axis else 1 for i in range(len(node.shapes[0]))])
+    elif not np.array_equal(inner, np.arange(size)):
         x = to.node("Gather", x, to.integers(*np.maximum(inner, 0)), axis=axis)
     if np.any(inner < 0):
         shape = [len(inner) if i == axis else 1 for i in range(len(node.shapes[0]))]
-        x = to.node("Where", to.bools((inner < 0).reshape(shape)), to.floats(value), x)
+        x = to.node("Where", to.bools((inner < 0).reshape(shape)), to.number(value, node.dtype), x)
     pads = [0] * (2 * len(node.shapes[0]))
     pads[axis], pads[axis + len(node.shapes[0])] = first, len(indices) - last
-    return to.node("Pad", x, to.integers(*pads), to.floats(value)) if any(pads) else x
+    return to.node("Pad", x, to.integers(*pads), to.number(value, node.dtype)) if any(pads) else x

@@ -15,6 +15,7 @@ from fastcnn.value import Value, add_node
 
 __all__: list[str] = []
 
+_LARGEST = 3.4028234663852886e38  # of float32
 _KINDS = {
     "Abs": "abs",
     "Ceil": "ceil",
@@ -75,9 +76,10 @@ def gelu(call: Call) -> Value:
 
 @operator("ThresholdedRelu")
 def thresholded_relu(call: Call) -> Value:
-    """x where it is above alpha, 0 elsewhere"""
+    """x where it is above alpha, 0 elsewhere, also for -inf and NaN"""
     x, alpha = call.value(0), call.weight("alpha", np.array(call.number("alpha", 1.0), np.float32))
-    return binary("multiply", x, binary("compare", x, alpha, kind="greater"))
+    zero = call.weight("zero", np.zeros((), np.float32))
+    return add_node("where", [binary("compare", x, alpha, kind="greater"), x, zero], {})
 
 
 @operator("PRelu")
@@ -97,7 +99,7 @@ def prelu(call: Call) -> Value:
 @operator("Clip")
 def clip_attributes(call: Call) -> Value:
     """Bounds as attributes, before opset 11."""
-    return _clipped(call.value(0), call.number("min", -3.4028234663852886e38), call.number("max", 3.4028234663852886e38))
+    return _clipped(call.value(0), call.number("min", -_LARGEST, finite=False), call.number("max", _LARGEST, finite=False))
 
 
 @operator("Clip", since=11)

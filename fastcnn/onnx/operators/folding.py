@@ -76,6 +76,21 @@ def binary(call: Call) -> Results:
     return result if result.dtype == np.bool_ else result.astype(arrays[0].dtype)
 
 
+@fold("Clip")
+def clip(call: Call) -> Results:
+    """Before opset 11 the bounds are attributes."""
+    x = call.constant(0)
+    bounded(x.shape)
+    for i, name, choose in ((1, "min", np.maximum), (2, "max", np.minimum)):
+        if not (call.has(i) or (call.opset < 11 and call.has_attribute(name))):
+            continue
+        bound = np.asarray(call.constant(i) if call.has(i) else call.number(name, 0.0, finite=False))
+        if bound.size != 1:
+            call.fail(f"{name} must be one number", bound.shape)
+        x = choose(x, bound.reshape(())).astype(x.dtype)
+    return x
+
+
 @fold("Div", "Mod")
 def division(call: Call) -> Results:
     """Of integers: Div towards zero; Mod with the sign of the divisor, or with fmod that of what is divided."""

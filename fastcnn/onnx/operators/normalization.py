@@ -19,13 +19,13 @@ __all__: list[str] = []
 
 @operator("BatchNormalization")
 def batch_normalization(call: Call) -> Results:
-    """x: (N, C, ...); scale, bias, mean, var: (C,). A training step takes the statistics of the batch, which mean and var follow."""
+    """x: (N, C, ...), or (N,) of one channel; all others (C,). Training takes the statistics of the batch, which mean and var follow."""
     if call.integer("spatial", 1) != 1:
         call.unsupported("attribute spatial must be 1", call.integer("spatial", 1))
     x = call.value(0)
-    if x.ndim < 2:
-        call.fail("the input must be (N, C, ...)", call.shape(0))
-    image = reshape(x, (*x.shape[:2], math.prod(x.shape[2:]), 1) if x.ndim != 4 else x.shape)
+    if x.ndim < 1:
+        call.fail("the input must be (N, C, ...) or (N,)", call.shape(0))
+    image = reshape(x, (*x.shape[:2], *[1] * (x.ndim == 1), math.prod(x.shape[2:]), 1) if x.ndim != 4 else x.shape)
     scale, bias, mean, var = (call.operand(i) for i in range(1, 5))
     eps, momentum = call.number("epsilon", 1e-5), call.number("momentum", 0.9)
     if call.flag("training_mode"):

@@ -98,7 +98,7 @@ def pad(call: Call) -> Value:
     x = call.value(0)
     mode = call.text("mode", "constant", "constant", "reflect", "edge", "wrap")
     pads = call.integers("pads") if call.opset < 11 else call.whole_numbers(1)
-    value = call.number("value", 0.0) if call.opset < 11 else call.scalar(2) if call.has(2) else 0.0
+    value = call.number("value", 0.0, finite=False) if call.opset < 11 else call.scalar(2) if call.has(2) else 0.0
     axes = (call.axes(3, x.ndim) if call.has(3) else None) or list(range(x.ndim))
     if pads is None or len(pads) != 2 * len(axes) or any(abs(count) > _LONGEST_AXIS for count in pads):
         call.fail(f"there must be {2 * len(axes)} pads of at most {_LONGEST_AXIS}", pads and pads[:9])
@@ -106,4 +106,4 @@ def pad(call: Call) -> Value:
         call.fail("the constant must be a number", value)
     for axis, before, after in zip(axes, pads, pads[len(axes) :], strict=False):
         x = take(x, axis, padded(concrete(x.shape)[axis], before, after, mode, "Pad"), value)
-    return x
+    return call.boolean(x) if call.is_boolean(0) else x

@@ -142,8 +142,11 @@ def _global(call: Call, pool: str, kind: str) -> Value:
 
 @operator("GlobalLpPool")
 def global_lp_pool(call: Call) -> Value:
-    p = call.integer("p", 2)
-    if p not in (1, 2):
-        call.unsupported("p must be 1 or 2", p)
-    x = call.value(0)
-    return reduce(x, f"l{p}", range(2, x.ndim))
+    """(sum of |x|^p over all)^(1/p)"""
+    x, p = call.value(0), call.integer("p", 2)
+    if p < 1:
+        call.fail("p must be at least 1", p)
+    if p in (1, 2):
+        return reduce(x, f"l{p}", range(2, x.ndim))
+    sums = reduce(activation(activation(x, "abs"), "power", p), "sum", range(2, x.ndim))
+    return activation(sums, "power", 1 / p)

@@ -35,7 +35,8 @@ def reduction(call: Call) -> Value:
         return activation(reduce(x, "sum", axes, call.flag("keepdims", True)), "log")
     if not axes:
         return _of_single(x, _KINDS[name])
-    return reduce(x, _KINDS[name], axes, call.flag("keepdims", True))
+    y = reduce(x, _KINDS[name], axes, call.flag("keepdims", True))
+    return call.boolean(y) if call.is_boolean(0) and name in ("ReduceMax", "ReduceMin") else y
 
 
 def _of_single(x: Value, kind: str) -> Value:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastcnn.arrays import AnyArray
 from fastcnn.batch import concrete
+from fastcnn.functional.resizing import resampled
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import MOST_PLACES, keep_places, take
@@ -151,5 +152,4 @@ def _along(x: Value, axis: Axis, style: Style, places: AnyArray) -> Value:
     options = (style.cubic_a, style.exclude_outside, style.antialias, MOST_PLACES)
     indices, weights = taps(places, axis.size, style.mode, axis.scale, *options)
     keep_places(x, indices.size)
-    attributes = {"axis": axis.axis, "taps": weights.shape[1], "indices": indices.ravel().tolist(), "weights": weights.ravel().tolist()}
-    return add_node("resample", [x], attributes)
+    return resampled(x, axis.axis, indices, weights)
