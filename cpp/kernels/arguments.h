@@ -109,6 +109,16 @@ struct WinogradOutput {
   Activation activation;
 };
 
+// packed[t, i, o] = filters[o, i, t]; zeros for o from `outputs` on.
+struct PackFilters {
+  const float* filters;  // (outputs, inputs, taps)
+  int64_t filter_stride;
+  int outputs;
+  int64_t inputs, taps;
+  float* packed;  // (taps, inputs, blocks * lanes)
+  int blocks;
+};
+
 // weights[p, i] = (G g_i G^T)[p], where filters is (R, R, count): filter g_i is column i. count is a multiple of the lanes.
 struct WinogradWeights {
   int outputs, taps;  // M, R
