@@ -16,7 +16,6 @@ except ImportError as error:
         "Python finds these instead of what was installed: start it elsewhere, or with -I."
     ) from error
 
-from fastcnn import loss, optim
 from fastcnn.compiled import Compiled
 from fastcnn.containers import ModuleList, Sequential
 from fastcnn.functional import (
@@ -142,7 +141,7 @@ from fastcnn.module import Module
 from fastcnn.value import Value
 
 if TYPE_CHECKING:
-    from fastcnn import nn, onnx, zoo
+    from fastcnn import loss, nn, onnx, optim, zoo
     from fastcnn.history import History
     from fastcnn.io import load, load_state
     from fastcnn.memory import MemoryReport
@@ -293,7 +292,9 @@ _LATER = {
     "Trainer": "trainer",
     "load": "io",
     "load_state": "io",
+    "loss": "loss",
     "nn": "nn",
+    "optim": "optim",
     "zoo": "zoo",
     "onnx": "onnx",
 }

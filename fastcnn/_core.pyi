@@ -6,6 +6,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+class FileMapping:
+    """A plain file's bytes as memory. The descriptor stays the caller's, and may be closed."""
+
+    def __init__(self, descriptor: int) -> None: ...
+    @property
+    def size(self) -> int: ...
+    def floats(self, offset: int, shape: Sequence[int]) -> NDArray[np.float32]:
+        """An array that is only read. A Parameter made of it, or of a view of it, needs no memory of its own before it is written to."""
+    def parameter(self, offset: int, shape: Sequence[int]) -> Parameter:
+        """The same as a parameter. At an offset that is no multiple of 4 the values are copied."""
+
 class Parameter:
     """Values that a network keeps: a weight, or a buffer. float32, with a version that every write raises.
 
@@ -22,6 +33,8 @@ class Parameter:
     def version(self) -> int: ...
     def numpy(self) -> NDArray[np.float32]: ...
     def assign(self, values: ArrayLike) -> None: ...
+    def load(self, values: ArrayLike) -> None:
+        """As assign, but values of a FileMapping are not copied. Only before a graph has the parameter."""
 
 class Graph:
     def __init__(self) -> None: ...

@@ -18,7 +18,10 @@ from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any
 
+import numpy as np
+
 from fastcnn import layers, safetensors
+from fastcnn._core import Parameter
 from fastcnn.arrays import AnyArray, ArrayLike, Shape
 from fastcnn.containers import Sequential
 from fastcnn.initial import stored
@@ -51,6 +54,9 @@ def load(path: str | PathLike[str], *, outputs: Sequence[str] | None = None, con
 
     outputs, constants: of ONNX models. outputs: names of the values to return, in place of the graph's outputs. constants: integer inputs
     (shapes, axes) that are bound now. ValueError if the file is no model, NotImplementedError if it needs what is not supported.
+
+    Weights of a large file are not copied: they lie in the file until something writes to them, training or assign(). The file may be
+    replaced by another under its name, as save() does, or be deleted; one that was written to in place is a ValueError at the next run.
     """
     if is_onnx(path):
         from fastcnn import onnx
@@ -58,10 +64,14 @@ def load(path: str | PathLike[str], *, outputs: Sequence[str] | None = None, con
         return onnx.load(path, outputs, constants)
     if outputs is not None or constants is not None:
         raise ValueError(f"[load] outputs and constants are for ONNX models. Got {fspath(path)}.")
-    tensors, metadata = safetensors.read(path)
-    architecture = _described(path, metadata)
-    net = _Maker(tensors).make("", architecture, 0)
-    net.load_state_dict(tensors)
+    tensors, metadata = safetensors.mapped(path)
+    net = _Maker(tensors).make("", _described(path, metadata), 0)
+    net.check_state_dict(tensors)
+    for key, tensor in net._tensors():
+        if isinstance(tensor, Parameter):
+            tensor.load(tensors[key])
+        else:
+            np.copyto(tensor, tensors[key], casting="unsafe")
     return net
 
 

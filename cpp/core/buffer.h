@@ -1,4 +1,4 @@
-// AlignedBuffer: owned, zeroed memory aligned to a cache line (to 2 MB from 2 MB on, so that the kernel can use huge pages).
+// AlignedBuffer: owned, zeroed memory aligned to a cache line; from 2 MB on to 2 MB, in fresh pages, which the kernel can make huge ones.
 #pragma once
 
 #include <cstddef>

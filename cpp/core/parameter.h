@@ -1,4 +1,5 @@
 // Parameter: the one place where a weight's values live, flat float32 in the order of its shape, with a version that every write raises.
+// They lie in memory of its own, or in the file that they were loaded from until somebody writes.
 //
 // Prepared forms (weights packed for an algorithm and an ISA) hang on the parameter they are made from, so that all programs of all shapes
 // share them; they live as long as a program uses them.
@@ -11,24 +12,45 @@
 #include <string>
 #include <vector>
 
-#include "core/buffer.h"
+#include "core/error.h"
+#include "core/file_mapping.h"
 #include "core/shape.h"
 
 namespace fastcnn {
 
 struct PreparedForm {
-  AlignedBuffer data;
+  std::shared_ptr<const AlignedBuffer> memory;  // of all forms that were made at the same time
+  std::byte* data = nullptr;
   std::vector<std::uint64_t> versions;  // of the parameters it was made from, when it was made
 };
 
 class Parameter {
  public:
   explicit Parameter(const Shape& shape)
-      : shape_(shape), id_(next_id()), values_(static_cast<std::size_t>(shape.elements()) * sizeof(float)) {}
+      : shape_(shape), id_(next_id()), values_(static_cast<std::size_t>(shape.elements()) * sizeof(float)), data_(values_.floats()) {}
+  // values: inside of the file, at a multiple of a float.
+  Parameter(const Shape& shape, std::shared_ptr<FileMapping> file, const std::byte* values) : shape_(shape), id_(next_id()) {
+    move_to(std::move(file), values);
+  }
 
   const Shape& shape() const { return shape_; }
   std::uint64_t id() const { return id_; }
-  float* data() const { return values_.floats(); }
+  std::size_t bytes() const { return static_cast<std::size_t>(shape_.elements()) * sizeof(float); }
+  // Those who write call own() first; those who read values of a file, file()->check().
+  float* data() const { return data_; }
+  const std::shared_ptr<FileMapping>& file() const { return file_; }  // nullptr: memory of its own
+  void own() {
+    if (file_) file_->own();
+  }
+  // Other values, without a copy. Only before a graph has the parameter: programs remember where the values lie.
+  void move_to(std::shared_ptr<FileMapping> file, const std::byte* values) {
+    require(!in_graph_, "Parameter", "values may move only before a graph has the parameter");
+    file_ = std::move(file);
+    data_ = reinterpret_cast<float*>(const_cast<std::byte*>(values));
+    values_ = AlignedBuffer();
+    written();
+  }
+  void enter_graph() { in_graph_ = true; }
   bool requires_grad() const { return requires_grad_; }  // false: frozen, training leaves it as it is
   void set_requires_grad(bool value) { requires_grad_ = value; }
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
@@ -52,6 +74,9 @@ class Parameter {
   Shape shape_;
   std::uint64_t id_;
   AlignedBuffer values_;
+  std::shared_ptr<FileMapping> file_;
+  float* data_ = nullptr;
+  bool in_graph_ = false;
   bool requires_grad_ = true;
   std::atomic<std::uint64_t> version_{0};
   std::mutex mutex_;

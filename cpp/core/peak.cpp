@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <vector>
 
 #include "core/buffer.h"
@@ -58,6 +59,7 @@ double measure_bandwidth(const Kernels& kernels, int threads, Index bytes) {
     from.emplace_back(static_cast<std::size_t>(floats * kFloat));
     to.emplace_back(static_cast<std::size_t>(floats * kFloat));
   }
+  for (const AlignedBuffer& buffer : from) std::memset(buffer.data(), 0, buffer.size());  // pages never written to would all be one
   return best_rate(threads, [&](const Worker& worker) {
     const auto mine = static_cast<std::size_t>(worker.index());
     for (Index i = 0; i < times; ++i) kernels.scale_shift(to[mine].floats(), from[mine].floats(), floats, 1.0f, 0.0f);

@@ -14,6 +14,7 @@ ValueId Graph::input(const std::string& name, const Shape& shape, DType dtype) {
 ValueId Graph::parameter(const std::shared_ptr<Parameter>& parameter, const std::string& name) {
   const auto known = parameter_values_.find(parameter.get());
   if (known != parameter_values_.end()) return known->second;
+  parameter->enter_graph();
   const ValueId id = static_cast<ValueId>(values.size());
   values.push_back({.type = {.shape = parameter->shape()}, .name = name, .parameter = parameter});
   parameter_values_[parameter.get()] = id;

@@ -80,6 +80,16 @@ struct ConvDirect {
   Activation activation;
 };
 
+// packed[t, i, o] = filters[o, i, t]; zeros for o from `outputs` on.
+struct PackFilters {
+  const float* filters;  // (outputs, inputs, taps)
+  int64_t filter_stride;
+  int outputs;
+  int64_t inputs, taps;
+  float* packed;  // (taps, inputs, blocks * lanes)
+  int blocks;
+};
+
 // Rows of an input of few channels, copied with their padding: all channels of a row one after the other.
 //   lines[r, c, left + x] = input[c, first_row + r, x] for 0 <= x < columns, where that row exists; everything else in a line is 0
 struct PadLines {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/kernels.h"
+
 namespace fastcnn {
 
 int ConvProblem::ring() const {
@@ -122,6 +124,24 @@ void copy_weights(const ConvProblem& p, const float* weight, ChannelRange outs, 
     for (Index out = first_out; out < end_out; ++out)
       for (Index in = first_in; in < end_in; ++in)
         to[(in - ins.first) * outs.count + out - outs.first] = filters[out * out_stride + in * in_stride];
+  }
+}
+
+void copy_weights(const Kernels& kernels, const ConvProblem& p, const AxisWalk& row, const AxisWalk& column, const float* weight,
+                  ChannelRange outs, ChannelRange ins, float* to) {
+  if (!p.backward && p.groups == 1 && ins.end() <= p.in_channels) {  // the one pair of walks goes through all taps in order
+    const Index taps = p.kernel_h * p.kernel_w;
+    return kernels.pack_filters({.filters = weight + (outs.first * p.in_channels + ins.first) * taps,
+                                 .filter_stride = p.in_channels * taps,
+                                 .outputs = static_cast<int>(std::min(outs.count, p.out_channels - outs.first)),
+                                 .inputs = ins.count,
+                                 .taps = taps,
+                                 .packed = to,
+                                 .blocks = static_cast<int>(outs.count / p.lanes)});
+  }
+  for (Index i = 0; i < row.taps; ++i) {
+    for (Index j = 0; j < column.taps; ++j, to += ins.count * outs.count)
+      copy_weights(p, weight, outs, ins, row.kernel_first + i * row.kernel_step, column.kernel_first + j * column.kernel_step, to);
   }
 }
 

@@ -93,6 +93,10 @@ Shape conv_weight_shape(const NodeView& node);
 // groups or beyond the last.
 void copy_weights(const ConvProblem& problem, const float* weight, ChannelRange outs, ChannelRange ins, Index i, Index j, float* to);
 
+// The same for all taps of two walks: `to` is (taps, in, out).
+void copy_weights(const Kernels& kernels, const ConvProblem& problem, const AxisWalk& row, const AxisWalk& column, const float* weight,
+                  ChannelRange outs, ChannelRange ins, float* to);
+
 // What it costs, in vector multiply-adds, to bring a plain input to channel blocks, one float at a time; 0 where it is an image already.
 double cost_of_copy(const ConvProblem& problem);
 

@@ -82,7 +82,8 @@ Index prepare_units(const ConvProblem& p) {
   return static_cast<Index>(plan.passes.size() * plan.tiles.size());
 }
 
-void prepare_unit(const ConvProblem& p, const Plan& plan, const float* weight, const float* bias, float* prepared, Index unit) {
+void prepare_unit(const Kernels& kernels, const ConvProblem& p, const Plan& plan, const float* weight, const float* bias, float* prepared,
+                  Index unit) {
   const Index tiles = static_cast<Index>(plan.tiles.size());
   const Pass& pass = plan.passes[static_cast<std::size_t>(unit / tiles)];
   const ChannelTile& tile = plan.tiles[static_cast<std::size_t>(unit % tiles)];
@@ -91,21 +92,16 @@ void prepare_unit(const ConvProblem& p, const Plan& plan, const float* weight, c
   for (Index block = 0; block < tile.in_blocks; ++block) {
     const Index first_in = (tile.in_block + block) * p.lanes;
     const Index channels = block + 1 < tile.in_blocks ? p.lanes : tile.last_channels;
-    for (Index i = 0; i < pass.row.taps; ++i) {
-      for (Index j = 0; j < pass.column.taps; ++j) {
-        copy_weights(p, weight, {first_out, outs}, {first_in, channels}, pass.row.kernel_first + i * pass.row.kernel_step,
-                     pass.column.kernel_first + j * pass.column.kernel_step, to);
-        to += channels * outs;
-      }
-    }
+    copy_weights(kernels, p, pass.row, pass.column, weight, {first_out, outs}, {first_in, channels}, to);
+    to += pass.taps() * channels * outs;
   }
   if (unit >= tiles) return;  // the first pass writes the bias for all
   for (Index o = first_out; o < first_out + outs; ++o) prepared[plan.bias + o] = bias && o < p.out_channels ? bias[o] : 0.0f;
 }
 
 PrepareUnit prepare(const ConvProblem& p) {
-  return [p, plan = plan_of(p)](const Kernels&, const float* weight, const float* bias, float* prepared, Index unit) {
-    prepare_unit(p, plan, weight, bias, prepared, unit);
+  return [p, plan = plan_of(p)](const Kernels& kernels, const float* weight, const float* bias, float* prepared, Index unit) {
+    prepare_unit(kernels, p, plan, weight, bias, prepared, unit);
   };
 }
 

@@ -84,13 +84,9 @@ void prepare(const Kernels& kernels, const ConvProblem& p, const float* weight, 
   constexpr Index kMostOutputs = 32;  // two blocks of the widest ISA
   std::array<float, R * R * kInputs * kMostOutputs> filters;
   const Index outs = std::min<Index>(2, p.out_blocks() - 2 * unit) * p.lanes, first_out = 2 * unit * p.lanes;
-  const AxisWalk &row = p.rows[0], &column = p.columns[0];
   for (Index first = 0; first < p.in_channels; first += kInputs) {
     const Index ins = std::min(kInputs, p.in_channels - first);
-    for (Index i = 0; i < R; ++i)
-      for (Index j = 0; j < R; ++j)
-        copy_weights(p, weight, {first_out, outs}, {first, ins}, row.kernel_first + i * row.kernel_step,
-                     column.kernel_first + j * column.kernel_step, filters.data() + (i * R + j) * ins * outs);
+    copy_weights(kernels, p, p.rows[0], p.columns[0], weight, {first_out, outs}, {first, ins}, filters.data());
     kernels.winograd_weights({.outputs = M,
                               .taps = R,
                               .filters = filters.data(),

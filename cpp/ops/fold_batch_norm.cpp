@@ -5,7 +5,9 @@
 //
 // Attributes: eps; before; groups; transposed: weight is (C, O / groups, KH, KW) as a transposed convolution has it, else
 // (O, C / groups, KH, KW). The pass fold_batch_norms puts it into graphs; it has no gradient, for nothing is folded where one is needed.
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "ops/batch_norm.h"
 #include "ops/ops.h"
@@ -69,16 +71,16 @@ Step bind(const BindScope& scope) {
       const Index group = out / channels.out_a_group;
       const double scale_after = before ? 1 : scale(out);
       double sum = before ? entry(bias, out, 0) : entry(bias, out, 0) * scale_after + shift(out);
-      for (Index in = 0; in < channels.in_a_group; ++in) {
+      // Filters of one output lie one behind another, but for a transposed convolution's: with one factor they are one.
+      const bool together = !before && !channels.transposed;
+      const Index pieces = together ? 1 : channels.in_a_group, length = channels.plane * channels.in_a_group / pieces;
+      for (Index in = 0; in < pieces; ++in) {
         const Index normed = group * channels.in_a_group + in;
         const Index first = channels.filter(group, in, out % channels.out_a_group);
         const float factor = static_cast<float>(before ? scale(normed) : scale_after);
-        double taps = 0;
-        for (Index i = first; i < first + channels.plane; ++i) {
-          taps += double{weight.data(run)[i]};
-          folded.data(run)[i] = weight.data(run)[i] * factor;
-        }
-        if (before) sum += taps * shift(normed);
+        const float* const filter = weight.data(run) + first;
+        std::transform(filter, filter + length, folded.data(run) + first, [=](float w) { return w * factor; });
+        if (before) sum += std::accumulate(filter, filter + length, 0.0) * shift(normed);
       }
       folded_bias.data(run)[out] = static_cast<float>(sum);
     }

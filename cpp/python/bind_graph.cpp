@@ -1,4 +1,4 @@
-// Parameter and Graph.
+// FileMapping, Parameter and Graph.
 #include <pybind11/stl.h>
 
 #include <cstring>
@@ -11,6 +11,7 @@ namespace fastcnn {
 namespace {
 
 py::array values_of(const Parameter& parameter) {
+  if (parameter.file()) parameter.file()->check();
   const std::vector<Index> sizes = parameter.shape().sizes();
   py::array_t<float> copy(std::vector<py::ssize_t>(sizes.begin(), sizes.end()));
   if (copy.nbytes() > 0) std::memcpy(copy.mutable_data(), parameter.data(), static_cast<std::size_t>(copy.nbytes()));
@@ -20,8 +21,45 @@ py::array values_of(const Parameter& parameter) {
 void assign(Parameter& parameter, const py::handle& values) {
   const TensorType type{.shape = parameter.shape()};
   const py::array array = input_array(values, type, "values");
+  parameter.own();
   if (array.nbytes() > 0) std::memcpy(parameter.data(), array.data(), static_cast<std::size_t>(array.nbytes()));  // else no memory
   parameter.written();
+}
+
+// Floats of a file, as an array that is only read and keeps the mapping alive.
+py::array_t<float> floats_of(const std::shared_ptr<FileMapping>& file, std::size_t offset, const std::vector<Index>& shape) {
+  const std::size_t bytes = static_cast<std::size_t>(Shape(shape).elements()) * sizeof(float);
+  require(offset % sizeof(float) == 0 && offset <= file->size() && bytes <= file->size() - offset, "load",
+          "floats must lie inside of the file, at a multiple of 4", bytes, " bytes at ", offset);
+  const auto* data = reinterpret_cast<const float*>(file->data() + offset);
+  py::array_t<float> array(std::vector<py::ssize_t>(shape.begin(), shape.end()), data, py::cast(file));
+  array.attr("setflags")(py::arg("write") = false);
+  return array;
+}
+
+// The same as a parameter; floats at an odd place are copied.
+std::shared_ptr<Parameter> parameter_of(const std::shared_ptr<FileMapping>& file, std::size_t offset, const std::vector<Index>& sizes) {
+  const Shape shape(sizes);
+  const std::size_t bytes = static_cast<std::size_t>(shape.elements()) * sizeof(float);
+  require(offset <= file->size() && bytes <= file->size() - offset, "load", "floats must lie inside of the file", bytes, " bytes at ",
+          offset);
+  if (offset % sizeof(float) == 0 && bytes > 0) return std::make_shared<Parameter>(shape, file, file->data() + offset);
+  const auto parameter = std::make_shared<Parameter>(shape);
+  if (bytes > 0) std::memcpy(parameter->data(), file->data() + offset, bytes);
+  file->release(file->data() + offset, bytes);
+  parameter->written();
+  return parameter;
+}
+
+// The mapping that an array made by floats_of, or a C-contiguous view of one, lies in; nullptr for others.
+std::shared_ptr<FileMapping> file_of(const py::array& array) {
+  if (!py::array_t<float, py::array::c_style>::check_(array) || array.writeable() || array.nbytes() == 0) return nullptr;
+  py::object base = array.base();
+  while (base && py::isinstance<py::array>(base)) base = base.cast<py::array>().base();
+  if (!base || !py::isinstance<FileMapping>(base)) return nullptr;
+  const auto file = base.cast<std::shared_ptr<FileMapping>>();
+  const auto* first = static_cast<const std::byte*>(array.data());
+  return file->holds(first) && file->holds(first + array.nbytes() - 1) ? file : nullptr;
 }
 
 std::shared_ptr<Parameter> make_parameter(const py::object& values) {
@@ -30,9 +68,21 @@ std::shared_ptr<Parameter> make_parameter(const py::object& values) {
     PyErr_Clear();
     throw Error(ErrorKind::type, "Parameter", "values must be an array", std::string(py::str(py::type::of(values))));
   }
+  if (auto file = file_of(array))
+    return std::make_shared<Parameter>(Shape(std::vector<Index>(array.shape(), array.shape() + array.ndim())), std::move(file),
+                                       static_cast<const std::byte*>(array.data()));
   const auto parameter = std::make_shared<Parameter>(Shape(std::vector<Index>(array.shape(), array.shape() + array.ndim())));
   assign(*parameter, values);
   return parameter;
+}
+
+// As assign(), but without a copy where the values lie in a file.
+void load(Parameter& parameter, const py::handle& values) {
+  const py::array array = input_array(values, {.shape = parameter.shape()}, "values");
+  if (auto file = file_of(array))
+    parameter.move_to(std::move(file), static_cast<const std::byte*>(array.data()));
+  else
+    assign(parameter, array);
 }
 
 // Integers, unless there is a float among them.
@@ -113,6 +163,12 @@ py::list nodes_of(const Graph& graph) {
 }  // namespace
 
 void bind_graph(py::module_& module) {
+  py::class_<FileMapping, std::shared_ptr<FileMapping>>(module, "FileMapping")
+      .def(py::init<int>(), py::arg("descriptor"))
+      .def_property_readonly("size", &FileMapping::size)
+      .def("floats", &floats_of, py::arg("offset"), py::arg("shape"))
+      .def("parameter", &parameter_of, py::arg("offset"), py::arg("shape"));
+
   py::class_<Parameter, std::shared_ptr<Parameter>>(module, "Parameter")
       .def(py::init(&make_parameter), py::arg("values"))
       .def_property_readonly("shape", [](const Parameter& p) { return tuple_of(p.shape()); })
@@ -120,7 +176,8 @@ void bind_graph(py::module_& module) {
       .def_property_readonly("version", &Parameter::version)
       .def_property("requires_grad", &Parameter::requires_grad, &Parameter::set_requires_grad)
       .def("numpy", &values_of)
-      .def("assign", &assign, py::arg("values"));
+      .def("assign", &assign, py::arg("values"))
+      .def("load", &load, py::arg("values"));
 
   py::class_<Graph>(module, "Graph")
       .def(py::init<>())

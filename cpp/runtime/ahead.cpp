@@ -109,43 +109,64 @@ void Program::add_to(Ahead& ahead, std::vector<std::size_t>& added, std::size_t 
   for (ValueId id : node.outputs) ahead.temporaries.emplace_back(operand(id).where.space, graph_.type(id).bytes());
 }
 
-std::shared_ptr<const PreparedForm> Program::make_form(const Ahead& ahead, RunState& state, int threads) const {
-  auto form = std::make_shared<PreparedForm>();
-  for (const auto& parameter : ahead.parameters) form->versions.push_back(parameter->version());
-  form->data = AlignedBuffer(static_cast<std::size_t>(ahead.bytes));
+// buffers: for what comes and goes on the way; the next form may use them again.
+void Program::fill_form(const Ahead& ahead, const PreparedForm& form, const RunState& state, std::vector<AlignedBuffer>& buffers,
+                        int threads) const {
   Index scratch_bytes = 0;
   for (const BoundStep& bound : ahead.steps) scratch_bytes = std::max(scratch_bytes, round_up(bound.step.scratch_bytes, kArenaAlignment));
-  std::vector<AlignedBuffer> buffers;
   std::vector<std::byte*> spaces = state.spaces;
-  for (const auto& [space, bytes] : ahead.temporaries) {
-    buffers.emplace_back(static_cast<std::size_t>(bytes));
-    spaces[static_cast<std::size_t>(space)] = buffers.back().data();
+  buffers.resize(std::max(buffers.size(), ahead.temporaries.size()));
+  for (std::size_t i = 0; i < ahead.temporaries.size(); ++i) {
+    const auto& [space, bytes] = ahead.temporaries[i];
+    if (buffers[i].size() < static_cast<std::size_t>(bytes)) buffers[i] = AlignedBuffer(static_cast<std::size_t>(bytes));
+    spaces[static_cast<std::size_t>(space)] = buffers[i].data();
   }
-  spaces[static_cast<std::size_t>(ahead.space)] = form->data.data();
+  spaces[static_cast<std::size_t>(ahead.space)] = form.data;
   const AlignedBuffer scratch(static_cast<std::size_t>(threads * scratch_bytes));
   execute(ahead.steps, spaces, {scratch.data(), scratch_bytes}, {}, threads);
-  return form;
+  for (const auto& parameter : ahead.parameters)
+    if (parameter->file()) parameter->file()->release(reinterpret_cast<const std::byte*>(parameter->data()), parameter->bytes());
 }
 
 // Makes sure that every prepared form is made from the parameters as they are now. In the steady state this compares a few integers.
+// Forms that are made together share one piece of memory: its pages are large, and few.
 void Program::refresh_forms(RunState& state, int threads) {
-  const auto current = [](const PreparedForm* form, const Ahead& ahead) {
-    if (!form) return false;
-    for (std::size_t i = 0; i < ahead.parameters.size(); ++i)
-      if (form->versions[i] != ahead.parameters[i]->version()) return false;
+  const auto current = [&](std::size_t i) {
+    if (!state.forms[i]) return false;
+    const auto& parameters = ahead_[i].parameters;
+    for (std::size_t k = 0; k < parameters.size(); ++k)
+      if (state.forms[i]->versions[k] != parameters[k]->version()) return false;
     return true;
   };
-  for (std::size_t i = 0; i < ahead_.size(); ++i) {
+  std::vector<std::size_t> wanted;
+  for (std::size_t i = 0; i < ahead_.size(); ++i)
+    if (!current(i)) wanted.push_back(i);
+  if (wanted.empty()) return;
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<PreparedForm>> made(ahead_.size());
+  std::size_t bytes = 0;
+  for (std::size_t i : wanted) {
     const Ahead& ahead = ahead_[i];
-    if (current(state.forms[i].get(), ahead)) continue;
-    Parameter& owner = *ahead.parameters.front();
-    const std::lock_guard lock(mutex_);
-    state.forms[i] = owner.form(ahead.key);
-    if (!current(state.forms[i].get(), ahead)) {
-      state.forms[i] = make_form(ahead, state, threads);
-      owner.keep_form(ahead.key, state.forms[i]);
+    state.forms[i] = ahead.parameters.front()->form(ahead.key);
+    if (current(i)) continue;
+    state.forms[i] = nullptr;  // an old one goes before the new one comes
+    made[i] = std::make_shared<PreparedForm>();
+    for (const auto& parameter : ahead.parameters) made[i]->versions.push_back(parameter->version());
+    bytes += static_cast<std::size_t>(round_up(ahead.bytes, kArenaAlignment));
+  }
+  const auto memory = std::make_shared<const AlignedBuffer>(bytes);
+  std::byte* free = memory->data();
+  std::vector<AlignedBuffer> buffers;
+  for (std::size_t i : wanted) {
+    const Ahead& ahead = ahead_[i];
+    if (made[i]) {
+      made[i]->memory = memory, made[i]->data = free;
+      free += round_up(ahead.bytes, kArenaAlignment);
+      fill_form(ahead, *made[i], state, buffers, threads);
+      ahead.parameters.front()->keep_form(ahead.key, made[i]);
+      state.forms[i] = std::move(made[i]);
     }
-    state.spaces[static_cast<std::size_t>(ahead.space)] = state.forms[i]->data.data();
+    state.spaces[static_cast<std::size_t>(ahead.space)] = state.forms[i]->data;
   }
 }
 

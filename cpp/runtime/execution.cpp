@@ -82,6 +82,16 @@ std::unique_ptr<RunState> Program::take_state() {
   return state;
 }
 
+// Before the first byte of them is read.
+void Program::use_files() const {
+  for (const auto& file : files_) {
+    if (writes_parameters_)
+      file->own();
+    else
+      file->check();
+  }
+}
+
 Program::Session::Session(Program& program, const void* const* inputs, void* const* outputs, const RunOptions& options)
     : program_(program), options_(options), threads_(program.useful_threads(options.threads)), state_(program.take_state()) {
   const std::size_t input_count = program.graph_.inputs.size(), output_count = program.graph_.outputs.size();
@@ -89,6 +99,7 @@ Program::Session::Session(Program& program, const void* const* inputs, void* con
     state_->spaces[static_cast<std::size_t>(program.first_input_) + i] = static_cast<std::byte*>(const_cast<void*>(inputs[i]));
   for (std::size_t i = 0; i < output_count; ++i)
     state_->spaces[static_cast<std::size_t>(program.first_output_) + i] = static_cast<std::byte*>(outputs[i]);
+  program.use_files();
   program.refresh_forms(*state_, threads_);
   state_->arena = program.arenas_->borrow(static_cast<std::size_t>(program.plan_.total + threads_ * program.scratch_));
   state_->spaces[0] = state_->arena.data();

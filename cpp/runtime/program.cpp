@@ -9,7 +9,7 @@
 namespace fastcnn {
 
 Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas, bool strict)
-    : graph_(std::move(graph)), kernels_(kernels), arenas_(std::move(arenas)) {
+    : graph_(std::move(graph)), kernels_(kernels), arenas_(std::move(arenas)), writes_parameters_(purpose == Purpose::training) {
   require(!graph_.outputs.empty(), "compile", "a graph needs at least one output");
   remove_identities(graph_);
   separate_outputs(graph_);
@@ -24,10 +24,18 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   assign_layouts(graph_, kernels.lanes);
   concat_views(graph_);
   assign_rings(graph_);
+  find_files();
   find_ahead(purpose);
   storage_ = assign_storage(graph_, is_ahead_);
   place();
   bind();
+}
+
+void Program::find_files() {
+  for (const Value& value : graph_.values) {
+    if (!value.parameter || !value.parameter->file()) continue;
+    if (std::find(files_.begin(), files_.end(), value.parameter->file()) == files_.end()) files_.push_back(value.parameter->file());
+  }
 }
 
 // Space 0 is the arena; then the inputs, the outputs, the parameters and the prepared weights, one space each.

@@ -97,6 +97,7 @@ class Program {
     std::vector<std::shared_ptr<Parameter>> parameters;
   };
 
+  void find_files();
   void find_ahead(Purpose purpose);
   void place();
   void bind();
@@ -106,8 +107,10 @@ class Program {
   BoundStep bind_node(std::size_t node) const;
   bool made_of_parts(std::size_t node) const;
   Operand operand(ValueId value) const;
+  void use_files() const;
   void refresh_forms(RunState& state, int threads);
-  std::shared_ptr<const PreparedForm> make_form(const Ahead& ahead, RunState& state, int threads) const;
+  void fill_form(const Ahead& ahead, const PreparedForm& form, const RunState& state, std::vector<AlignedBuffer>& buffers,
+                 int threads) const;
   void execute(const std::vector<BoundStep>& steps, const std::vector<std::byte*>& spaces, Scratch scratch, const RunOptions& options,
                int threads) const;
   std::unique_ptr<RunState> take_state();
@@ -124,6 +127,8 @@ class Program {
   int first_input_ = 1, first_output_ = 1;
   std::vector<BoundStep> main_, updates_;
   std::vector<Ahead> ahead_;
+  std::vector<std::shared_ptr<FileMapping>> files_;  // that parameters lie in
+  bool writes_parameters_;
   Index scratch_ = 0;
   double flops_ = 0;
   std::mutex mutex_;  // guards the free states and the making of forms

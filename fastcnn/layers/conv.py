@@ -73,7 +73,7 @@ class Conv2d(Layer):
             rule = "padding_mode must be 'zeros', 'reflect', 'replicate' or 'circular'"
             raise ValueError(f"[{where}] {rule}. Got padding_mode={self.padding_mode!r}.")
 
-    def _draw(self, bias: bool, generator: np.random.Generator) -> None:
+    def _draw(self, bias: bool, generator: np.random.Generator | None) -> None:
         inputs, (height, width) = self.in_channels // self.groups, self.kernel_size
         fan_in = inputs * height * width
         self.weight = uniform("weight", (self.out_channels, inputs, height, width), fan_in, generator)
@@ -132,7 +132,7 @@ class ConvTranspose2d(Layer):
             raise ValueError(f"[{where}] padding_mode must be 'zeros'. Got padding_mode={padding_mode!r}.")
         self._draw(flag(where, "bias", bias), generator_of(where, seed))
 
-    def _draw(self, bias: bool, generator: np.random.Generator) -> None:
+    def _draw(self, bias: bool, generator: np.random.Generator | None) -> None:
         outputs, (height, width) = self.out_channels // self.groups, self.kernel_size
         fan_in = outputs * height * width  # torch's rule: of the second axis, here too
         self.weight = uniform("weight", (self.in_channels, outputs, height, width), fan_in, generator)

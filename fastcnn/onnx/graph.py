@@ -68,13 +68,12 @@ class OnnxModel(Module):
         for tensor in graph.initializers:
             if tensor.name not in used or tensor.name in self._static:
                 continue
-            array = tensors.read(tensor)
             if is_float(tensor.dtype) and tensor.name in statistics:
-                self._static[tensor.name] = self._statistics[tensor.name] = Parameter(array)
-            elif is_float(tensor.dtype) and array.ndim and tensor.name not in constants:
-                self._static[tensor.name] = self._parameters[tensor.name] = Parameter(array)
+                self._static[tensor.name] = self._statistics[tensor.name] = tensors.parameter(tensor)
+            elif is_float(tensor.dtype) and tensor.shape and tensor.name not in constants:
+                self._static[tensor.name] = self._parameters[tensor.name] = tensors.parameter(tensor)
             else:
-                self._static[tensor.name] = array
+                self._static[tensor.name] = tensors.read(tensor)
 
     def _fold(self) -> list[NodeProto]:
         """Computes what depends on nothing but constants. Returns the nodes that are left."""

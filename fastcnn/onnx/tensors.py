@@ -1,6 +1,7 @@
 """Tensors of an ONNX file as arrays: floating point of any width as float32, integers and truth values in their own types.
 
-The bytes of a tensor are looked for where the file says, checked against its shape first, and read once, into the array that they become.
+The bytes of a tensor are looked for where the file says, checked against its shape first, and read once, into the array that they become;
+those of a weight stay in the file.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ import io
 import math
 import os
 import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from fastcnn._core import FileMapping, Parameter
 from fastcnn.arrays import AnyArray
 from fastcnn.onnx.model import TensorProto
 from fastcnn.onnx.wire import Source, Span, fail
@@ -44,6 +49,7 @@ DTYPES = {
     16: DType("bfloat16", "<u2", 5, ""),  # the upper half of a float32
 }
 _RAW = 9
+_MOST_AXES = 8  # of a parameter
 _MOST_SHARED = 1 << 26  # bytes of external data that tensors may read beyond twice the files' sizes
 _MOST_ELEMENTS = 1 << 40  # the core's limit, also of the sizes beside an axis of size 0
 
@@ -60,27 +66,39 @@ class Tensors:
         self._folder = folder
         self._files: dict[tuple[int, int], int] = {}  # bytes of each file of external data
         self._read = 0  # bytes of them all
+        self._mappings: dict[tuple[int, int], FileMapping] = {}
 
     def read(self, tensor: TensorProto) -> AnyArray:
         """ValueError if its bytes are not those of its shape, NotImplementedError for a type that is not supported."""
-        dtype = DTYPES.get(tensor.dtype)
-        if dtype is None:
-            raise NotImplementedError(f"[load] a tensor must be of a known type. Got type {tensor.dtype} of '{tensor.name}'.")
-        if math.prod(size or 1 for size in tensor.shape) > _MOST_ELEMENTS:
-            raise fail("a tensor must have at most 2^40 elements", f"'{tensor.name}' {tensor.shape}")
+        dtype = _dtype(tensor)
         if tensor.external is not None:
-            flat = self._outside(tensor, tensor.external, dtype)
+            with self._outside(tensor, tensor.external, dtype) as (source, span):
+                flat = _filled(source, span, tensor, dtype.code)
         elif _RAW in tensor.parts:
-            flat = self._raw(tensor, dtype)
+            flat = _filled(self._source, _raw(tensor), tensor, dtype.code)
         else:
             flat = self._listed(tensor, dtype)
         return _native(flat, tensor.dtype).reshape(tensor.shape)
 
-    def _raw(self, tensor: TensorProto, dtype: DType) -> AnyArray:
-        spans = tensor.parts[_RAW]
-        if len(spans) != 1:
-            raise fail("the raw data of a tensor must come once", f"{len(spans)} times in '{tensor.name}'")
-        return _filled(self._source, spans[0], tensor, dtype.code)
+    def parameter(self, tensor: TensorProto) -> Parameter:
+        """The same as a weight: float32 that lie in a file as they should are not copied."""
+        dtype = _dtype(tensor)
+        if dtype.name == "float" and sys.byteorder == "little" and len(tensor.shape) <= _MOST_AXES and 0 not in tensor.shape:
+            if tensor.external is not None:
+                with self._outside(tensor, tensor.external, dtype) as (source, span):
+                    return self._mapped(source, span, tensor)
+            if _RAW in tensor.parts and self._source.descriptor is not None:
+                return self._mapped(self._source, _raw(tensor), tensor)
+        return Parameter(self.read(tensor))
+
+    def _mapped(self, source: Source, span: Span, tensor: TensorProto) -> Parameter:
+        _check_length(span, tensor, "<f4")
+        assert source.descriptor is not None
+        status = os.fstat(source.descriptor)
+        key = status.st_dev, status.st_ino
+        if key not in self._mappings:
+            self._mappings[key] = FileMapping(source.descriptor)
+        return self._mappings[key].parameter(span.start, tensor.shape)
 
     def _listed(self, tensor: TensorProto, dtype: DType) -> AnyArray:
         """From float_data, int64_data and so on, in one piece or in many."""
@@ -97,8 +115,9 @@ class Tensors:
             return values.astype(np.uint16).view(np.float16)
         return values.astype(dtype.code)
 
-    def _outside(self, tensor: TensorProto, entry: dict[str, str], dtype: DType) -> AnyArray:
-        """From a file beside the model."""
+    @contextmanager
+    def _outside(self, tensor: TensorProto, entry: dict[str, str], dtype: DType) -> Iterator[tuple[Source, Span]]:
+        """Where its bytes are, in a file beside the model."""
         with self._opened(entry.get("location", ""), tensor.name) as file:
             source = Source.of_file(file)
             start, length = _whole(entry, "offset", 0), _whole(entry, "length", _bytes(tensor, dtype.code))
@@ -106,7 +125,7 @@ class Tensors:
                 got = f"{source.size} bytes, '{tensor.name}' to {start + length}"
                 raise fail("a file of external data must be as long as its tensors say", got)
             self._count(file, length)
-            return _filled(source, Span(start, start + length), tensor, dtype.code)
+            yield source, Span(start, start + length)
 
     def _count(self, file: io.BufferedReader, length: int) -> None:
         """Tensors may share bytes, as tied weights do, but a small file must not fill the memory many times over."""
@@ -153,9 +172,29 @@ def _checked(data: bytes, tensor: TensorProto, code: str) -> bytes:
     return data
 
 
-def _filled(source: Source, span: Span, tensor: TensorProto, code: str) -> AnyArray:
+def _dtype(tensor: TensorProto) -> DType:
+    dtype = DTYPES.get(tensor.dtype)
+    if dtype is None:
+        raise NotImplementedError(f"[load] a tensor must be of a known type. Got type {tensor.dtype} of '{tensor.name}'.")
+    if math.prod(size or 1 for size in tensor.shape) > _MOST_ELEMENTS:
+        raise fail("a tensor must have at most 2^40 elements", f"'{tensor.name}' {tensor.shape}")
+    return dtype
+
+
+def _raw(tensor: TensorProto) -> Span:
+    spans = tensor.parts[_RAW]
+    if len(spans) != 1:
+        raise fail("the raw data of a tensor must come once", f"{len(spans)} times in '{tensor.name}'")
+    return spans[0]
+
+
+def _check_length(span: Span, tensor: TensorProto, code: str) -> None:
     if span.length != _bytes(tensor, code):
         raise _wrong_size(tensor, code, span.length)
+
+
+def _filled(source: Source, span: Span, tensor: TensorProto, code: str) -> AnyArray:
+    _check_length(span, tensor, code)
     array: AnyArray = np.empty(math.prod(tensor.shape), code)
     source.read_into(span, array)
     return array

@@ -72,6 +72,11 @@ class Source:
         return cls(file, os.fstat(file.fileno()).st_size)
 
     @property
+    def descriptor(self) -> int | None:
+        """None where there is no file."""
+        return self._file.fileno() if isinstance(self._file, io.BufferedReader) else None
+
+    @property
     def whole(self) -> Span:
         return Span(0, self.size)
 

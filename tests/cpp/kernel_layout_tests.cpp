@@ -28,6 +28,23 @@ void check_reorder(const Kernels& kernels, int columns, int channels, int from_b
   to.check_guards(what);
 }
 
+void check_pack_filters(const Kernels& kernels, int outputs, int inputs, int taps, std::uint32_t seed) {
+  const std::string what = label(kernels, "pack_filters", outputs, inputs, taps);
+  Random random(seed);
+  const int blocks = (outputs + kernels.lanes - 1) / kernels.lanes, line = blocks * kernels.lanes;
+  const std::int64_t stride = std::int64_t{inputs} * taps + 3;
+  const Buffer filters(outputs * stride - 3, random);  // nothing behind the last filter
+  Buffer packed(std::int64_t{taps} * inputs * line);
+  kernels.pack_filters({filters.data(), stride, outputs, inputs, taps, packed.data(), blocks});
+  for (int tap = 0; tap < taps; ++tap)
+    for (int input = 0; input < inputs; ++input)
+      for (int output = 0; output < line; ++output) {
+        const std::int64_t at = (std::int64_t{tap} * inputs + input) * line + output;
+        check_close(what, at, packed[at], output < outputs ? filters[output * stride + input * taps + tap] : 0.0f, 0);
+      }
+  packed.check_guards(what);
+}
+
 void check_channel_sum(const Kernels& kernels, int images, int rows, int columns, std::uint32_t seed) {
   const std::string what = label(kernels, "channel_sum", images, rows, columns);
   Random random(seed);
@@ -47,6 +64,12 @@ void check_channel_sum(const Kernels& kernels, int images, int rows, int columns
 }
 
 }  // namespace
+
+void test_pack_filters(const Kernels& kernels) {
+  std::uint32_t seed = 700;
+  for (int outputs = 1; outputs <= 2 * kernels.lanes; ++outputs)
+    for (int taps : {1, 2, 9, 25}) check_pack_filters(kernels, outputs, 1 + outputs % 5 + outputs % 3 * 7, taps, seed++);
+}
 
 void test_reorder_row(const Kernels& kernels) {
   std::uint32_t seed = 500;
