@@ -291,5 +291,6 @@ TESTED_ALONE = {
     "dropout_backward": "test_dropout.py",
     "batch_norm_update": "test_batch_norm_update.py",
     "copy": "test_passes.py",
+    "pointwise_depthwise": "test_pointwise_depthwise.py",
     **TENSOR_TESTED_ALONE,
 }

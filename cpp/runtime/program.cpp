@@ -19,6 +19,7 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   fuse_epilogues(graph_);
   fuse_prologues(graph_);
   choose_algorithms(graph_, kernels.lanes, strict || purpose == Purpose::training);
+  if (purpose == Purpose::inference) fuse_depthwise(graph_, kernels.lanes);
   assign_layouts(graph_, kernels.lanes);
   concat_views(graph_);
   assign_rings(graph_);
