@@ -293,5 +293,6 @@ TESTED_ALONE = {
     "copy": "test_passes.py",
     "upsampled_conv2d": "test_upsampled_conv2d.py",
     "upsampled_conv2d_prepare": "test_upsampled_conv2d.py",
+    "pointwise_depthwise": "test_pointwise_depthwise.py",
     **TENSOR_TESTED_ALONE,
 }

@@ -8,20 +8,11 @@
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/batch_norm.h"
-#include "ops/conv2d_algorithms.h"
+#include "ops/conv2d_direct.h"
 
 namespace fastcnn {
 
 namespace {
-
-// Some output channels and the input channels that they need.
-struct ChannelTile {
-  Index out_block, out_blocks;  // 1 or 2
-  int last_outputs;             // channels of the last of them
-  Index in_block, in_blocks;
-  int last_channels;     // of the last of them
-  Index weights_before;  // prepared weights of one tap in the tiles before this one
-};
 
 // One pair of walks; forward there is one.
 struct Pass {
@@ -268,6 +259,8 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
 }
 
 }  // namespace
+
+std::vector<ChannelTile> direct_tiles(const ConvProblem& problem) { return plan_of(problem).tiles; }
 
 const Conv2dAlgorithm k_direct = {.name = "direct",
                                   .input = Want::image,

@@ -18,9 +18,10 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   fold_batch_norms(graph_);
   fuse_epilogues(graph_);
   fuse_prologues(graph_);
-  if (purpose != Purpose::training) fuse_upsampling(graph_);
+  if (purpose == Purpose::inference) fuse_upsampling(graph_);
   choose_algorithms(graph_, kernels.lanes, strict || purpose == Purpose::training);
   fuse_pools(graph_, kernels.lanes);
+  if (purpose == Purpose::inference) fuse_depthwise(graph_, kernels.lanes);
   assign_layouts(graph_, kernels.lanes);
   concat_views(graph_);
   assign_rings(graph_);

@@ -1,0 +1,20 @@
+// How the direct algorithm cuts output channels into tiles, and where it keeps what it has prepared for each. For ops that compute a part
+// of a convolution as a part of theirs.
+#pragma once
+
+#include "ops/conv2d_algorithms.h"
+
+namespace fastcnn {
+
+// Some output channels and the input channels that they need.
+struct ChannelTile {
+  Index out_block, out_blocks;  // 1 or 2
+  int last_outputs;             // channels of the last of them
+  Index in_block, in_blocks;
+  int last_channels;     // of the last of them
+  Index weights_before;  // prepared weights of one tap in the tiles before this one
+};
+
+std::vector<ChannelTile> direct_tiles(const ConvProblem& problem);
+
+}  // namespace fastcnn

@@ -1,0 +1,215 @@
+// pointwise_depthwise: y = depthwise(e), e = pointwise(x): a 1x1 convolution and the depthwise one behind it, each with bias and
+// activation, as one step. e is several times as large as x or y and would go to a shared cache and back; here a few rows of a few of its
+// channels exist at a time, in scratch.
+//
+//   kernel 3, stride 1, bands of 4 rows of y:
+//
+//     rows of e of band 0     0 1 2 3 4 5        0 is padding: zeros
+//     rows of e of band 1             4 5 6 7 8 9
+//                                     ^ ^        are there already, where a worker comes from band 0; else they are computed again
+//
+// Inputs: x; what conv2d_prepare makes for the algorithms direct and depthwise. Attributes: those of the depthwise convolution; "between",
+// "between_a", "between_b": the activation of e; "lanes", for which the weights are prepared.
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/kernels.h"
+#include "ops/activation_kind.h"
+#include "ops/conv2d_direct.h"
+#include "ops/ops.h"
+
+namespace fastcnn {
+
+namespace {
+
+struct Problems {
+  ConvProblem pointwise, depthwise;
+};
+
+Problems problems_of(const Attributes& attributes, const Shape& x) {
+  const char* op = "pointwise_depthwise";
+  require(x.rank() == 4, op, "input must be (N, C, H, W)", x);
+  const Shape kernel(attributes.integers("kernel"));
+  require(kernel.rank() == 4, op, "kernel must be (channels, 1, height, width)", kernel);
+  const Index lanes = attributes.integer("lanes");
+  require(lanes == 4 || lanes == 8 || lanes == 16, op, "lanes must be 4, 8 or 16", "lanes=", lanes);
+  const Attributes one{{"stride", std::vector<Index>{1, 1}},
+                       {"dilation", std::vector<Index>{1, 1}},
+                       {"padding", std::vector<Index>{0, 0, 0, 0}},
+                       {"groups", Index{1}}};
+  const Conv2dGeometry first = conv2d_geometry(one, x, {kernel[0], x[1], 1, 1});
+  const Conv2dGeometry second = conv2d_geometry(attributes, {x[0], kernel[0], x[2], x[3]}, kernel);
+  require(second.depthwise(), op, "the second convolution must be depthwise", "groups=", second.groups);
+  return {forward_problem(first, static_cast<int>(lanes), false), forward_problem(second, static_cast<int>(lanes), false)};
+}
+
+Activation activation_between(const Attributes& attributes) {
+  return fused_activation(Attributes{{"activation", attributes.text("between")},
+                                     {"activation_a", attributes.number("between_a")},
+                                     {"activation_b", attributes.number("between_b")}});
+}
+
+std::vector<TensorType> infer(const NodeView& node) {
+  const Problems p = problems_of(node.attributes, node.input(0).shape);
+  const Shape first{k_direct.prepared_elements(p.pointwise)}, second{k_depthwise.prepared_elements(p.depthwise)};
+  require(node.input(1).shape == first && node.input(2).shape == second, "pointwise_depthwise",
+          "weights must be prepared for direct and depthwise", node.input(1).shape, " and ", node.input(2).shape);
+  activation_between(node.attributes);
+  fused_activation(node.attributes);
+  return {{.shape = {p.depthwise.N, p.depthwise.out_channels, p.depthwise.out_h, p.depthwise.out_w}}};
+}
+
+LayoutWish layout(const NodeView& node) {
+  LayoutWish wish = want_image(node);
+  wish.inputs[1] = wish.inputs[2] = Want::plain;
+  return wish;
+}
+
+// Rows begin .. end - 1 of e.
+struct RowRange {
+  Index begin, end;
+};
+
+// All that stays the same over a program's runs.
+struct BoundPair {
+  Index N, C, H, W;  // of e
+  int lanes;
+  AxisWalk rows, columns;  // of the depthwise convolution
+  std::vector<ChannelTile> tiles;
+  Operand x, first, second, y;
+  ImageStrides xs, ys;
+  Activation between, activation;
+  Index bands, rows_a_band;
+  Index left, row_pixels, block_stride;  // of e in scratch, where columns of zeros are part of its rows
+
+  Index row_stride() const { return row_pixels * lanes; }
+  Index first_row(Index band) const { return band * rows_a_band; }
+  Index end_row(Index band) const { return std::min(rows.count, (band + 1) * rows_a_band); }
+  RowRange needed(Index band) const {
+    return {rows.in_first + first_row(band) * rows.in_step,
+            rows.in_first + (end_row(band) - 1) * rows.in_step + (rows.taps - 1) * rows.tap_step + 1};
+  }
+};
+
+// Bands small enough for a part of a typical L2 cache, and even: the kernel sums two rows at once.
+void cut_into_bands(BoundPair& b) {
+  constexpr Index kScratchBytes = 80 << 10;
+  Index blocks = 1;
+  for (const ChannelTile& tile : b.tiles) blocks = std::max(blocks, tile.out_blocks);
+  const Index span = (b.rows.taps - 1) * b.rows.tap_step + 1;
+  const Index most = kScratchBytes / (b.row_stride() * bytes_of(DType::f32) * blocks);
+  const Index fitting = std::max(Index{2}, (most - span) / b.rows.in_step + 1);
+  b.bands = std::max(Index{1}, ceil_div(b.rows.count, fitting));
+  b.rows_a_band = std::max(Index{2}, round_up(ceil_div(b.rows.count, b.bands), 2));
+  b.bands = ceil_div(b.rows.count, b.rows_a_band);
+  b.block_stride = ((b.rows_a_band - 1) * b.rows.in_step + span) * b.row_stride();
+}
+
+// Rows `made` of e: outside of the image they are zeros.
+void make_rows(const BoundPair& b, const RunContext& run, void (*conv_direct)(const ConvDirect&), const ChannelTile& tile, Index n,
+               RowRange made, float* to) {
+  const Index row = b.row_stride(), image = b.W * b.lanes, left = b.left * b.lanes;
+  for (Index block = 0; block < tile.out_blocks; ++block) {
+    for (Index h = made.begin; h < made.end; ++h) {
+      float* zeros = to + block * b.block_stride + (h - made.begin) * row;
+      const bool outside = h < 0 || h >= b.H;
+      std::fill_n(zeros, outside ? row : left, 0.0f);
+      if (!outside) std::fill_n(zeros + left + image, row - left - image, 0.0f);
+    }
+  }
+  const Index first = std::max(Index{0}, made.begin), count = std::min(b.H, made.end) - first;
+  if (count <= 0) return;
+  ConvDirect unit{};
+  unit.input = b.x.data(run) + b.xs.origin + n * b.xs.batch + tile.in_block * b.xs.block + first * b.xs.row;
+  unit.weights = b.first.data(run) + tile.weights_before;
+  unit.bias = b.first.data(run) + tile.out_block * b.lanes + b.first.type.shape[0] - ceil_div(b.C, b.lanes) * b.lanes;
+  unit.output = to + (first - made.begin) * row + left;
+  unit.rows = static_cast<int>(count), unit.columns = static_cast<int>(b.W);
+  unit.kernel_h = unit.kernel_w = 1;
+  unit.input_blocks = static_cast<int>(tile.in_blocks);
+  unit.block_channels = b.lanes, unit.last_channels = tile.last_channels;
+  unit.output_blocks = static_cast<int>(tile.out_blocks), unit.last_outputs = tile.last_outputs;
+  unit.input_block_stride = b.xs.block, unit.row_step = b.xs.row, unit.pixel_step = b.lanes;
+  unit.output_block_stride = b.block_stride, unit.output_row_stride = row, unit.output_pixel_stride = b.lanes;
+  unit.activation = b.between;
+  conv_direct(unit);
+}
+
+void sum_rows(const BoundPair& b, const RunContext& run, void (*conv_depthwise)(const ConvDepthwise&), Index block, Index n, Index band,
+              const float* rows) {
+  const Index taps = b.rows.taps * b.columns.taps;
+  ConvDepthwise unit{};
+  unit.input = rows + (b.left + b.columns.in_first) * b.lanes;
+  unit.weights = b.second.data(run) + block * taps * b.lanes;
+  unit.bias = b.second.data(run) + (taps * ceil_div(b.C, b.lanes) + block) * b.lanes;
+  unit.output = b.y.data(run) + b.ys.origin + n * b.ys.batch + block * b.ys.block + b.first_row(band) * b.ys.row;
+  unit.rows = static_cast<int>(b.end_row(band) - b.first_row(band)), unit.columns = static_cast<int>(b.columns.count);
+  unit.kernel_h = static_cast<int>(b.rows.taps), unit.kernel_w = static_cast<int>(b.columns.taps);
+  unit.row_step = b.rows.in_step * b.row_stride(), unit.pixel_step = b.columns.in_step * b.lanes;
+  unit.tap_row = b.rows.tap_step * b.row_stride(), unit.tap_column = b.columns.tap_step * b.lanes;
+  unit.output_row_stride = b.ys.row, unit.output_pixel_stride = b.ys.pixel;
+  unit.activation = b.activation;
+  conv_depthwise(unit);
+}
+
+// Units: images x tiles of channels x bands; bands change first, so that a worker mostly goes from one to the next.
+void run_units(const BoundPair& b, const RunContext& run, const Kernels& kernels, Index begin, Index end) {
+  float* const rows = reinterpret_cast<float*>(run.scratch);
+  const Index tiles = static_cast<Index>(b.tiles.size());
+  RowRange there{0, 0};
+  for (Index unit = begin; unit < end; ++unit) {
+    const Index band = unit % b.bands, n = unit / b.bands / tiles;
+    const ChannelTile& tile = b.tiles[static_cast<std::size_t>(unit / b.bands % tiles)];
+    const RowRange needed = b.needed(band);
+    Index kept = 0;
+    if (band > 0 && unit > begin && there.end > needed.begin) {
+      kept = there.end - needed.begin;
+      for (Index block = 0; block < tile.out_blocks; ++block) {
+        float* image = rows + block * b.block_stride;
+        std::memmove(image, image + (needed.begin - there.begin) * b.row_stride(),
+                     static_cast<std::size_t>(kept * b.row_stride()) * sizeof(float));
+      }
+    }
+    make_rows(b, run, kernels.conv_direct, tile, n, {needed.begin + kept, needed.end}, rows + kept * b.row_stride());
+    there = needed;
+    for (Index block = 0; block < tile.out_blocks; ++block)
+      sum_rows(b, run, kernels.conv_depthwise, tile.out_block + block, n, band, rows + block * b.block_stride);
+  }
+}
+
+Step bind(const BindScope& scope) {
+  const Problems p = problems_of(scope.attributes, scope.inputs[0].type.shape);
+  require(p.pointwise.lanes == scope.kernels.lanes, "pointwise_depthwise", "lanes must be those of the kernels",
+          "lanes=", p.pointwise.lanes, ", kernels of ", scope.kernels.lanes);
+  BoundPair b{};
+  b.N = p.depthwise.N, b.C = p.depthwise.in_channels, b.H = p.depthwise.in_h, b.W = p.depthwise.in_w;
+  b.lanes = p.pointwise.lanes;
+  b.rows = p.depthwise.rows[0], b.columns = p.depthwise.columns[0];
+  b.tiles = direct_tiles(p.pointwise);
+  b.x = scope.inputs[0], b.first = scope.inputs[1], b.second = scope.inputs[2], b.y = scope.outputs[0];
+  b.xs = b.x.type.strides(), b.ys = b.y.type.strides();
+  b.between = activation_between(scope.attributes), b.activation = fused_activation(scope.attributes);
+  const Index last = b.columns.in_first + (b.columns.count - 1) * b.columns.in_step + (b.columns.taps - 1) * b.columns.tap_step;
+  b.left = -b.columns.in_first;
+  b.row_pixels = b.left + std::max(b.W, last + 1);
+  cut_into_bands(b);
+
+  Step step;
+  step.units = b.N * static_cast<Index>(b.tiles.size()) * b.bands;
+  step.flops = 2.0 * static_cast<double>(p.pointwise.macs() + p.depthwise.macs());
+  step.algorithm = "bands";
+  Index blocks = 1;
+  for (const ChannelTile& tile : b.tiles) blocks = std::max(blocks, tile.out_blocks);
+  step.scratch_bytes = blocks * b.block_stride * bytes_of(DType::f32);
+  step.run = [b = std::move(b), kernels = &scope.kernels](const RunContext& run, Index begin, Index end) {
+    run_units(b, run, *kernels, begin, end);
+  };
+  return step;
+}
+
+}  // namespace
+
+const Op k_pointwise_depthwise = {
+    .name = "pointwise_depthwise", .inputs = "x pointwise depthwise", .infer = infer, .layout = layout, .bind = bind};
+
+}  // namespace fastcnn
