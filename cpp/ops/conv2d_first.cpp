@@ -93,7 +93,8 @@ void pack(const ConvProblem& p, const float* weight, ChannelRange outs, float* t
 using Taps = std::array<double, 4>;
 Taps weights_of_point(Index point, Index count, Index taps) {
   const double q = std::sqrt(0.5);
-  const double finite[] = {0, q, -q, 2 * q, -2 * q, 1};
+  const double six[] = {0, q, -q, 2 * q, -2 * q}, seven[] = {0.375, -0.375, 0.9375, -0.9375, 2, -2};
+  const double* const finite = count == 6 ? six : seven;
   Taps weights{};
   if (point == count - 1) {
     weights[static_cast<std::size_t>(taps - 1)] = 1;
