@@ -210,6 +210,7 @@ struct Pool {
   const float* column_scales;
   int64_t row_count, column_count, row_step, column_step;
   int64_t x_row_stride, y_row_stride;
+  int64_t x_slots;  // max_pool: row r of x lies where row r % x_slots would; 0: every row in its own place
 };
 
 // The gradient of a maximum pooling, all of one channel block: dx is overwritten.

@@ -10,9 +10,9 @@
 //     7       2     4  7      14 / 28
 //    11       4     3  6      24 / 44
 //
-// Points: 0, +-q, +-2q, infinity with q = 1/sqrt(2), whose powers stay near 1; and 1 as the seventh. Row i of B is the product of (x - a)
-// over all finite points but its own, as coefficients of d; row i of A is a_i^0 .. a_i^3; the weights carry the rest
-// (conv2d_first_winograd.cpp).
+// Points: 0, +-q, +-2q, infinity with q = 1/sqrt(2), whose powers stay near 1; seven: +-3/8, +-15/16, +-2, infinity, of many that were tried
+// those with the smallest error. Row i of B is the product of (x - a) over all finite points but its own, as coefficients of d; row i of A
+// is a_i^0 .. a_i^3; the weights carry the rest (conv2d_first.cpp).
 #include "kernels/first_lines.h"
 #include "kernels/pixels.h"
 
@@ -21,40 +21,54 @@ namespace fastcnn::FASTCNN_ISA {
 namespace {
 
 constexpr float kQ = 0.70710678118654752f;  // q; the other pair of points is 2q
+constexpr float kA = 0.375f, kB = 0.9375f, kC = 2;
+constexpr float kA2 = kA * kA, kB2 = kB * kB, kC2 = kC * kC;
 
-// For the points 0, q, -q, 2q, -2q: x^4 - 5/2 x^2 + 1, x (x + q) (x^2 - 2), ..; and (last) x (x^2 - 1/2) (x^2 - 2) = x^5 - 5/2 x^3 + x.
-FASTCNN_INLINE Vec last_of_six(const Vec* d) { return fma(broadcast(-2.5f), d[3], d[1] + d[5]); }
-FASTCNN_INLINE void first_of_six(const Vec* d, Vec* t) {
-  const Vec even = fma(broadcast(-2.0f), d[2], d[4]), odd = fma(broadcast(-2.0f), d[1], d[3]);
-  const Vec far_even = fma(broadcast(-0.5f), d[2], d[4]), far_odd = fma(broadcast(-0.5f), d[1], d[3]);
-  t[0] = fma(broadcast(-2.5f), d[2], d[0] + d[4]);
-  t[1] = fma(broadcast(kQ), odd, even), t[2] = fma(broadcast(-kQ), odd, even);
-  t[3] = fma(broadcast(2 * kQ), far_odd, far_even), t[4] = fma(broadcast(-2 * kQ), far_odd, far_even);
+// For the points a, -a: (x + a) f, (x - a) f with f = (x^2 - b^2) (x^2 - c^2) = x^4 - sum x^2 + product.
+FASTCNN_INLINE void transform_pair(const Vec* d, float a, float sum, float product, Vec* t) {
+  const Vec f = fma(broadcast(product), d[0], fma(broadcast(-sum), d[2], d[4]));
+  const Vec xf = fma(broadcast(product), d[1], fma(broadcast(-sum), d[3], d[5]));
+  t[0] = fma(broadcast(a), f, xf), t[1] = fma(broadcast(-a), f, xf);
 }
 
-// Seven: for every point but 1 there is a factor (x - 1) more, which turns d into its differences.
+// Six, 0, q, -q, 2q, -2q: x^4 - 5/2 x^2 + 1, x (x + q) (x^2 - 2), ..; and (last) x (x^2 - 1/2) (x^2 - 2) = x^5 - 5/2 x^3 + x.
 template <int P>
 FASTCNN_INLINE void transform(const Vec* d, Vec* t) {
   if constexpr (P == 6) {
-    first_of_six(d, t);
-    t[5] = last_of_six(d);
+    const Vec even = fma(broadcast(-2.0f), d[2], d[4]), odd = fma(broadcast(-2.0f), d[1], d[3]);
+    const Vec far_even = fma(broadcast(-0.5f), d[2], d[4]), far_odd = fma(broadcast(-0.5f), d[1], d[3]);
+    t[0] = fma(broadcast(-2.5f), d[2], d[0] + d[4]);
+    t[1] = fma(broadcast(kQ), odd, even), t[2] = fma(broadcast(-kQ), odd, even);
+    t[3] = fma(broadcast(2 * kQ), far_odd, far_even), t[4] = fma(broadcast(-2 * kQ), far_odd, far_even);
+    t[5] = fma(broadcast(-2.5f), d[3], d[1] + d[5]);
   } else {
-    Vec difference[6];
-    unroll<6>([&](auto j) { difference[j] = d[j + 1] - d[j]; });
-    first_of_six(difference, t);
-    t[5] = last_of_six(d), t[6] = last_of_six(difference);
+    transform_pair(d, kA, kB2 + kC2, kB2 * kC2, t);
+    transform_pair(d, kB, kA2 + kC2, kA2 * kC2, t + 2);
+    transform_pair(d, kC, kA2 + kB2, kA2 * kB2, t + 4);
+    const Vec low = fma(broadcast(-kA2 * kB2 * kC2), d[0], d[6]);
+    t[6] = fma(broadcast(kA2 * kB2 + kB2 * kC2 + kC2 * kA2), d[2], fma(broadcast(-kA2 - kB2 - kC2), d[4], low));
   }
 }
 
 // A: y[o] = sum over points a of a^o m_a.
 template <int P>
 FASTCNN_INLINE void transform_back(const Vec* m, Vec bias, Vec* y) {
-  const Vec sum = m[1] + m[2], difference = m[1] - m[2], far_sum = m[3] + m[4], far_difference = m[3] - m[4];
-  const Vec all = P == 7 ? bias + m[5] : bias;
-  y[0] = (all + m[0]) + (sum + far_sum);
-  y[1] = fma(broadcast(kQ), difference, fma(broadcast(2 * kQ), far_difference, all));
-  y[2] = fma(broadcast(0.5f), sum, fma(broadcast(2.0f), far_sum, all));
-  y[3] = fma(broadcast(0.5f * kQ), difference, fma(broadcast(4 * kQ), far_difference, all + m[P - 1]));
+  if constexpr (P == 6) {
+    const Vec sum = m[1] + m[2], difference = m[1] - m[2], far_sum = m[3] + m[4], far_difference = m[3] - m[4];
+    y[0] = (bias + m[0]) + (sum + far_sum);
+    y[1] = fma(broadcast(kQ), difference, fma(broadcast(2 * kQ), far_difference, bias));
+    y[2] = fma(broadcast(0.5f), sum, fma(broadcast(2.0f), far_sum, bias));
+    y[3] = fma(broadcast(0.5f * kQ), difference, fma(broadcast(4 * kQ), far_difference, bias + m[5]));
+  } else {
+    const Vec sum_a = m[0] + m[1], sum_b = m[2] + m[3], sum_c = m[4] + m[5];
+    const Vec difference_a = m[0] - m[1], difference_b = m[2] - m[3], difference_c = m[4] - m[5];
+    const auto combine = [&](float a, Vec va, float b, Vec vb, float c, Vec vc, Vec rest)
+                             FASTCNN_INLINE_LAMBDA { return fma(broadcast(a), va, fma(broadcast(b), vb, fma(broadcast(c), vc, rest))); };
+    y[0] = (bias + sum_a) + (sum_b + sum_c);
+    y[1] = combine(kA, difference_a, kB, difference_b, kC, difference_c, bias);
+    y[2] = combine(kA2, sum_a, kB2, sum_b, kC2, sum_c, bias);
+    y[3] = combine(kA2 * kA, difference_a, kB2 * kB, difference_b, kC2 * kC, difference_c, bias + m[6]);
+  }
 }
 
 // The transformed lines of one group of four output rows: (P, stride, channels, line).

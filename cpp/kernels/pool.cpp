@@ -18,12 +18,19 @@ FASTCNN_INLINE void for_each_tap(const PoolWindow& rows, int64_t row_step, int64
     for (int64_t c = columns.first; c < columns.last; c += column_step) body(r * row_stride + c * kLanes);
 }
 
+FASTCNN_INLINE const float* row_of(const Pool& unit, int64_t row) {
+  return unit.x + (unit.x_slots ? row % unit.x_slots : row) * unit.x_row_stride;
+}
+
 // The maxima of the windows `from` to `to` - 1 of a row.
 void max_of_windows(const Pool& unit, const PoolWindow& rows, float* y, int64_t from, int64_t to) {
   for (int64_t j = from; j < to; ++j) {
     Vec most = broadcast(-__builtin_inff());
-    for_each_tap(rows, unit.row_step, unit.x_row_stride, unit.columns[j], unit.column_step,
-                 [&](int64_t at) { most = max_or_nan(load(unit.x + at), most); });
+    for (int64_t r = rows.first; r < rows.last; r += unit.row_step) {
+      const float* const row = row_of(unit, r);
+      for (int64_t c = unit.columns[j].first; c < unit.columns[j].last; c += unit.column_step)
+        most = max_or_nan(load(row + c * kLanes), most);
+    }
     store(y + j * kLanes, most);
   }
 }
@@ -80,12 +87,12 @@ bool max_pool_squares(const Pool& unit) {
     if (unit.rows[i].last - unit.rows[i].first > K) return false;
   const Inner inner = inner_outputs<K, S>(unit);
   if (inner.first == inner.last) return false;
-  const float* const x = unit.x + unit.columns[inner.first].first * kLanes;
+  const int64_t left = unit.columns[inner.first].first * kLanes;
   for (int64_t i = 0; i < unit.row_count; ++i) {
     const PoolWindow window = unit.rows[i];
     float* const y = unit.y + i * unit.y_row_stride;
     const float* rows[K];
-    for (int r = 0; r < K; ++r) rows[r] = x + (window.first + r < window.last ? window.first + r : window.last - 1) * unit.x_row_stride;
+    for (int r = 0; r < K; ++r) rows[r] = row_of(unit, window.first + r < window.last ? window.first + r : window.last - 1) + left;
     const Vec total = max_of_squares<K, S>(rows, y + inner.first * kLanes, inner.last - inner.first);
     const bool finite = sum(total - total) == 0;
     max_of_windows(unit, window, y, 0, finite ? inner.first : unit.column_count);

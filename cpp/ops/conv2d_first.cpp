@@ -11,6 +11,7 @@
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/conv2d_algorithms.h"
+#include "ops/pooled_rows.h"
 
 namespace fastcnn {
 
@@ -63,6 +64,11 @@ bool can_run(const ConvProblem& p) {
 // The points are known for three and four taps. What error is allowed is for the table to ask.
 bool can_run_winograd(const ConvProblem& p) { return can_run(p) && p.rows[0].tap_step == 1 && (phase_taps(p) == 3 || phase_taps(p) == 4); }
 
+template <Index Group>
+bool takes_pool(const ConvProblem& p) {
+  return PooledRows(p, Group).fits_cache();
+}
+
 template <bool Winograd>
 double cost(const ConvProblem& p) {
   const Index images_rows = p.N * (Winograd ? ceil_div(p.out_h, kGroup) : p.out_h);
@@ -93,7 +99,8 @@ void pack(const ConvProblem& p, const float* weight, ChannelRange outs, float* t
 using Taps = std::array<double, 4>;
 Taps weights_of_point(Index point, Index count, Index taps) {
   const double q = std::sqrt(0.5);
-  const double finite[] = {0, q, -q, 2 * q, -2 * q, 1};
+  const double six[] = {0, q, -q, 2 * q, -2 * q}, seven[] = {0.375, -0.375, 0.9375, -0.9375, 2, -2};
+  const double* const finite = count == 6 ? six : seven;
   Taps weights{};
   if (point == count - 1) {
     weights[static_cast<std::size_t>(taps - 1)] = 1;
@@ -149,6 +156,7 @@ struct BoundFirst {
   Strips strips;
   Index line, bias;
   Index lines_elements;  // of the scratch, before what Winograd needs
+  Index pooled_rows;     // and where behind that rows are that will be pooled
   PadLines pad;
   ConvFirst unit;
 };
@@ -179,9 +187,9 @@ void set_arguments(BoundFirst& b, Activation activation) {
   unit.activation = activation;
 }
 
+// Some rows of one image; `output` is the first pixel of the first of them.
 template <bool Winograd>
-void run_unit(const BoundFirst& b, const Kernels& kernels, const RunContext& run, Index image, Index strip) {
-  const Index first_row = b.strips.begin(strip), rows = b.strips.begin(strip + 1) - first_row;
+void run_rows(const BoundFirst& b, const Kernels& kernels, const RunContext& run, Index image, Index first_row, Index rows, float* output) {
   float* const lines = reinterpret_cast<float*>(run.scratch);
   PadLines pad = b.pad;
   pad.input = b.x.data(run) + image * b.problem.in_channels * pad.channel_stride;
@@ -193,14 +201,32 @@ void run_unit(const BoundFirst& b, const Kernels& kernels, const RunContext& run
   ConvFirst unit = b.unit;
   unit.lines = lines, unit.scratch = lines + b.lines_elements;
   unit.weights = b.prepared.data(run), unit.bias = unit.weights + b.bias;
-  unit.output = b.y.data(run) + b.ys.origin + image * b.ys.batch + first_row * b.ys.row;
+  unit.output = output;
   if (b.residual.given) unit.residual = b.residual.data(run) + b.rs.origin + image * b.rs.batch + first_row * b.rs.row;
   unit.rows = static_cast<int>(rows);
   (Winograd ? kernels.conv_first_winograd : kernels.conv_first)(unit);
 }
 
 template <bool Winograd>
+void run_units(const BoundFirst& b, const Kernels& kernels, const RunContext& run, Index begin, Index end) {
+  for (Index unit = begin; unit < end; ++unit) {
+    const Index image = unit / b.strips.count, strip = unit % b.strips.count, first_row = b.strips.begin(strip);
+    float* const output = b.y.data(run) + b.ys.origin + image * b.ys.batch + first_row * b.ys.row;
+    run_rows<Winograd>(b, kernels, run, image, first_row, b.strips.begin(strip + 1) - first_row, output);
+  }
+}
+
+template <bool Winograd>
+void run_pooled_units(const BoundFirst& b, const PooledRows& pooled, const Kernels& kernels, const RunContext& run, Index begin,
+                      Index end) {
+  float* const scratch = reinterpret_cast<float*>(run.scratch) + b.pooled_rows;
+  pooled.run(kernels, b.y, run, scratch, begin, end,
+             [&](Index image, Index first_row, Index rows, float* to) { run_rows<Winograd>(b, kernels, run, image, first_row, rows, to); });
+}
+
+template <bool Winograd>
 Step bind(const ConvProblem& problem, const BindScope& scope) {
+  constexpr Index group = Winograd ? kGroup : 1;
   const Index line = line_of(problem), row_elements = problem.in_channels * line;
   BoundFirst b{.problem = problem,
                .x = scope.inputs[0],
@@ -209,26 +235,36 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
                .y = scope.outputs[0],
                .ys = scope.outputs[0].type.strides(),
                .rs = {},
-               .strips = Strips(problem.out_h, row_elements * problem.rows[0].in_step * 4, problem.N, Winograd ? kGroup : 1),
+               .strips = Strips(problem.out_h, row_elements * problem.rows[0].in_step * 4, problem.N, group),
                .line = line,
                .bias = problem.out_blocks() * block_weights<Winograd>(problem),
                .lines_elements = 0,
+               .pooled_rows = 0,
                .pad = {},
                .unit = {}};
   if (b.residual.given) b.rs = b.residual.type.strides();
-  b.lines_elements = input_rows<Winograd>(problem, most_rows(b.strips)) * row_elements;
+  std::optional<PooledRows> pooled;
+  if (problem.pool) pooled.emplace(problem, group);
+  b.lines_elements = input_rows<Winograd>(problem, pooled ? pooled->most_rows() : most_rows(b.strips)) * row_elements;
   set_arguments(b, fused_activation(scope.attributes));
 
   Step step;
-  step.units = problem.N * b.strips.count;
+  step.units = pooled ? pooled->units() : problem.N * b.strips.count;
   step.flops = 2.0 * static_cast<double>(problem.macs());
   step.algorithm = Winograd ? "first_winograd" : "first";
-  Index elements = b.lines_elements;
-  if (Winograd) elements += terms<true>(problem) * line + points(problem) * kFirstTile * problem.lanes;
-  step.scratch_bytes = elements * bytes_of(DType::f32);
-  step.run = [b = std::move(b), &kernels = scope.kernels](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) run_unit<Winograd>(b, kernels, run, unit / b.strips.count, unit % b.strips.count);
-  };
+  b.pooled_rows = b.lines_elements;
+  if (Winograd) b.pooled_rows += terms<true>(problem) * line + points(problem) * kFirstTile * problem.lanes;
+  step.scratch_bytes = (b.pooled_rows + (pooled ? pooled->scratch_elements() : 0)) * bytes_of(DType::f32);
+  if (pooled) {
+    b.unit.output_block_stride = pooled->block_stride(), b.unit.output_row_stride = pooled->row_stride();
+    step.run = [b = std::move(b), pooled = *std::move(pooled), &kernels = scope.kernels](const RunContext& run, Index begin, Index end) {
+      run_pooled_units<Winograd>(b, pooled, kernels, run, begin, end);
+    };
+  } else {
+    step.run = [b = std::move(b), &kernels = scope.kernels](const RunContext& run, Index begin, Index end) {
+      run_units<Winograd>(b, kernels, run, begin, end);
+    };
+  }
   return step;
 }
 
@@ -237,6 +273,7 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
 const Conv2dAlgorithm k_first = {.name = "first",
                                  .input = Want::plain,
                                  .error = kDirectError,
+                                 .takes_pool = takes_pool<1>,
                                  .can_run = can_run,
                                  .cost = cost<false>,
                                  .prepared_elements = prepared_elements<false>,
@@ -247,6 +284,7 @@ const Conv2dAlgorithm k_first = {.name = "first",
 const Conv2dAlgorithm k_first_winograd = {.name = "first_winograd",
                                           .input = Want::plain,
                                           .error = 2e-6,
+                                          .takes_pool = takes_pool<kGroup>,
                                           .can_run = can_run_winograd,
                                           .cost = cost<true>,
                                           .prepared_elements = prepared_elements<true>,

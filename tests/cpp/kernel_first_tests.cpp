@@ -122,7 +122,8 @@ void check_first(const Kernels& kernels, const Case& c, std::uint32_t seed) {
 // The three transforms of F(4, P - 3), from their definition.
 struct Transforms {
   int points;
-  std::array<double, 6> finite = {0, std::sqrt(0.5), -std::sqrt(0.5), std::sqrt(2.0), -std::sqrt(2.0), 1};
+  std::array<double, 6> finite = points == 6 ? std::array<double, 6>{0, std::sqrt(0.5), -std::sqrt(0.5), std::sqrt(2.0), -std::sqrt(2.0)}
+                                             : std::array<double, 6>{0.375, -0.375, 0.9375, -0.9375, 2, -2};
 
   // Coefficients of the product of (x - a) over the finite points but one, lowest first.
   std::array<double, 7> input_row(int point) const {
@@ -150,7 +151,7 @@ struct Transforms {
 // of the sums that are really made, whose terms are larger.
 void check_winograd(const Kernels& kernels, const Case& c, std::uint32_t seed) {
   Random random(seed);
-  const Transforms transforms{c.kernel_h <= 3 * c.stride ? 6 : 7};
+  const Transforms transforms{.points = c.kernel_h <= 3 * c.stride ? 6 : 7};
   const int P = transforms.points, taps = P - 3;
   Unit all(kernels, c, ((c.rows + 3) / 4 * 4 + taps - 1) * c.stride, random);
   const std::int64_t terms = std::int64_t{P} * c.stride * c.channels * c.kernel_w;

@@ -1,0 +1,65 @@
+#include "ops/pooled_rows.h"
+
+#include <numeric>
+
+namespace fastcnn {
+
+namespace {
+
+// Floats in a row: an odd number of vectors, for neighbouring rows must not meet in the same sets of the cache.
+Index row_elements(const ConvProblem& p) { return (p.out_w | 1) * p.lanes; }
+
+// As many pooled rows in a strip as make whole groups of rows, with rows of all channels in the cache.
+Strips strips_of(const ConvProblem& p, Index group) {
+  const Index stride = p.pool->rows.stride, bytes = p.out_blocks() * row_elements(p) * stride * bytes_of(DType::f32);
+  return {p.pool->rows.outputs, bytes, p.N, group / std::gcd(group, stride)};
+}
+
+}  // namespace
+
+PooledRows::PooledRows(const ConvProblem& p, Index group)
+    : images_(p.N),
+      blocks_(p.out_blocks()),
+      out_h_(p.out_h),
+      group_(group),
+      row_(row_elements(p)),
+      slots_(0),
+      strips_(strips_of(p, group)),
+      rows_(clipped_windows(p.pool->rows)),
+      columns_(clipped_windows(p.pool->columns)) {
+  Index step = group;  // from a strip to the next: slots are a multiple of it, so that the rows of most strips are neighbours
+  for (Index strip = 0; strip < strips_.count; ++strip) {
+    slots_ = std::max(slots_, rows_of(strip).last - rows_of(strip).first);
+    step = std::max(step, round_up((strips_.begin(strip + 1) - strips_.begin(strip)) * p.pool->rows.stride, group));
+  }
+  slots_ = round_up(slots_, step);
+}
+
+bool PooledRows::fits_cache() const {
+  constexpr Index kMostBytes = 512 << 10;  // half of a typical L2
+  return scratch_elements() * bytes_of(DType::f32) <= kMostBytes;
+}
+
+PooledRows::Rows PooledRows::rows_of(Index strip) const {
+  const Index begin = strips_.begin(strip), end = strips_.begin(strip + 1);
+  if (begin == end) return {0, 0};
+  const PoolWindow &first = rows_.windows[static_cast<std::size_t>(begin)], &last = rows_.windows[static_cast<std::size_t>(end - 1)];
+  return {first.first / group_ * group_, std::min(out_h_, round_up(last.last, group_))};
+}
+
+void PooledRows::pool(const Kernels& kernels, const Operand& y, const RunContext& run, const float* scratch, Index image,
+                      Index strip) const {
+  const ImageStrides ys = y.type.strides();
+  const Index first = strips_.begin(strip);
+  Pool args{};
+  args.rows = rows_.windows.data() + first, args.row_count = strips_.begin(strip + 1) - first, args.row_step = rows_.step;
+  args.columns = columns_.windows.data(), args.column_count = y.type.W(), args.column_step = columns_.step;
+  args.x_row_stride = row_, args.x_slots = slots_, args.y_row_stride = ys.row;
+  for (Index block = 0; block < blocks_; ++block) {
+    args.x = scratch + block * block_stride();
+    args.y = y.data(run) + ys.origin + image * ys.batch + block * ys.block + first * ys.row;
+    kernels.max_pool(args);
+  }
+}
+
+}  // namespace fastcnn
