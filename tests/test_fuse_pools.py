@@ -28,7 +28,9 @@ def pool(kernel: int | tuple[int, int], stride: int, padding: int = 0, ceil: boo
 class Pooled:
     """A convolution, a pooling of it and, if asked for, a 3x3 convolution of that; with the oracle's answer."""
 
-    def __init__(self, shape: tuple[int, ...], filters: int, kernel: int, first: dict[str, Any], second: dict[str, Any], reader: bool = False):
+    def __init__(
+        self, shape: tuple[int, ...], filters: int, kernel: int, first: dict[str, Any], second: dict[str, Any], reader: bool = False
+    ):
         random = np.random.default_rng(0)
         self.graph = _core.Graph()
         self.x = random.uniform(-1, 1, shape).astype(np.float32)
@@ -112,14 +114,15 @@ def test_the_image_takes_no_memory() -> None:
     assert _core.Program(net.graph).memory["arena"] < net.image_truth.size * 4 / 2
 
 
-def fused_graph(residual: bool, **more: Any) -> _core.Graph:
+def fused_graph(residual: bool, **more: Any) -> tuple[_core.Graph, int]:
     graph, weight = _core.Graph(), np.ones((4, 4, 3, 3), np.float32)
     inputs = [graph.input("x", (1, 4, 8, 8)), graph.parameter(_core.Parameter(weight), "weight"), None]
     if residual:
         inputs.append(graph.input("residual", (1, 4, 8, 8)))
     pooling = {f"pool_{name}": value for name, value in POOLS["2x2/2"].items()}
-    graph.outputs(graph.add("conv2d", inputs, {**conv(3, 1, [1] * 4), **pooling, **more}))
-    return graph
+    outputs = graph.add("conv2d", inputs, {**conv(3, 1, [1] * 4), **pooling, **more})
+    graph.outputs(outputs)
+    return graph, outputs[0]
 
 
 def test_a_pooling_and_a_residual_do_not_go_together() -> None:
@@ -129,10 +132,10 @@ def test_a_pooling_and_a_residual_do_not_go_together() -> None:
 
 def test_an_algorithm_that_does_not_pool_is_not_asked_to() -> None:
     with pytest.raises(ValueError, match=r"\[conv2d\] the algorithm must be able to compute this convolution\. Got direct\."):
-        _core.Program(fused_graph(residual=False, algorithm="direct"))
+        _core.Program(fused_graph(residual=False, algorithm="direct")[0])
 
 
 def test_a_pooled_convolution_has_no_gradient() -> None:
-    graph = fused_graph(residual=False)
+    graph, y = fused_graph(residual=False)
     with pytest.raises(NotImplementedError, match="prologue, activation, residual or pooling has no gradient"):
-        graph.gradient([graph.nodes[-1]["outputs"][0]], [None], [0])
+        graph.gradient([y], [None], [0])

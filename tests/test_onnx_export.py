@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx_sessions import agrees, exported, onnx, outputs
 from small_nets import Lambda, lenet
-from zoo_networks import LARGE, images, make, with_statistics
 
 import fastcnn as fc
 from fastcnn.batch import Size, concrete
@@ -19,36 +19,9 @@ from fastcnn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, avg_poo
 from fastcnn.onnx_export import elementwise, operators
 from fastcnn.value import add_node, add_nodes
 
-onnx = pytest.importorskip("onnx")
-runtime = pytest.importorskip("onnxruntime")
-
 Array = np.ndarray
 CPP = Path(__file__).parent.parent / "cpp"
 CORE = {line[11:-1] for line in (CPP / "ops" / "ops.inc").read_text().splitlines() if line.startswith("FASTCNN_OP(")}
-
-
-def exported(net: fc.Module, path: Path, shape: Any) -> Any:
-    """A session of ONNX Runtime with the file, after the checker."""
-    net.save(path, input_shape=shape)
-    onnx.checker.check_model(str(path), full_check=True)
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def outputs(result: Any) -> tuple[Array, ...]:
-    return result if isinstance(result, tuple) else (result,)
-
-
-def agrees(net: fc.Module, session: Any, *inputs: Array) -> None:
-    names = [entry.name for entry in session.get_inputs()]
-    theirs = session.run(None, dict(zip(names, inputs, strict=True)))
-    for got, want in zip(theirs, outputs(net(*inputs)), strict=True):
-        assert got.dtype == want.dtype
-        assert got.shape == want.shape
-        assert np.abs(want).max() > 0
-        assert np.abs(got - want).max() <= 1e-5 * np.abs(want).max()
 
 
 # ---- every layer and function ----------------------------------------------------------------------------------------------------------
@@ -395,21 +368,3 @@ def test_an_operator_without_a_form_is_named(tmp_path: Path, monkeypatch: pytest
 def test_shapes_are_for_onnx_alone(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^\[save\] input_shape is for ONNX files, which need it\. Got .*a\.safetensors with .*\.$"):
         lenet().save(tmp_path / "a.safetensors", input_shape=(1, 1, 8, 8))
-
-
-# ---- the zoo ---------------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", fc.zoo.__all__)
-def test_zoo(name: str, tmp_path: Path) -> None:
-    x, net = images(name, 4, side=64), make(name)
-    with_statistics(net, x)
-    if name in LARGE and name not in ("alexnet", "vgg11_bn"):  # those two whole, for all
-        features = next(part.in_features for part in net.classifier if isinstance(part, fc.Linear))
-        net.classifier = fc.Sequential(fc.Linear(features, 7, seed=0))
-    y = net(x)
-    assert np.abs(y - y[:1]).max() >= 0.1 * np.abs(y).max()
-    session = exported(net, tmp_path / "net.onnx", x.shape)
-    agrees(net, session, x)
-    agrees(net, session, x[:1])
-    os.remove(tmp_path / "net.onnx")  # up to half a gigabyte

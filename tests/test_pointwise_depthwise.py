@@ -75,7 +75,7 @@ class Pair:
         ((1, 250, 40, 50), 200, {"kernel": [2, 3], "padding": [0] * 4}),  # many terms: tiles of two blocks
         ((1, 20, 3, 9000), 17, {"stride": [3, 3]}),  # two rows are more than a band should be; last block of one channel
         ((1, 20, 9000, 3), 17, {"kernel": [1, 1], "padding": [0] * 4, "stride": [2, 1]}),  # rows that nobody reads
-        ((1, 8, 130, 120), 24, {"kernel": [3, 3], "dilation": [2, 2], "padding": [4, 2, 1, 8]}),
+        ((1, 20, 130, 120), 24, {"kernel": [3, 3], "dilation": [2, 2], "padding": [4, 2, 1, 8]}),
     ],
 )
 def test_as_the_oracle_and_with_the_bits_of_two_steps(isa: str, shape: tuple[int, ...], channels: int, options: dict[str, Any]) -> None:

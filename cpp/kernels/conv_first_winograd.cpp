@@ -10,9 +10,9 @@
 //     7       2     4  7      14 / 28
 //    11       4     3  6      24 / 44
 //
-// Points: 0, +-q, +-2q, infinity with q = 1/sqrt(2), whose powers stay near 1; seven: +-3/8, +-15/16, +-2, infinity, of many that were tried
-// those with the smallest error. Row i of B is the product of (x - a) over all finite points but its own, as coefficients of d; row i of A
-// is a_i^0 .. a_i^3; the weights carry the rest (conv2d_first.cpp).
+// Points: 0, +-q, +-2q, infinity with q = 1/sqrt(2), whose powers stay near 1; seven: +-3/8, +-15/16, +-2, infinity, of many that were
+// tried those with the smallest error. Row i of B is the product of (x - a) over all finite points but its own, as coefficients of d; row i
+// of A is a_i^0 .. a_i^3; the weights carry the rest (conv2d_first.cpp).
 #include "kernels/first_lines.h"
 #include "kernels/pixels.h"
 
