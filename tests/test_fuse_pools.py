@@ -87,7 +87,7 @@ def test_first_layers_pool_their_rows(isa: str, kernel: int, stride: int, name: 
 def test_images_of_any_height(isa: str, height: int, kind: str) -> None:
     for name, padding in (("3x3/2-padded", 1), ("2x2/2-padded", 1)):
         net = Pooled((1, 3, height, 31), 70, 3, conv(3, 1, [padding] * 4, kind), POOLS[name])
-        assert net.algorithms(isa) == ["first_winograd + max_pool"]
+        assert net.algorithms(isa) in (["first + max_pool"], ["first_winograd + max_pool"])
 
 
 def test_no_image_is_pooled(isa: str) -> None:
