@@ -68,6 +68,7 @@ void check_direct(const Kernels& kernels, const Case& c, std::uint32_t seed) {
                        .last_channels = c.last_channels,
                        .output_blocks = c.output_blocks,
                        .last_outputs = last_outputs,
+                       .next_weights = 0,
                        .input_block_stride = x_block,
                        .row_step = c.stride * x_row,
                        .pixel_step = std::int64_t{c.stride} * c.block_channels,
