@@ -61,7 +61,8 @@ Pool pool_of(const Image& x, Image& y, const Axis& rows, const Axis& columns) {
           .row_step = rows.dilation,
           .column_step = columns.dilation,
           .x_row_stride = x.row(),
-          .y_row_stride = y.row()};
+          .y_row_stride = y.row(),
+          .x_slots = 0};
 }
 
 // Calls body(row, column) for the pixels of a window, in row-major order.
