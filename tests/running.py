@@ -33,6 +33,7 @@ class Compiled:
         gradients: Sequence[int] = (),
         dy: Array | None = None,
         ballast: bool = False,
+        strict: bool = False,
     ):
         self.graph = _core.Graph()
         self.arrays: list[Array] = []
@@ -54,7 +55,7 @@ class Compiled:
         if ballast:
             outputs = [*outputs, *self.add_ballast()]
         self.graph.outputs(outputs)
-        self.program = _core.Program(self.graph, isa=isa)
+        self.program = _core.Program(self.graph, isa=isa, strict=strict)
 
     def input(self, array: Array) -> int:
         self.arrays.append(array)

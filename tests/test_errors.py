@@ -67,7 +67,7 @@ LAYERS = [
     ),
     (lambda: fc.BatchNorm2d(4, eps=float("nan")), ValueError, "[BatchNorm2d] eps must be finite. Got eps=nan."),
     (lambda: fc.BatchNorm2d(4, momentum=1.5), ValueError, "[BatchNorm2d] momentum must be between 0 and 1. Got momentum=1.5."),
-    (lambda: fc.BatchNorm2d(4, momentum=None), TypeError, "[BatchNorm2d] momentum must be a number. Got momentum=None."),
+    (lambda: fc.BatchNorm2d(4, momentum="a"), TypeError, "[BatchNorm2d] momentum must be a number. Got momentum='a'."),
     (
         lambda: fc.InstanceNorm2d(4, track_running_stats=True),
         NotImplementedError,

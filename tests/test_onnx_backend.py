@@ -51,5 +51,6 @@ def test_light_networks(name: str) -> None:
     port = next(port for port in model.graph.input if port.name not in known)
     shape = tuple(dim.dim_value for dim in port.type.tensor_type.shape.dim)
     image = (np.arange(np.prod(shape)).reshape(shape) / np.prod(shape)).astype(np.float32)  # the dummy data of the ONNX project
-    (got,) = onnx_backend.run(model, [image])
+    # All filters of squeezenet's last layer are the same, and its sums so large that one rounding in one of them decides the softmax.
+    (got,) = onnx_backend.run(model, [image], accuracy="strict" if name == "squeezenet" else "fast")
     np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-7)

@@ -16,6 +16,7 @@ from running import Compiled, same_bits
 ALL = [case for cases in CASES.values() for case in cases]
 DIFFERENTIABLE = [case for case in ALL if case.wanted_gradients()]
 BY_NAME = {str(case): case for case in ALL}
+LAYER_ERROR = 1e-5  # kMostError of cpp/ops/conv2d_algorithms.h
 THREADS = (1, 2, 3)
 
 
@@ -56,12 +57,16 @@ def count_wrong(error: np.ndarray, bound: np.ndarray) -> str:
 @pytest.mark.parametrize("case", ALL, ids=str)
 def test_forward(case: Case, isa: str) -> None:
     arrays, wanted = case.arrays(), oracle(str(case))
-    compiled = Compiled(case.op, arrays, case.attributes, isa, ballast=True)
-    results = [compiled(threads) for threads in THREADS]
-    for got, want, bound in zip(results[0], wanted, tolerance.forward_bounds(case, arrays, wanted), strict=True):
-        check_close(got, want, bound)
-    for threads, result in zip(THREADS, results, strict=True):
-        assert same_bits(result, results[0]), f"other bits with {threads} threads"
+    bounds = tolerance.forward_bounds(case, arrays, wanted)
+    for strict in (True, False) if case.op == "conv2d" else (False,):
+        compiled = Compiled(case.op, arrays, case.attributes, isa, ballast=True, strict=strict)
+        results = [compiled(threads) for threads in THREADS]
+        for got, want, bound in zip(results[0], wanted, bounds, strict=True):
+            # Sums of transformed numbers, which only accuracy="fast" allows, err by a part of the largest element.
+            transformed = 0 if strict or case.op != "conv2d" else LAYER_ERROR * np.abs(want).max(initial=0)
+            check_close(got, want, bound + transformed)
+        for threads, result in zip(THREADS, results, strict=True):
+            assert same_bits(result, results[0]), f"other bits with {threads} threads"
 
 
 @pytest.mark.parametrize("case", DIFFERENTIABLE, ids=str)
