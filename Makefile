@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: demo test lint bench compare sanitize tsan portability installed clean
+.PHONY: demo test lint bench profile compare sanitize tsan portability installed clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,6 +12,7 @@ BUILD ?= build/release
 SETTINGS ?=
 PEERS ?=
 COMPARE ?=
+PROFILE ?= resnet18
 TORCH ?= torch==2.13.0
 PEERS_VENV := .venv-peers
 BIN := $(VENV)/bin
@@ -39,6 +40,10 @@ lint: $(VENV)/.extra-lint
 # With PEERS=/path/to/venv the other engines, too.
 bench: $(VENV)/.extra-bench
 	PEERS="$(PEERS)" $(BIN)/pytest bench --benchmark-json=build/bench.json
+
+# Each layer's algorithm, time, rate and share of what the machine can do: make profile PROFILE="vgg16 mobilenet_v2 --threads 2".
+profile: $(VENV)/.extra-bench
+	$(BIN)/python bench/profile_networks.py $(PROFILE)
 
 # Beside the peers: writes bench/RESULTS.md and docs/compare.png. `make compare PEERS=/path/to/venv` takes an environment that has them;
 # COMPARE="--networks resnet18 --threads 1" compares less, see `python bench/compare --help`.

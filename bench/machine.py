@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import platform
-from pathlib import Path
 from typing import Any
 
 import fastcnn as fc
 from fastcnn import _core
+from fastcnn.machine import cpu_name
 
 THREADS = sorted({1, fc.get_num_threads()})
 
@@ -23,15 +22,6 @@ def peak(isa: str, threads: int) -> float:
 def bandwidth(isa: str, threads: int, size: int) -> float:
     """GB/s of a loop that copies, with `size` bytes read and written in all: that of the cache which holds them."""
     return _core.measure_bandwidth(size, isa, threads)
-
-
-def cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def machine() -> dict[str, Any]:

@@ -103,7 +103,7 @@ class Compiled:
         return inference_report(self._program, self._threads)
 
     def profile(self, *inputs: ArrayLike) -> Profile:
-        """The time of each step: median of ten runs."""
+        """The time of each step: median of ten runs; algorithm, GFLOP/s and share of what the machine can do."""
         from fastcnn.profile import profile
 
         return profile(self._program, inputs, self._threads)
@@ -122,17 +122,18 @@ def _check_apart(out: Any) -> None:
 
 
 class Plans:
-    """The programs of a module, by the shapes of its inputs and the accuracy, the latest used last. They share the memory of their runs."""
+    """The programs of a module, by the shapes of its inputs and the options, the latest used last. They share the memory of their runs."""
 
     def __init__(self) -> None:
         self.arenas = _core.ArenaPool()
-        self._plans: OrderedDict[tuple[tuple[Shape, ...], bool], Compiled] = OrderedDict()
+        self._plans: OrderedDict[tuple[tuple[Shape, ...], bool, bool], Compiled] = OrderedDict()
         self._edits = 0
         self._lock = RLock()
         self._compiling = False
 
-    def get(self, net: Module, shapes: tuple[Shape, ...], strict: bool) -> Compiled:
-        key = shapes, strict
+    def get(self, net: Module, shapes: tuple[Shape, ...], strict: bool, tune: bool, threads: int) -> Compiled:
+        """threads: of the measurement, if tune."""
+        key = shapes, strict, tune
         with self._lock:
             if self._compiling:  # in this thread: others wait for the lock
                 rule = "a network must not be run or compiled by its own forward()"
@@ -143,7 +144,7 @@ class Plans:
             if plan is None:
                 self._compiling = True
                 try:
-                    plan = self._plans[key] = self._compile(net, shapes, strict)
+                    plan = self._plans[key] = self._compile(net, shapes, strict, threads if tune else None)
                 finally:
                     self._compiling = False
                 self._edits = Registry.edits
@@ -152,7 +153,7 @@ class Plans:
                 self._plans.popitem(last=False)
             return plan
 
-    def _compile(self, net: Module, shapes: tuple[Shape, ...], strict: bool) -> Compiled:
+    def _compile(self, net: Module, shapes: tuple[Shape, ...], strict: bool, tuning_threads: int | None) -> Compiled:
         trace, result = traced(net, shapes)
         outputs = result if isinstance(result, tuple) else (result,)
         values = [output for output in outputs if isinstance(output, Value)]
@@ -161,4 +162,14 @@ class Plans:
         trace.graph.outputs([value.id for value in values])
         fixed = {place: output.array for place, output in enumerate(outputs) if isinstance(output, Fixed)}
         count = len(outputs) if isinstance(result, tuple) else None
-        return Compiled(_core.Program(trace.graph, arenas=self.arenas, strict=strict), shapes, count, fixed, 0)
+
+
+        def program(choices: dict[str, str]) -> _core.Program:
+            return _core.Program(trace.graph, arenas=self.arenas, strict=strict, choices=choices)
+
+        choices: dict[str, str] = {}
+        if tuning_threads is not None:
+            from fastcnn.tuning import tuned_choices
+
+            choices = tuned_choices(program, shapes, tuning_threads)
+        return Compiled(program(choices), shapes, count, fixed, 0)

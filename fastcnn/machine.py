@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
 from fastcnn import _core
 from fastcnn.arguments import whole
 
-__all__ = ["get_num_threads", "info", "set_num_threads"]
+__all__ = ["cpu_name", "get_num_threads", "info", "set_num_threads"]
 
 
 def set_num_threads(threads: int) -> None:
@@ -18,6 +19,16 @@ def set_num_threads(threads: int) -> None:
 def get_num_threads() -> int:
     """OMP_NUM_THREADS, else the processors that this process may run on, if it was never set."""
     return _core.get_num_threads()
+
+
+def cpu_name() -> str:
+    """As the system calls the processor."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def info() -> dict[str, Any]:

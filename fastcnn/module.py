@@ -86,15 +86,19 @@ class Module(Registry):
 
         threads None: as many as fastcnn.get_num_threads() says at the time of a call. accuracy="strict": only algorithms with the error of
         direct summation; "fast": those of Winograd convolution, too, which may differ by some 1e-6 of the largest output, and where a pixel
-        that is not finite spoils the tile of outputs around it. memory="small" and tune=True: NotImplementedError, they are not there yet.
+        that is not finite spoils the tile of outputs around it. memory="small": NotImplementedError, it is not there yet.
+
+        tune=True measures the algorithms that each convolution may take, in this network and with so many threads, where no earlier
+        measurement knows its shape. What is fastest is kept in a file for this processor in the folder FASTCNN_CACHE, or fastcnn/ in
+        XDG_CACHE_HOME or ~/.cache; it then holds for any number of threads.
         """
         check_modes("compile", memory, accuracy)
-        if flag("compile", "tune", tune):
-            raise NotImplementedError("[compile] tuning is not there yet. Got tune=True.")
         several = isinstance(shape, (tuple, list)) and any(isinstance(entry, (tuple, list)) for entry in shape)
         shapes: Any = shape if several else [shape]
-        plan = self._plan(*(shape_of("compile", entry) for entry in shapes), strict=accuracy == "strict")
-        return plan.with_threads(0 if threads is None else whole("compile", "threads", threads, 1))
+        count = 0 if threads is None else whole("compile", "threads", threads, 1)
+        tuned = flag("compile", "tune", tune)
+        plan = self._plan(*(shape_of("compile", entry) for entry in shapes), strict=accuracy == "strict", tune=tuned, threads=count)
+        return plan.with_threads(count)
 
     def predict(self, x: ArrayLike, batch_size: int = 64, progress: bool = False) -> Any:
         """The outputs for x (N, ...), computed `batch_size` at a time. progress: a bar (tqdm) where stderr is a terminal."""
@@ -116,11 +120,11 @@ class Module(Registry):
             return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
         return np.concatenate(parts)
 
-    def _plan(self, *shapes: Shape, strict: bool = False) -> Compiled:
+    def _plan(self, *shapes: Shape, strict: bool = False, tune: bool = False, threads: int = 0) -> Compiled:
         plans: Plans | None = self.__dict__.get("_plans")
         if plans is None:
             plans = self.__dict__.setdefault("_plans", Plans())
-        return plans.get(self, shapes, strict)
+        return plans.get(self, shapes, strict, tune, threads)
 
     # ---- train
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from fastcnn.text import table
 __all__ = ["Profile", "StepTime", "profile"]
 
 _RUNS = 10
+_LEAST_BYTES, _MOST_BYTES = 1 << 14, 1 << 28  # a part of an L1 cache; more than any cache
 
 
 class StepTime(NamedTuple):
@@ -21,10 +23,21 @@ class StepTime(NamedTuple):
     algorithm: str
     seconds: float  # median
     gflops: float  # 1e9 multiplications and additions a second
+    floor_seconds: float  # that the machine needs at least, see Profile
+
+    @property
+    def share_of_floor(self) -> float:
+        """floor_seconds / seconds: 1 is as fast as direct sums can be."""
+        return self.floor_seconds / self.seconds if self.seconds else 0.0
 
 
 class Profile(list[StepTime]):
-    """One entry a step. print() shows a table."""
+    """One entry a step. print() shows a table.
+
+    The floor of a step is the longer of two times: that of its multiplications and additions, by direct sums, at the rate of a
+    multiply-add loop; and that of reading its input and weights and writing its output once, at the rate of copying from and to the cache
+    that holds as much. Winograd's and Strassen's methods compute with fewer multiplications, so that a share may pass 100 %.
+    """
 
     @property
     def seconds(self) -> float:
@@ -35,10 +48,11 @@ class Profile(list[StepTime]):
         total = self.seconds or 1.0
         rows = [
             [s.name, s.op, s.algorithm, f"{1e3 * s.seconds:.4f}", f"{100 * s.seconds / total:.1f}", f"{s.gflops:.1f}" if s.gflops else "-"]
+            + [f"{100 * s.share_of_floor:.0f}"]
             for s in self
         ]
-        rows.append(["total", "", "", f"{1e3 * self.seconds:.4f}", "100.0", ""])
-        return table(["layer", "op", "algorithm", "ms", "%", "GFLOP/s"], rows, left=3)
+        rows.append(["total", "", "", f"{1e3 * self.seconds:.4f}", "100.0", "", ""])
+        return table(["layer", "op", "algorithm", "ms", "%", "GFLOP/s", "% of floor"], rows, left=3)
 
     __repr__ = __str__
 
@@ -46,9 +60,37 @@ class Profile(list[StepTime]):
 def profile(program: _core.Program, inputs: Sequence[ArrayLike], threads: int) -> Profile:
     program.run(inputs, None, threads)  # so that weights are prepared and pages are there
     runs: list[list[dict[str, Any]]] = [program.profile(inputs, threads) for _ in range(_RUNS)]
-    steps = Profile()
+    limits, steps = Limits(program.useful_threads(threads)), Profile()
+    weights = sum(time["weight_bytes"] for time in runs[0])
     for times in zip(*runs, strict=True):
         seconds, first = median(time["seconds"] for time in times), times[0]
         gflops = first["flops"] / seconds / 1e9 if seconds else 0.0
-        steps.append(StepTime(first["name"], first["op"], first["algorithm"], seconds, gflops))
+        floor = max(limits.compute(first["flops"]), limits.copy(first["activation_bytes"]) + limits.copy(first["weight_bytes"], weights))
+        steps.append(StepTime(first["name"], first["op"], first["algorithm"], seconds, gflops, floor))
     return steps
+
+
+class Limits:
+    """What this machine can do at most with so many threads, measured when it is first asked for: half a second in all."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+
+    def compute(self, flops: float) -> float:
+        """Seconds of multiplications and additions in registers."""
+        return flops / 1e9 / _peak(self._threads)
+
+    def copy(self, count: int, among: int = 0) -> float:
+        """Seconds to read or write `count` bytes that lie among so many others, all of which are used in turn."""
+        size = max(count, among, _LEAST_BYTES)
+        return count / 1e9 / _bandwidth(min(1 << (size - 1).bit_length(), _MOST_BYTES), self._threads)
+
+
+@cache
+def _peak(threads: int) -> float:
+    return _core.measure_peak(threads=threads)
+
+
+@cache
+def _bandwidth(size: int, threads: int) -> float:
+    return _core.measure_bandwidth(size, threads=threads)

@@ -83,14 +83,28 @@ const Conv2dAlgorithm& asked_algorithm(std::string_view op, const std::string& n
   return algorithm;
 }
 
+// All that the time of a convolution depends on, beside the machine and the ISA.
+std::string text_of(const Conv2dGeometry& g, const ConvProblem& problem) {
+  std::string text = join("conv2d ", g.N, "x", g.C, "x", g.H, "x", g.W, " by ", g.O, "x", g.KH, "x", g.KW, " stride ", g.stride_h, "x",
+                          g.stride_w, " dilation ", g.dilation_h, "x", g.dilation_w, " padding ", g.top, ",", g.left, ",", g.bottom, ",",
+                          g.right, " groups ", g.groups);
+  if (problem.plain_input) text += " plain";
+  if (problem.normed) text += " normed";
+  if (problem.cold) text += " cold";
+  if (problem.most_error <= kDirectError) text += " strict";
+  return text;
+}
+
 void choose(ChoiceScope& scope) {
   const TensorType &x = scope.graph.type(scope.inputs[0]), &weight = scope.graph.type(scope.inputs[1]);
   const Conv2dGeometry g = conv2d_geometry(scope.attributes, x.shape, weight.shape);
   ConvProblem problem = forward_problem(g, scope, 0);
   problem.normed = is_normed(scope.attributes), problem.pool = pool_of(g, scope.attributes);
+  const std::string text = text_of(g, problem);
   const Conv2dAlgorithm& algorithm = scope.attributes.has("algorithm")
                                          ? asked_algorithm("conv2d", scope.attributes.text("algorithm"), problem)
-                                         : cheapest_conv2d_algorithm(problem);
+                                         : chosen_conv2d_algorithm(problem, scope.choices, text);
+  scope.attributes.set("problem", text);
   scope.attributes.set("algorithm", std::string(algorithm.name));
   scope.attributes.set("kernel", weight.shape.sizes());
 

@@ -81,15 +81,30 @@ bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
   return !problem.pool || (algorithm.takes_pool && algorithm.takes_pool(problem));
 }
 
+namespace {
+
+bool is_allowed(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
+  return algorithm.error <= problem.most_error && can_compute(algorithm, problem);
+}
+
+}  // namespace
+
 const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem) {
   const Conv2dAlgorithm* best = nullptr;
-  for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
-    if (algorithm.error <= problem.most_error && can_compute(algorithm, problem) &&
-        (!best || algorithm.cost(problem) < best->cost(problem)))
-      best = &algorithm;
-  }
+  for (const Conv2dAlgorithm& algorithm : conv2d_algorithms())
+    if (is_allowed(algorithm, problem) && (!best || algorithm.cost(problem) < best->cost(problem))) best = &algorithm;
   if (!best) throw Error(ErrorKind::unsupported, "conv2d", "no algorithm pools this convolution");  // direct can run everything else
   return *best;
+}
+
+const Conv2dAlgorithm& chosen_conv2d_algorithm(const ConvProblem& problem, const Choices& choices, const std::string& text) {
+  for (const char* name : {text.c_str(), "*"}) {
+    const auto found = choices.find(name);
+    if (found == choices.end()) continue;
+    for (const Conv2dAlgorithm& algorithm : conv2d_algorithms())  // a name of another version's is no error
+      if (algorithm.name == found->second && is_allowed(algorithm, problem)) return algorithm;
+  }
+  return cheapest_conv2d_algorithm(problem);
 }
 
 ValueId add_prepared(ChoiceScope& scope, const Conv2dAlgorithm& algorithm, const Shape& input, const Shape& kernel, bool backward) {

@@ -73,6 +73,8 @@ const std::vector<Conv2dAlgorithm>& conv2d_algorithms();
 const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name);
 bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem);  // with the prologue and pooling that the problem may have
 const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem);
+// The one that `choices` names for this text, or for all, if it may run; else the cheapest.
+const Conv2dAlgorithm& chosen_conv2d_algorithm(const ConvProblem& problem, const Choices& choices, const std::string& text);
 
 // Whether `conv`, whose algorithm is chosen, can take over the max_pool with these attributes that reads it (graph/passes/fuse_pools.cpp).
 bool conv2d_takes_pool(const NodeView& conv, const Attributes& pool, int lanes);

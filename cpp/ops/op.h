@@ -9,6 +9,8 @@
 //   bind      turns the node into a Step: all decisions made, nothing left to do but run
 #pragma once
 
+#include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -64,12 +66,17 @@ struct GradientScope {
   std::vector<ValueId>& input_gradients;  // to be filled where wanted; kNoValue means zero
 };
 
+// Algorithms by the text of the problem that they are to solve, and under "*" one for all others: what was measured goes before the cost
+// model, if it can run.
+using Choices = std::map<std::string, std::string>;
+
 // One node while algorithms are chosen. attributes and inputs may be replaced.
 struct ChoiceScope {
   GraphEditor& graph;
   int lanes;    // of the ISA
   bool strict;  // only algorithms with the error of direct summation
   bool cold;    // the parameters of the graph are more than a cache holds
+  const Choices& choices;
   // Which inputs come from outside or from an op that makes plain values: an image layout of them costs a copy in any case.
   std::vector<bool> plain;
   Attributes& attributes;

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/peak.h"
+#include "ops/conv2d_algorithms.h"
 #include "python/bindings.h"
 #include "runtime/memory_plan.h"
 
@@ -32,6 +33,11 @@ void bind_machine(py::module_& module) {
     return names;
   });
   module.def("default_isa", [] { return std::string(kernels_for().isa); });
+  module.def("conv2d_algorithms", [] {
+    std::vector<std::string> names;
+    for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) names.emplace_back(algorithm.name);
+    return names;
+  });
   module.def("lanes", [](const std::string& isa) { return kernels_for(isa).lanes; }, py::arg("isa") = "");
   module.def("get_num_threads", &default_threads);
   module.def(

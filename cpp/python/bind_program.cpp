@@ -10,9 +10,10 @@ namespace fastcnn {
 
 namespace {
 
-std::unique_ptr<Program> make_program(const Graph& graph, const std::string& isa, std::shared_ptr<ArenaPool> arenas, bool strict) {
+std::unique_ptr<Program> make_program(const Graph& graph, const std::string& isa, std::shared_ptr<ArenaPool> arenas, bool strict,
+                                      const Choices& choices) {
   if (!arenas) arenas = std::make_shared<ArenaPool>();
-  return std::make_unique<Program>(graph, kernels_for(isa), Program::Purpose::inference, std::move(arenas), strict);
+  return std::make_unique<Program>(graph, kernels_for(isa), Program::Purpose::inference, std::move(arenas), strict, choices);
 }
 
 RunOptions options_of(int threads, std::uint64_t seed, std::uint64_t iteration) {
@@ -97,12 +98,52 @@ py::list plan_of(const Program& program) {
   return list;
 }
 
+namespace {
+
+Home home_of(const Program& program, ValueId id) {
+  const Storage& storage = program.storage();
+  return storage.blocks[static_cast<std::size_t>(storage.block_of[static_cast<std::size_t>(id)])].home;
+}
+
+bool is_weight(const Program& program, ValueId id) {
+  const Home home = home_of(program, id);
+  return home == Home::parameter || home == Home::prepared;
+}
+
+// Of what a step reads and writes, each touched once.
+Index bytes_of_images(const Program& program, const Node& node) {
+  Index bytes = 0;
+  for (const auto* ids : {&node.inputs, &node.outputs})
+    for (ValueId id : *ids)
+      if (id != kNoValue && !is_weight(program, id)) bytes += program.graph().type(id).shape.elements() * bytes_of(DType::f32);
+  return bytes;
+}
+
+// Of its weights, as the user knows them: some algorithms read more.
+Index bytes_of_weights(const Program& program, const Node& node) {
+  Index bytes = 0;
+  for (ValueId id : node.inputs) {
+    if (id == kNoValue || !is_weight(program, id)) continue;
+    const bool packed = home_of(program, id) == Home::prepared && node.attributes.has("kernel") && id == node.inputs[1];
+    const Shape& shape = program.graph().type(id).shape;
+    bytes += (packed ? Shape(node.attributes.integers("kernel")) : shape).elements() * bytes_of(DType::f32);
+  }
+  return bytes;
+}
+
+}  // namespace
+
 py::list steps_of(const Program& program) {
   py::list list;
   for (const auto& [node, step] : program.steps()) {
     py::dict item;
     item["op"] = node->op->name, item["name"] = node->name, item["algorithm"] = step->algorithm;
     item["units"] = step->units, item["flops"] = step->flops;
+    item["activation_bytes"] = bytes_of_images(program, *node), item["weight_bytes"] = bytes_of_weights(program, *node);
+    if (node->op->name == std::string_view("conv2d")) {
+      item["problem"] = node->attributes.text("problem");
+      item["choice"] = node->attributes.text("algorithm");
+    }
     list.append(item);
   }
   return list;
@@ -111,7 +152,8 @@ py::list steps_of(const Program& program) {
 void bind_program(py::module_& module) {
   py::class_<ArenaPool, std::shared_ptr<ArenaPool>>(module, "ArenaPool").def(py::init<>());
   py::class_<Program>(module, "Program")
-      .def(py::init(&make_program), py::arg("graph"), py::arg("isa") = "", py::arg("arenas") = nullptr, py::arg("strict") = false)
+      .def(py::init(&make_program), py::arg("graph"), py::arg("isa") = "", py::arg("arenas") = nullptr, py::arg("strict") = false,
+           py::arg("choices") = Choices{})
       .def("run", &run, py::arg("inputs"), py::arg("outputs") = py::none(), py::arg("threads") = 0, py::arg("seed") = 0,
            py::arg("iteration") = 0)
       .def("profile", &profile, py::arg("inputs"), py::arg("threads") = 0)

@@ -8,7 +8,8 @@
 
 namespace fastcnn {
 
-Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas, bool strict)
+Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas, bool strict,
+                 const Choices& choices)
     : graph_(std::move(graph)), kernels_(kernels), arenas_(std::move(arenas)), writes_parameters_(purpose == Purpose::training) {
   require(!graph_.outputs.empty(), "compile", "a graph needs at least one output");
   remove_identities(graph_);
@@ -19,7 +20,7 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   fuse_epilogues(graph_);
   fuse_prologues(graph_);
   if (purpose == Purpose::inference) fuse_upsampling(graph_);
-  choose_algorithms(graph_, kernels.lanes, strict || purpose == Purpose::training);
+  choose_algorithms(graph_, kernels.lanes, strict || purpose == Purpose::training, choices);
   fuse_pools(graph_, kernels.lanes);
   if (purpose == Purpose::inference) fuse_depthwise(graph_, kernels.lanes);
   assign_layouts(graph_, kernels.lanes);

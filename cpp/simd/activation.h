@@ -41,7 +41,7 @@ FASTCNN_INLINE Vec activation(Vec x, Vec a, Vec b) {
   if constexpr (Kind == K::selu) return b * elu(x, a);
   if constexpr (Kind == K::sigmoid) return sigmoid(x);
   if constexpr (Kind == K::tanh) return tanh(x);
-  if constexpr (Kind == K::silu) return x * sigmoid(x);
+  if constexpr (Kind == K::silu) return x / one_plus_exp_of_minus(x);
   if constexpr (Kind == K::gelu) return 0.5f * x * (1.0f + erf(x * 0.70710678118654752f));
   if constexpr (Kind == K::gelu_tanh) return x * gelu_tanh_gate(x);
   if constexpr (Kind == K::hardsigmoid) return clip(fma(x, a, b), zero(), broadcast(1.0f));

@@ -110,16 +110,24 @@ FASTCNN_INLINE Vec exp_minus_one_of_negative(Vec x) {
   return fma(scale, parts.tail, scale - 1.0f);
 }
 
-// 1 / (1 + e^-x), where beyond +-88 nothing changes any more: so 2^n is one normal number. Adding 1.5 2^23 rounds to an integer, which then
-// stands in the lowest bits; NaN spoils the tail, whatever its n.
-FASTCNN_INLINE Vec sigmoid(Vec x) {
-  const Vec t = min(broadcast(88.0f), max(broadcast(-87.0f), -x));
+// 1 + e^-x = 1 + 2^n e^-r with r = x + n ln2 between -ln2 / 2 and ln2 / 2; beyond what t keeps, it is 1 or infinity. Adding 1.5 2^23 rounds
+// to an integer. The polynomial is the minimax one of its degree, with an error of 7.5e-8.
+FASTCNN_INLINE Vec one_plus_exp_of_minus(Vec x) {
+  const Vec t = min(broadcast(87.0f), max(broadcast(-90.0f), x));
   const float shift = 12582912.0f;
-  const Vec shifted = fma(t, broadcast(1.44269504088896341f), broadcast(shift));
-  const Vec scale = from_bits((bits_of(shifted) + 127) << 23);
-  const Vec tail = exp_tail(t, shifted - shift);
-  return select(x < broadcast(-87.5f), zero(), 1.0f / (1.0f + fma(scale, tail, scale)));  // below, it would be a denormal
+  const Vec n = fma(t, broadcast(-1.44269504088896341f), broadcast(shift)) - shift;
+  Vec r = fma(n, broadcast(0.693359375f), t);
+  r = fma(n, broadcast(-2.12194440e-4f), r);
+  Vec p = broadcast(-8.297655081e-03f);
+  p = fma(p, r, broadcast(4.191538199e-02f));
+  p = fma(p, r, broadcast(-1.666757473e-01f));
+  p = fma(p, r, broadcast(4.999889484e-01f));
+  p = fma(p, r, broadcast(-9.999996920e-01f));
+  p = fma(p, r, broadcast(1.000000072e+00f));
+  return times_power_of_two(p, n) + 1.0f;
 }
+
+FASTCNN_INLINE Vec sigmoid(Vec x) { return 1.0f / one_plus_exp_of_minus(x); }
 
 // Below 0.625 the odd polynomial of Cephes' tanhf, above it 1 - 2 / (e^2|x| + 1).
 FASTCNN_INLINE Vec tanh(Vec x) {

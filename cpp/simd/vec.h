@@ -11,6 +11,7 @@
 //   max(a, b), min(a, b)                 b where either is NaN: put the value whose NaN must survive second
 //   sqrt(v), sum(v)                      lane-wise root; sum of all lanes, in a fixed order
 //   round_to_int(v)                      nearest integer, |v| < 2^31
+//   times_power_of_two(v, n)             v 2^n for 1/2 <= v < 2 and integers n from -126 on; infinity where n > 128
 //
 // NarrowVec has kNarrowLanes: the fewest that save time, on most ISAs as many as a Vec.
 //   load_as<V>(p), broadcast_as<V>(x), store, fma, max, min   as above; V: Vec or NarrowVec
@@ -73,6 +74,13 @@ FASTCNN_INLINE Vec from_bits(IntVec bits) {
   memcpy(&v, &bits, sizeof v);
   return v;
 }
+
+#if !defined(FASTCNN_VEC_AVX512)
+FASTCNN_INLINE Vec times_power_of_two(Vec v, Vec n) {
+  const Vec scaled = from_bits(bits_of(v) + (__builtin_convertvector(n, IntVec) << 23));
+  return select(n > broadcast(127.0f), broadcast(__builtin_inff()), scaled);
+}
+#endif
 
 FASTCNN_INLINE Vec to_float(IntVec v) { return __builtin_convertvector(v, Vec); }
 FASTCNN_INLINE Vec abs(Vec v) { return from_bits(bits_of(v) & 0x7fffffff); }

@@ -1,6 +1,6 @@
 // Before:      y = conv2d(x, weight, bias)
 // After:       p = conv2d_prepare(weight, bias); y = conv2d(x, p), with the attribute "algorithm"
-// Conditions:  every op that has a choice is asked, by its own table and cost model.
+// Conditions:  every op that has a choice is asked, by its own table and cost model, or by what was measured (fastcnn/tuning.py).
 #include "graph/passes/passes.h"
 
 namespace fastcnn {
@@ -27,7 +27,7 @@ class InsertBefore final : public GraphEditor {
 
 }  // namespace
 
-void choose_algorithms(Graph& graph, int lanes, bool strict) {
+void choose_algorithms(Graph& graph, int lanes, bool strict, const Choices& choices) {
   constexpr Index kCachedBytes = 8 << 20;  // of parameters: about what a typical last-level cache keeps from run to run
   Index parameter_bytes = 0;
   for (const Value& value : graph.values)
@@ -41,8 +41,15 @@ void choose_algorithms(Graph& graph, int lanes, bool strict) {
       for (ValueId id : node.inputs) plain_inputs.push_back(id != kNoValue && plain[static_cast<std::size_t>(id)]);
       Node chosen = node;
       InsertBefore editor(graph, nodes, node);
-      ChoiceScope scope{editor,        lanes,         strict, parameter_bytes > kCachedBytes, plain_inputs, chosen.attributes,
-                        chosen.inputs, chosen.outputs};
+      ChoiceScope scope{.graph = editor,
+                        .lanes = lanes,
+                        .strict = strict,
+                        .cold = parameter_bytes > kCachedBytes,
+                        .choices = choices,
+                        .plain = plain_inputs,
+                        .attributes = chosen.attributes,
+                        .inputs = chosen.inputs,
+                        .outputs = chosen.outputs};
       node.op->choose(scope);
       nodes.push_back(std::move(chosen));
     } else {

@@ -1,0 +1,126 @@
+"""Tuning: which algorithm each convolution takes on this machine, measured instead of estimated.
+
+The whole network is compiled once for each algorithm, which takes every convolution that it can, and its steps are timed: so each candidate
+meets the caches, layouts and neighbours that it will have. What won is kept in a small JSON file for this processor and these kernels, by
+shape, and holds for every network and any number of threads: so it is measured once, and the bits stay the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from fastcnn import _core
+from fastcnn.arrays import Shape
+from fastcnn.machine import cpu_name
+
+__all__ = ["cache_file", "tuned_choices"]
+
+_RUNS = 15  # that are timed, of each algorithm
+_LEAST_GAIN = 0.03  # of its time, that another algorithm than the cost model's must save: less may be noise
+
+Compile = Callable[[dict[str, str]], _core.Program]  # with these choices
+
+
+def cache_file() -> Path:
+    """In the folder FASTCNN_CACHE, else $XDG_CACHE_HOME/fastcnn, else ~/.cache/fastcnn."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(os.environ.get("FASTCNN_CACHE") or Path(home) / "fastcnn")
+    return folder / (re.sub(r"[^a-z0-9]+", "-", f"{cpu_name()} {_core.default_isa()}".lower()).strip("-") + ".json")
+
+
+def tuned_choices(compile_: Compile, shapes: Sequence[Shape], threads: int) -> dict[str, str]:
+    """The fastest algorithm of each convolution, by the text of its problem: from the file, or measured and added to it."""
+    model = compile_({})
+    problems = {step["problem"] for step in model.steps if "problem" in step}
+    known = _read()
+    if not problems <= known.keys():
+        known.update(_measured(compile_, model, shapes, threads))
+        _write(known)
+    return {problem: known[problem] for problem in problems if problem in known}
+
+
+def _measured(compile_: Compile, model: _core.Program, shapes: Sequence[Shape], threads: int) -> dict[str, str]:
+    times = _times(model, shapes, threads)
+    best = {problem: min(taken.items(), key=lambda item: item[1]) for problem, taken in times.items()}
+    limit = {problem: (1 - _LEAST_GAIN) * seconds for problem, (_, seconds) in best.items()}
+    for name in _core.conv2d_algorithms():
+        program = compile_({"*": name})
+        if [step.get("choice") for step in program.steps] == [step.get("choice") for step in model.steps]:
+            continue
+        for problem, taken in _times(program, shapes, threads).items():
+            seconds = taken.get(name)
+            if problem not in best:  # in the model's program it is a part of a larger step
+                continue
+            if seconds is not None and seconds < min(limit[problem], best[problem][1]):
+                best[problem] = name, seconds
+    return {problem: name for problem, (name, _) in best.items()}
+
+
+def _times(program: _core.Program, shapes: Sequence[Shape], threads: int) -> dict[str, dict[str, float]]:
+    """Seconds of a convolution, by problem and algorithm: the median over runs of the mean over the steps that have both."""
+    inputs = [np.zeros(shape, np.int32) for shape in shapes]  # taken for any type of input, an index among them
+    program.run(inputs, None, threads)  # so that weights are prepared and pages are there
+    runs = [_run_times(program.profile(inputs, threads)) for _ in range(_RUNS)]
+    times: dict[str, dict[str, float]] = defaultdict(dict)
+    for problem, name in runs[0]:
+        times[problem][name] = median(run[problem, name] for run in runs)
+    return times
+
+
+def _run_times(steps: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
+    """A pooling right behind a convolution counts with it: some algorithms do both in one step."""
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    last: list[float] | None = None
+    for step in steps:
+        if "problem" in step:
+            last = found[step["problem"], step["choice"]]
+            last.append(step["seconds"])
+        elif last is not None and step["op"] == "max_pool":
+            last[-1] += step["seconds"]
+            last = None
+        else:
+            last = None
+    return {key: sum(seconds) / len(seconds) for key, seconds in found.items()}
+
+
+def _read() -> dict[str, str]:
+    """What the file says, if this version of fastcnn wrote it: others may have other algorithms."""
+    from fastcnn import __version__
+
+    try:
+        content = json.loads(cache_file().read_text())
+        if content["version"] == __version__:
+            return {str(problem): str(name) for problem, name in content["choices"].items()}
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        warnings.warn(f"[compile] the tuning file cannot be read and is made anew. Got {cache_file()}: {error}.", stacklevel=2)
+    return {}
+
+
+def _write(choices: dict[str, str]) -> None:
+    """The file appears whole or not at all. Where it cannot be written the choices hold for this program alone."""
+    from fastcnn import __version__
+
+    path = cache_file()
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    content = {"cpu": cpu_name(), "isa": _core.default_isa(), "version": __version__, "choices": dict(sorted(choices.items()))}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(content, indent=1) + "\n")
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        warnings.warn(f"[compile] what was measured could not be kept. Got {path}: {error}.", stacklevel=2)
