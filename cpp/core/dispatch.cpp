@@ -47,6 +47,16 @@ const std::vector<const Kernels*>& available_kernels() {
   return available;
 }
 
+bool takes_two_turns(int lanes) {
+#if defined(__x86_64__)
+  static const bool has_halves = __builtin_cpu_is("amdfam19h");
+  return lanes == 16 && has_halves;
+#else
+  (void)lanes;
+  return false;
+#endif
+}
+
 const Kernels& kernels_for(std::string_view isa) {
   if (isa.empty()) {
     static const char* const chosen = std::getenv("FASTCNN_ISA");

@@ -11,6 +11,7 @@
 //
 // Output channels that end within the first half of a block are summed in narrow vectors, if the ISA has some.
 #include "kernels/kernels.h"
+#include "kernels/next_weights.h"
 #include "kernels/pixels.h"
 #include "simd/clamp.h"
 
@@ -29,13 +30,6 @@ struct Corner {
   const float* residual;
 };
 
-// Asks for `count` floats, for the L2 cache.
-template <int count>
-FASTCNN_INLINE void prefetch(const float* p) {
-  constexpr int line = 64 / sizeof(float);
-  unroll<(count + line - 1) / line>([&](auto i) { __builtin_prefetch(p + i * line, 0, 2); });
-}
-
 // What is known of the kernel's taps and of the pixels at compile time.
 enum class Walk {
   any,
@@ -43,16 +37,18 @@ enum class Walk {
   pointwise,  // and there is one tap
 };
 
-// Adds the products of `channels` channels at one tap; returns where the weights of the next lie. ahead: how far from these weights lie
-// those to ask for.
+// What a row of weights takes: whole blocks.
+template <class V, int C>
+constexpr int kWidth = (C * static_cast<int>(sizeof(V) / sizeof(float)) + kLanes - 1) / kLanes * kLanes;
+
+// Adds the products of `channels` channels at one tap; returns where the weights of the next lie.
 template <class V, int R, int C>
-FASTCNN_INLINE const float* add_products(V (&acc)[R][C], const float* tap, int64_t step, const float* weights, int channels,
-                                         int64_t ahead) {
-  constexpr int lanes = sizeof(V) / sizeof(float), width = (C * lanes + kLanes - 1) / kLanes * kLanes;
+FASTCNN_INLINE const float* add_products(V (&acc)[R][C], const float* tap, int64_t step, const float* weights, int channels, Share& next) {
+  constexpr int lanes = sizeof(V) / sizeof(float), width = kWidth<V, C>;
   for (int k = 0; k < channels; ++k, weights += width) {
     V w[C];
     unroll<C>([&](auto c) { w[c] = load_as<V>(weights + c * lanes); });
-    prefetch<width>(weights + ahead);
+    next.ask();
     unroll<R>([&](auto r) {
       const V x = broadcast_as<V>(tap[k + r * step]);
       unroll<C>([&](auto c) { acc[r][c] = fma(x, w[c], acc[r][c]); });
@@ -61,14 +57,14 @@ FASTCNN_INLINE const float* add_products(V (&acc)[R][C], const float* tap, int64
   return weights;
 }
 
-// `count` tiles side by side. V: the vectors of output channels. ahead: for the last of them.
+// Tiles side by side, of those of the unit `count` from `first` on. V: the vectors of output channels.
 template <class V, int R, int C, Walk W>
-void tiles(const ConvDirect& unit, Corner at, const Clamp& clamp, int64_t count, int64_t ahead) {
+void tiles(const ConvDirect& unit, Corner at, const Clamp& clamp, const NextWeights& next_weights, int first, int count) {
   constexpr int lanes = sizeof(V) / sizeof(float), a_block = kLanes / lanes;
   const int64_t step = W == Walk::any ? unit.pixel_step : kLanes, output_step = W == Walk::any ? unit.output_pixel_stride : kLanes;
   const int64_t input_block = unit.input_block_stride, output_block = unit.output_block_stride;
   const int input_blocks = unit.input_blocks;
-  for (int64_t n = 0; n < count; ++n) {
+  for (int n = 0; n < count; ++n) {
     V acc[R][C];
     unroll<C>([&](auto c) {
       const V bias = load_as<V>(unit.bias + c * lanes);
@@ -77,15 +73,15 @@ void tiles(const ConvDirect& unit, Corner at, const Clamp& clamp, int64_t count,
 
     const float* weights = unit.weights;
     const float* block = at.input;
-    const int64_t asked = n + 1 == count ? ahead : 0;
+    Share next = next_weights.of(first + n);
     for (int ib = 0; ib < input_blocks; ++ib, block += input_block) {
       const int channels = ib + 1 < input_blocks ? unit.block_channels : unit.last_channels;
       if constexpr (W == Walk::pointwise) {
-        weights = add_products(acc, block, step, weights, channels, asked);
+        weights = add_products(acc, block, step, weights, channels, next);
       } else {
         for (int i = 0; i < unit.kernel_h; ++i)
           for (int j = 0; j < unit.kernel_w; ++j)
-            weights = add_products(acc, block + i * unit.tap_row + j * unit.tap_column, step, weights, channels, asked);
+            weights = add_products(acc, block + i * unit.tap_row + j * unit.tap_column, step, weights, channels, next);
       }
     }
 
@@ -113,7 +109,7 @@ void tiles(const ConvDirect& unit, Corner at, const Clamp& clamp, int64_t count,
   }
 }
 
-using Tiles = void (*)(const ConvDirect&, Corner, const Clamp&, int64_t count, int64_t ahead);
+using Tiles = void (*)(const ConvDirect&, Corner, const Clamp&, const NextWeights&, int first, int count);
 
 template <class V, int C, Walk W, class>
 struct TilesOf;
@@ -155,16 +151,18 @@ void conv_direct(const ConvDirect& unit) {
   const int count = (unit.columns + table.most - 1) / table.most, width = (unit.columns + count - 1) / count;
   const int narrower = width * count - unit.columns, wide = count - narrower;
   const Clamp clamp = clamp_of(unit.activation);
+  const int64_t channels = int64_t{unit.input_blocks - 1} * unit.block_channels + unit.last_channels;
+  const NextWeights next = {unit.weights, unit.next_weights, channels * unit.kernel_h * unit.kernel_w, unit.output_blocks * kLanes,
+                            unit.rows * count};
   for (int row = 0; row < unit.rows; ++row) {
     float* output = unit.output + row * unit.output_row_stride;
     Corner at = {unit.input + row * unit.row_step, output, unit.residual ? unit.residual + row * unit.residual_row_stride : nullptr};
-    const int64_t ahead = row + 1 == unit.rows ? unit.next_weights : 0;
-    table.width[width](unit, at, clamp, wide, narrower ? 0 : ahead);
+    table.width[width](unit, at, clamp, next, row * count, wide);
     if (narrower) {
       const int64_t done = int64_t{wide} * width;
       at.input += done * unit.pixel_step, at.output += done * unit.output_pixel_stride;
       if (at.residual) at.residual += done * kLanes;
-      table.width[width - 1](unit, at, clamp, narrower, ahead);
+      table.width[width - 1](unit, at, clamp, next, row * count + wide, narrower);
     }
     if (is_clamp(unit.activation)) continue;
     for (int c = 0; c < unit.output_blocks; ++c)

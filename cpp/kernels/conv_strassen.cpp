@@ -2,6 +2,7 @@
 // (pixels x input channels) times (input channels x output channels), with what is to be added to them before they are kept or finished.
 // The register tile is that of conv_direct.cpp, R pixels x C vectors of output channels.
 #include "kernels/kernels.h"
+#include "kernels/next_weights.h"
 #include "kernels/pixels.h"
 #include "simd/clamp.h"
 
@@ -44,9 +45,8 @@ FASTCNN_INLINE void finish(const StrassenProduct& unit, const Vec (&acc)[R][C], 
   });
 }
 
-// While it works, the next product's weights are asked for: `ahead` floats from this one's.
 template <int R, int C>
-void tile(const StrassenProduct& unit, int64_t pixel, int64_t ahead, Clamp clamp) {
+void tile(const StrassenProduct& unit, int64_t pixel, Share next, Clamp clamp) {
   Vec acc[R][C];
   unroll<C>([&](auto c) { unroll<R>([&](auto r) { acc[r][c] = zero(); }); });
   const float *input = unit.input + pixel * kLanes, *weights = unit.weights;
@@ -54,8 +54,7 @@ void tile(const StrassenProduct& unit, int64_t pixel, int64_t ahead, Clamp clamp
     for (int k = 0; k < kLanes; ++k, weights += C * kLanes) {
       Vec w[C];
       unroll<C>([&](auto c) { w[c] = load(weights + c * kLanes); });
-      __builtin_prefetch(weights + ahead, 0, 2);
-      if constexpr (C * kLanes * sizeof(float) > 64) __builtin_prefetch(weights + ahead + 16, 0, 2);
+      next.ask();
       unroll<R>([&](auto r) {
         const Vec x = broadcast(input[k + r * kLanes]);
         unroll<C>([&](auto c) { acc[r][c] = fma(x, w[c], acc[r][c]); });
@@ -66,7 +65,7 @@ void tile(const StrassenProduct& unit, int64_t pixel, int64_t ahead, Clamp clamp
   if (unit.output) finish<R, C>(unit, acc, pixel, clamp);
 }
 
-using Tile = void (*)(const StrassenProduct&, int64_t, int64_t, Clamp);
+using Tile = void (*)(const StrassenProduct&, int64_t, Share, Clamp);
 
 template <int C, class>
 struct Tiles;
@@ -90,9 +89,10 @@ void strassen_multiply(const StrassenProduct& unit) {
   const Tile* tiles = unit.output_blocks == 2 ? Tiles<2, SequenceOf<kMostPixels[2]>>::of : Tiles<1, SequenceOf<kMostPixels[1]>>::of;
   const int most = kMostPixels[unit.output_blocks], parts = (unit.pixels + most - 1) / most;
   const Clamp clamp = clamp_of(unit.activation);
+  const NextWeights next = {unit.weights, unit.next_weights, int64_t{unit.input_blocks} * kLanes, unit.output_blocks * kLanes, parts};
   for (int p = 0; p < parts; ++p) {
     const int from = unit.pixels * p / parts, to = unit.pixels * (p + 1) / parts;
-    tiles[to - from](unit, from, p + 1 == parts ? unit.next_weights : 0, clamp);
+    tiles[to - from](unit, from, next.of(p), clamp);
   }
   if (unit.output && !is_clamp(unit.activation)) activate_finished(*unit.output, unit.pixels, unit.activation);
 }

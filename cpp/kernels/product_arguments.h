@@ -50,7 +50,7 @@ struct WinogradWeights {
 struct WinogradMultiply {
   const float* input;    // (input_blocks, tiles, lanes)
   const float* weights;  // (input channels, output_blocks, lanes)
-  int64_t next_weights;  // how far from these lie those that are needed next
+  int64_t next_weights;  // how far from these lie those that are needed next, 0: none
   float* output;         // (output_blocks, tiles, lanes)
   int tiles, input_blocks, last_channels;
   int output_blocks;  // 1 or 2
@@ -116,7 +116,7 @@ struct StrassenOutput {
 struct StrassenProduct {
   const float* input;    // (input_blocks, pixels, lanes)
   const float* weights;  // (input_blocks * lanes, output_blocks, lanes)
-  int64_t next_weights;  // how far from these lie those that are needed next
+  int64_t next_weights;  // how far from these lie those that are needed next, 0: none
   float* keep;           // (output_blocks, pixels, lanes)
   const float* keep_plus;
   const StrassenOutput* output;

@@ -1,7 +1,7 @@
 // The products of Winograd convolution: at each point a matrix (tiles x input channels) times one (input channels x output channels). The
 // register tile is that of conv_direct.cpp, R tiles x C vectors of output channels; here nothing comes before or after it.
 #include "kernels/kernels.h"
-#include "simd/vec.h"
+#include "kernels/next_weights.h"
 
 namespace fastcnn::FASTCNN_ISA {
 
@@ -10,11 +10,11 @@ namespace {
 constexpr int kMostTiles[3] = {0, kRegisters == 32 ? 14 : 12, kRegisters == 32 ? 14 : 6};
 
 // Channels are summed in runs of 64, whose sums are then added: rounding errors grow with the length of a run, and this halves those of 256
-// channels. While a panel is worked on, the next one's weights are asked for: `ahead` floats from this one's.
+// channels.
 constexpr int kRunBlocks = 64 / kLanes;
 
 template <int R, int C>
-void tile(const WinogradMultiply& unit, const float* input, float* output, int64_t ahead) {
+void tile(const WinogradMultiply& unit, const float* input, float* output, Share next) {
   const float* weights = unit.weights;
   for (int first = 0; first < unit.input_blocks; first += kRunBlocks) {
     Vec acc[R][C];
@@ -25,8 +25,7 @@ void tile(const WinogradMultiply& unit, const float* input, float* output, int64
       for (int k = 0; k < channels; ++k, weights += C * kLanes) {
         Vec w[C];
         unroll<C>([&](auto c) { w[c] = load(weights + c * kLanes); });
-        __builtin_prefetch(weights + ahead, 0, 2);
-        if constexpr (C * kLanes * sizeof(float) > 64) __builtin_prefetch(weights + ahead + 16, 0, 2);
+        next.ask();
         unroll<R>([&](auto r) {
           const Vec x = broadcast(input[k + r * kLanes]);
           unroll<C>([&](auto c) { acc[r][c] = fma(x, w[c], acc[r][c]); });
@@ -44,7 +43,7 @@ void tile(const WinogradMultiply& unit, const float* input, float* output, int64
   }
 }
 
-using Tile = void (*)(const WinogradMultiply&, const float*, float*, int64_t);
+using Tile = void (*)(const WinogradMultiply&, const float*, float*, Share);
 
 template <int C, class>
 struct Tiles;
@@ -58,9 +57,11 @@ struct Tiles<C, Sequence<R...>> {
 void winograd_multiply(const WinogradMultiply& unit) {
   const Tile* tiles = unit.output_blocks == 2 ? Tiles<2, SequenceOf<kMostTiles[2]>>::of : Tiles<1, SequenceOf<kMostTiles[1]>>::of;
   const int most = kMostTiles[unit.output_blocks], parts = (unit.tiles + most - 1) / most;
+  const int64_t channels = int64_t{unit.input_blocks - 1} * kLanes + unit.last_channels;
+  const NextWeights next = {unit.weights, unit.next_weights, channels, unit.output_blocks * kLanes, parts};
   for (int p = 0; p < parts; ++p) {
     const int from = unit.tiles * p / parts, to = unit.tiles * (p + 1) / parts;
-    tiles[to - from](unit, unit.input + from * kLanes, unit.output + from * kLanes, p + 1 == parts ? unit.next_weights : 0);
+    tiles[to - from](unit, unit.input + from * kLanes, unit.output + from * kLanes, next.of(p));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/dispatch.h"
 #include "ops/conv2d_geometry.h"
 #include "ops/pool_windows.h"
 
@@ -30,6 +31,8 @@ struct ConvProblem {
   std::optional<PoolGeometry> pool = {};
   bool clamped = true;  // the activation is a clamp, or none: it keeps the order of numbers
 
+  // Whether multiply-adds are twice as fast, beside caches and memory, as on most processors: 512 bits at once.
+  bool fast_products() const { return lanes == 16 && !takes_two_turns(lanes); }
   Index in_blocks() const { return ceil_div(in_channels, lanes); }
   Index out_blocks() const { return ceil_div(out_channels, lanes); }
   int ring() const;    // that the input needs

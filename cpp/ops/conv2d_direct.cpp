@@ -121,7 +121,7 @@ struct BoundDirect {
 
   // From the weights of a tile to those of the next, while both find room in L2.
   Index next_weights(const Pass& pass, const ChannelTile& tile) const {
-    constexpr Index kMostFloats = (256 << 10) / 4;
+    constexpr Index kMostFloats = (320 << 10) / 4;
     const std::size_t next = static_cast<std::size_t>(&tile - plan.tiles.data()) + 1;
     const Index size = next < plan.tiles.size() ? (plan.tiles[next].weights_before - tile.weights_before) * pass.taps() : 0;
     return size <= kMostFloats ? size : 0;

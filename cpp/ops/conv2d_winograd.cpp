@@ -117,15 +117,18 @@ bool takes_pool(const ConvProblem& p) {
 // Measured on one core of a Zen 4, on images of more than L2, in vector multiply-adds: a tile of one channel block.
 constexpr double input_cost(int points) { return points == 16 ? 180 : points == 36 ? 450 : points == 49 ? 700 : 1250; }
 constexpr double output_cost(int points) { return points == 16 ? 130 : points == 36 ? 330 : points == 49 ? 450 : 900; }
+// And how much more they cost beside multiply-adds of twice that speed (Zen 5).
+constexpr double beside_fast_products(int points) { return points == 49 ? 2.3 : points == 64 ? 1.4 : 1.6; }
 
 template <int M, int R>
 double cost(const ConvProblem& p) {
   const Plan plan = plan_of(p, M, R);
   const double tiles = static_cast<double>(plan.tiles), points = static_cast<double>(plan.points);
   const double products = points * tiles * static_cast<double>(p.in_channels * p.out_blocks());
+  const double transforms = input_cost(kPoints<M, R>) * static_cast<double>(p.in_blocks()) +
+                            output_cost(kPoints<M, R>) * static_cast<double>(p.out_blocks());
   const double sum = std::max(products, cost_of_weights(p, prepared_elements<M, R>(p))) + cost_of_copy(p) +
-                     tiles * (input_cost(kPoints<M, R>) * static_cast<double>(p.in_blocks()) +
-                              output_cost(kPoints<M, R>) * static_cast<double>(p.out_blocks()));
+                     tiles * transforms * (p.fast_products() ? beside_fast_products(kPoints<M, R>) : 1.0);
   constexpr double kLargestPays = 1.05;  // for less than that the largest tile is not worth its error
   return M == 6 ? kLargestPays * sum : sum;
 }
@@ -171,16 +174,18 @@ void transform_input(const Kernels& kernels, const BoundWinograd& b, const RunCo
   });
 }
 
-// The products of one tile of output channels.
-void multiply(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, Index channel_tile, Index tiles, const float* points,
-              float* products) {
+// The products of one tile of output channels; `last`: of this unit.
+void multiply(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, Index channel_tile, bool last, Index tiles,
+              const float* points, float* products) {
   const ConvProblem& p = b.problem;
   const Index in_blocks = p.in_blocks();
-  const float* weights = b.prepared.data(run) + channel_tile * 2 * p.lanes * p.in_channels;
+  const Index channel_tile_weights = 2 * p.lanes * p.in_channels;
+  const float* weights = b.prepared.data(run) + channel_tile * channel_tile_weights;
+  const Index after_the_last = last ? 0 : channel_tile_weights - (b.plan.points - 1) * weights_of_point(p);
   for (Index point = 0; point < b.plan.points; ++point)
     kernels.winograd_multiply({.input = points + point * b.plan.input_point,
                                .weights = weights + point * weights_of_point(p),
-                               .next_weights = point + 1 == b.plan.points ? 0 : weights_of_point(p),
+                               .next_weights = point + 1 == b.plan.points ? after_the_last : weights_of_point(p),
                                .output = products + point * b.plan.product_point,
                                .tiles = static_cast<int>(tiles),
                                .input_blocks = static_cast<int>(in_blocks),
@@ -243,8 +248,9 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
       const Index group = unit / b.plan.chunks, chunk = unit % b.plan.chunks;
       const Index tiles = b.plan.first_tile(group + 1) - b.plan.first_tile(group);
       if (unit == begin || chunk == 0) transform_input(*kernels, b, run, group, tiles, points);
-      for (Index tile = b.plan.first_channel_tile(chunk); tile < b.plan.first_channel_tile(chunk + 1); ++tile) {
-        multiply(*kernels, b, run, tile, tiles, points, products);
+      const Index end_tile = b.plan.first_channel_tile(chunk + 1);
+      for (Index tile = b.plan.first_channel_tile(chunk); tile < end_tile; ++tile) {
+        multiply(*kernels, b, run, tile, tile + 1 == end_tile, tiles, points, products);
         transform_output(*kernels, b, run, group, tile, tiles, products);
       }
     }
