@@ -30,24 +30,25 @@ struct Plan {
 
 Index inputs_of(const ChannelTile& tile, int lanes) { return (tile.in_blocks - 1) * lanes + tile.last_channels; }
 
-// Two blocks of output channels at once halve the loads of inputs. With 32 registers one block alone has sums enough to keep the
-// multipliers busy as well, and where sums are short it is better: fewer come to an end, and wait to be written, at once.
+// Two blocks of output channels at once halve the loads of inputs. Where a vector takes two turns, one block alone keeps the multipliers
+// busy as well, and where sums are short it is better: fewer come to an end, and wait to be written, at once.
 bool pairs_pay(const ConvProblem& p) {
   constexpr Index kFewTerms = 192;
-  return p.lanes < 16 || p.kernel_h * p.kernel_w > 1 || p.in_channels / p.groups > kFewTerms;
+  return !takes_two_turns(p.lanes) || p.kernel_h * p.kernel_w > 1 || p.in_channels / p.groups > kFewTerms;
 }
 
 Plan plan_of(const ConvProblem& p) {
   Plan plan{};
   const Index out_group = p.out_channels / p.groups, in_group = p.in_channels / p.groups;
   const Index blocks = p.out_blocks(), most = pairs_pay(p) ? 2 : 1;
-  // A last block that is half empty is the second of a pair: the kernel sums that in three halves.
-  const bool half_empty = p.out_channels <= blocks * p.lanes - p.lanes / 2;
+  // A last block that is half empty is the second of a pair, where halves take half the time: the kernel sums that in three of them.
+  const bool half_empty = takes_two_turns(p.lanes) && p.out_channels <= blocks * p.lanes - p.lanes / 2;
   for (Index block = 0, count = 0; block < blocks; block += count) {
     const Index left = blocks - block;
     count = half_empty && left <= 3 ? 1 + (left == 2) : std::min(left, most);
     const Index last_out = std::min(p.out_channels, (block + count) * p.lanes) - 1;
-    ChannelTile tile{block, count, static_cast<int>(last_out + 1 - (block + count - 1) * p.lanes), 0, 0, 0, plan.weights_a_tap};
+    const Index last_outputs = half_empty ? last_out + 1 - (block + count - 1) * p.lanes : p.lanes;
+    ChannelTile tile{block, count, static_cast<int>(last_outputs), 0, 0, 0, plan.weights_a_tap};
     const Index first_in = block * p.lanes / out_group * in_group, end_in = (last_out / out_group + 1) * in_group;
     tile.in_block = first_in / p.lanes;
     tile.in_blocks = ceil_div(end_in, p.lanes) - tile.in_block;
@@ -163,6 +164,20 @@ bool is_flat(const ConvProblem& p, const Operand& x, const Operand& y, const Ope
   return whole(p.rows[0]) && whole(p.columns[0]) && p.in_h == p.out_h && p.in_w == p.out_w;
 }
 
+// Bytes of the input that a row of output adds to those that the rows before it read.
+Index bytes_a_row(const BoundDirect& b, const Pass& pass) {
+  const auto touched = [](const AxisWalk& w) { return std::min(w.in_step, w.taps); };  // of each in_step rows or columns
+  const Index row = b.xs.row * touched(pass.column) / std::max<Index>(pass.column.in_step, 1);
+  return b.plan.tiles[0].in_blocks * row * touched(pass.row) * bytes_of(DType::f32);
+}
+
+// A strip of few pixels is read from the cache faster than the weights that come for each anew: then it may be larger.
+Index most_bytes(const Pass& pass, Index bytes_a_row, bool flat) {
+  constexpr Index kEnoughPixels = 28, kMost = 400 << 10;  // beside the weights of a tile, still within an L2 of 1 MB
+  const Index rows = ceil_div(kEnoughPixels, std::max<Index>(flat ? 1 : pass.column.count, 1));
+  return std::max(Strips::kBytes, std::min(kMost, rows * bytes_a_row));
+}
+
 // Units are numbered pass by pass; within a pass the strip changes last, so that a thread meets one strip's input for all tiles of channels
 // while it is in its cache.
 void cut_into_units(BoundDirect& b) {
@@ -173,10 +188,11 @@ void cut_into_units(BoundDirect& b) {
       pass.row.count = b.problem.out_h * b.problem.out_w;
       b.xs.row = b.xs.pixel, b.ys.row = b.ys.pixel, b.rs.row = b.rs.pixel;
     }
-    const Index bytes = b.plan.tiles[0].in_blocks * b.xs.row * pass.row.in_step * 4;
+    const Index bytes = bytes_a_row(b, pass);
     const Index align = !b.flat ? 1 : b.problem.lanes == 16 ? 14 : 6;  // whole tiles of the kernel
     const Index units_a_strip = b.problem.normed ? 1 : tiles;
-    b.strips.emplace_back(pass.row.count, bytes, b.problem.N * units_a_strip * static_cast<Index>(b.plan.passes.size()), align);
+    b.strips.emplace_back(pass.row.count, bytes, b.problem.N * units_a_strip * static_cast<Index>(b.plan.passes.size()), align,
+                          most_bytes(pass, bytes, b.flat));
     b.first_unit.push_back(b.first_unit.back() + b.problem.N * b.strips.back().count * units_a_strip);
   }
 }
