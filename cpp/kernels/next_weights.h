@@ -1,5 +1,5 @@
-// What a kernel asks for while it works: the weights that are needed next, for the L2 cache. They come from memory evenly, a share with each
-// of the unit's last tiles: all at once they would be waited for.
+// What a kernel asks for while it works: the weights that are needed next, for the L2 cache. They come from memory evenly, a share with
+// each of the unit's last tiles: all at once they would be waited for.
 #pragma once
 
 #include "simd/vec.h"
@@ -25,9 +25,10 @@ struct NextWeights {
   int tiles;  // that read these weights, one after the other
 
   FASTCNN_INLINE Share of(int tile) const {
-    const int asking = tiles < 2 ? 1 : tiles < 4 ? 2 : 4, share = tile - (tiles - asking);
+    const int halvings = tiles < 2 ? 0 : tiles < 4 ? 1 : 2, share = tile - tiles + (1 << halvings);
     if (distance == 0 || share < 0) return {weights, 0};
-    return {weights + distance + share * rows * width / asking, width / asking};
+    const int64_t step = width >> halvings;
+    return {weights + distance + share * rows * step, step};
   }
 };
 

@@ -46,12 +46,14 @@ struct WinogradWeights {
   int64_t point_stride;
 };
 
-// One point: output[c, t, o] = sum over input blocks b and channels k of input[b, t, k] weights[b, k, c, o].
+// At each point: output[c, t, o] = sum over input blocks b and channels k of input[b, t, k] weights[b, k, c, o].
 struct WinogradMultiply {
-  const float* input;    // (input_blocks, tiles, lanes)
-  const float* weights;  // (input channels, output_blocks, lanes)
-  int64_t next_weights;  // how far from these lie those that are needed next, 0: none
-  float* output;         // (output_blocks, tiles, lanes)
+  int points;
+  const float* input;    // points x (input_blocks, tiles, lanes)
+  const float* weights;  // points x (input channels, output_blocks, lanes)
+  float* output;         // points x (output_blocks, tiles, lanes)
+  int64_t input_point_stride, weights_point_stride, output_point_stride;
+  int64_t next_weights;  // how far from the first point's lie those that are needed behind the last, 0: none
   int tiles, input_blocks, last_channels;
   int output_blocks;  // 1 or 2
   int64_t input_block_stride, output_block_stride;

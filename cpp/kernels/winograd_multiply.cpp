@@ -14,8 +14,7 @@ constexpr int kMostTiles[3] = {0, kRegisters == 32 ? 14 : 12, kRegisters == 32 ?
 constexpr int kRunBlocks = 64 / kLanes;
 
 template <int R, int C>
-void tile(const WinogradMultiply& unit, const float* input, float* output, Share next) {
-  const float* weights = unit.weights;
+void tile(const WinogradMultiply& unit, const float* weights, const float* input, float* output, Share next) {
   for (int first = 0; first < unit.input_blocks; first += kRunBlocks) {
     Vec acc[R][C];
     unroll<C>([&](auto c) { unroll<R>([&](auto r) { acc[r][c] = zero(); }); });
@@ -43,7 +42,7 @@ void tile(const WinogradMultiply& unit, const float* input, float* output, Share
   }
 }
 
-using Tile = void (*)(const WinogradMultiply&, const float*, float*, Share);
+using Tile = void (*)(const WinogradMultiply&, const float* weights, const float* input, float* output, Share);
 
 template <int C, class>
 struct Tiles;
@@ -58,10 +57,18 @@ void winograd_multiply(const WinogradMultiply& unit) {
   const Tile* tiles = unit.output_blocks == 2 ? Tiles<2, SequenceOf<kMostTiles[2]>>::of : Tiles<1, SequenceOf<kMostTiles[1]>>::of;
   const int most = kMostTiles[unit.output_blocks], parts = (unit.tiles + most - 1) / most;
   const int64_t channels = int64_t{unit.input_blocks - 1} * kLanes + unit.last_channels;
-  const NextWeights next = {unit.weights, unit.next_weights, channels, unit.output_blocks * kLanes, parts};
-  for (int p = 0; p < parts; ++p) {
-    const int from = unit.tiles * p / parts, to = unit.tiles * (p + 1) / parts;
-    tiles[to - from](unit, unit.input + from * kLanes, unit.output + from * kLanes, next.of(p));
+  const float *input = unit.input, *weights = unit.weights;
+  float* output = unit.output;
+  for (int point = 0; point < unit.points; ++point) {
+    const bool last = point + 1 == unit.points;
+    const int64_t behind = unit.next_weights ? unit.next_weights - point * unit.weights_point_stride : 0;
+    const NextWeights next = {weights, last ? behind : unit.weights_point_stride, channels, unit.output_blocks * kLanes, parts};
+    for (int p = 0, from = 0; p < parts; ++p) {
+      const int to = parts == 1 ? unit.tiles : unit.tiles * (p + 1) / parts;
+      tiles[to - from](unit, weights, input + from * kLanes, output + from * kLanes, next.of(p));
+      from = to;
+    }
+    input += unit.input_point_stride, weights += unit.weights_point_stride, output += unit.output_point_stride;
   }
 }
 

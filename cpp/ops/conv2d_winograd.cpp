@@ -125,8 +125,8 @@ double cost(const ConvProblem& p) {
   const Plan plan = plan_of(p, M, R);
   const double tiles = static_cast<double>(plan.tiles), points = static_cast<double>(plan.points);
   const double products = points * tiles * static_cast<double>(p.in_channels * p.out_blocks());
-  const double transforms = input_cost(kPoints<M, R>) * static_cast<double>(p.in_blocks()) +
-                            output_cost(kPoints<M, R>) * static_cast<double>(p.out_blocks());
+  const double transforms =
+      input_cost(kPoints<M, R>) * static_cast<double>(p.in_blocks()) + output_cost(kPoints<M, R>) * static_cast<double>(p.out_blocks());
   const double sum = std::max(products, cost_of_weights(p, prepared_elements<M, R>(p))) + cost_of_copy(p) +
                      tiles * transforms * (p.fast_products() ? beside_fast_products(kPoints<M, R>) : 1.0);
   constexpr double kLargestPays = 1.05;  // for less than that the largest tile is not worth its error
@@ -180,19 +180,20 @@ void multiply(const Kernels& kernels, const BoundWinograd& b, const RunContext& 
   const ConvProblem& p = b.problem;
   const Index in_blocks = p.in_blocks();
   const Index channel_tile_weights = 2 * p.lanes * p.in_channels;
-  const float* weights = b.prepared.data(run) + channel_tile * channel_tile_weights;
-  const Index after_the_last = last ? 0 : channel_tile_weights - (b.plan.points - 1) * weights_of_point(p);
-  for (Index point = 0; point < b.plan.points; ++point)
-    kernels.winograd_multiply({.input = points + point * b.plan.input_point,
-                               .weights = weights + point * weights_of_point(p),
-                               .next_weights = point + 1 == b.plan.points ? after_the_last : weights_of_point(p),
-                               .output = products + point * b.plan.product_point,
-                               .tiles = static_cast<int>(tiles),
-                               .input_blocks = static_cast<int>(in_blocks),
-                               .last_channels = static_cast<int>(p.in_channels - (in_blocks - 1) * p.lanes),
-                               .output_blocks = static_cast<int>(std::min<Index>(2, p.out_blocks() - 2 * channel_tile)),
-                               .input_block_stride = tiles * p.lanes,
-                               .output_block_stride = tiles * p.lanes});
+  kernels.winograd_multiply({.points = static_cast<int>(b.plan.points),
+                             .input = points,
+                             .weights = b.prepared.data(run) + channel_tile * channel_tile_weights,
+                             .output = products,
+                             .input_point_stride = b.plan.input_point,
+                             .weights_point_stride = weights_of_point(p),
+                             .output_point_stride = b.plan.product_point,
+                             .next_weights = last ? 0 : channel_tile_weights,
+                             .tiles = static_cast<int>(tiles),
+                             .input_blocks = static_cast<int>(p.in_blocks()),
+                             .last_channels = static_cast<int>(p.in_channels - (p.in_blocks() - 1) * p.lanes),
+                             .output_blocks = static_cast<int>(std::min<Index>(2, p.out_blocks() - 2 * channel_tile)),
+                             .input_block_stride = tiles * p.lanes,
+                             .output_block_stride = tiles * p.lanes});
 }
 
 void transform_output(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, Index group, Index channel_tile, Index tiles,

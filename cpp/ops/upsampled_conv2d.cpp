@@ -167,18 +167,20 @@ void transform_input(const Kernels& kernels, const Bound& b, const RunContext& r
 void multiply(const Kernels& kernels, const Bound& b, const RunContext& run, Index tile, Index pixels, const float* points,
               float* products) {
   const Upsampled& u = b.u;
-  const float* weights = b.prepared.data(run) + tile * 2 * u.lanes * u.C;
-  for (int point = 0; point < u.points(); ++point)
-    kernels.winograd_multiply({.input = points + point * b.groups.input_point,
-                               .weights = weights + point * u.weights_of_point(),
-                               .next_weights = point + 1 == u.points() ? 0 : u.weights_of_point(),
-                               .output = products + point * b.groups.product_point,
-                               .tiles = static_cast<int>(pixels),
-                               .input_blocks = static_cast<int>(u.in_blocks()),
-                               .last_channels = static_cast<int>(u.C - (u.in_blocks() - 1) * u.lanes),
-                               .output_blocks = static_cast<int>(std::min<Index>(2, u.out_blocks() - 2 * tile)),
-                               .input_block_stride = pixels * u.lanes,
-                               .output_block_stride = pixels * u.lanes});
+  kernels.winograd_multiply({.points = u.points(),
+                             .input = points,
+                             .weights = b.prepared.data(run) + tile * 2 * u.lanes * u.C,
+                             .output = products,
+                             .input_point_stride = b.groups.input_point,
+                             .weights_point_stride = u.weights_of_point(),
+                             .output_point_stride = b.groups.product_point,
+                             .next_weights = 0,
+                             .tiles = static_cast<int>(pixels),
+                             .input_blocks = static_cast<int>(u.in_blocks()),
+                             .last_channels = static_cast<int>(u.C - (u.in_blocks() - 1) * u.lanes),
+                             .output_blocks = static_cast<int>(std::min<Index>(2, u.out_blocks() - 2 * tile)),
+                             .input_block_stride = pixels * u.lanes,
+                             .output_block_stride = pixels * u.lanes});
 }
 
 void transform_output(const Kernels& kernels, const Bound& b, const RunContext& run, Index group, Index tile, Index pixels,

@@ -258,19 +258,27 @@ void test_winograd_multiply(const Kernels& kernels) {
   const int lanes = kernels.lanes;
   for (int tiles = 1; tiles <= 30; ++tiles) {
     for (int blocks = 1; blocks <= 2; ++blocks) {
-      const int input_blocks = 1 + tiles % 3, last_channels = 1 + tiles % lanes;
+      const int input_blocks = 1 + tiles % 3, last_channels = 1 + tiles % lanes, points = 1 + tiles % 2;
       const std::string what = label(kernels, "winograd_multiply", tiles, blocks, input_blocks, last_channels);
       Random random(static_cast<std::uint32_t>(tiles));
       const int channels = (input_blocks - 1) * lanes + last_channels, outs = blocks * lanes;
-      Buffer x(std::int64_t{input_blocks} * tiles * lanes, random);
-      for (int t = 0; t < tiles; ++t)
-        for (int k = last_channels; k < lanes; ++k) x.data()[((input_blocks - 1) * tiles + t) * lanes + k] = std::nanf("");
-      const Buffer weights(std::int64_t{channels} * outs, random);
-      Buffer y(std::int64_t{blocks} * tiles * lanes);
-      kernels.winograd_multiply({.input = x.data(),
+      const std::int64_t in_size = std::int64_t{input_blocks} * tiles * lanes, weights_size = std::int64_t{channels} * outs;
+      const std::int64_t out_size = std::int64_t{blocks} * tiles * lanes;
+      Buffer x(points * in_size, random);
+      for (int point = 0; point < points; ++point)
+        for (int t = 0; t < tiles; ++t)
+          for (int k = last_channels; k < lanes; ++k)
+            x.data()[point * in_size + ((input_blocks - 1) * tiles + t) * lanes + k] = std::nanf("");
+      const Buffer weights(points * weights_size, random);
+      Buffer y(points * out_size);
+      kernels.winograd_multiply({.points = points,
+                                 .input = x.data(),
                                  .weights = weights.data(),
-                                 .next_weights = 0,
                                  .output = y.data(),
+                                 .input_point_stride = in_size,
+                                 .weights_point_stride = weights_size,
+                                 .output_point_stride = out_size,
+                                 .next_weights = 0,
                                  .tiles = tiles,
                                  .input_blocks = input_blocks,
                                  .last_channels = last_channels,
@@ -278,10 +286,13 @@ void test_winograd_multiply(const Kernels& kernels) {
                                  .input_block_stride = std::int64_t{tiles} * lanes,
                                  .output_block_stride = std::int64_t{tiles} * lanes});
       for (std::int64_t at = 0; at < y.size(); ++at) {
-        const std::int64_t block = at / (tiles * lanes), t = at / lanes % tiles, o = block * lanes + at % lanes;
+        const std::int64_t point = at / out_size, block = at % out_size / (tiles * lanes), t = at / lanes % tiles;
+        const std::int64_t o = block * lanes + at % lanes;
         Sum want;
-        for (int k = 0; k < channels; ++k)
-          want.add(static_cast<double>(x[(k / lanes * tiles + t) * lanes + k % lanes]) * weights[std::int64_t{k} * outs + o]);
+        for (int k = 0; k < channels; ++k) {
+          want.add(static_cast<double>(x[point * in_size + (k / lanes * tiles + t) * lanes + k % lanes]) *
+                   weights[point * weights_size + std::int64_t{k} * outs + o]);
+        }
         check_close(what, at, y[at], want.value, want.bound());
       }
       y.check_guards(what);
