@@ -41,10 +41,13 @@ void dot_products(const LinearRows& unit, int64_t row, int64_t output) {
   });
 }
 
-// Outputs one after another, four at a time: 4 weights + 1 input + R x 4 sums.
+// Outputs one after another, four at a time: 4 weights + 1 input + R x 4 sums. Of a single row eight at a time, for four sums alone would
+// wait for one another.
 template <int R>
 void rows_of_dot_products(const LinearRows& unit, int64_t row) {
   int64_t output = 0;
+  if constexpr (R == 1)
+    for (; output + 8 <= unit.outputs; output += 8) dot_products<1, 8>(unit, row, output);
   for (; output + 4 <= unit.outputs; output += 4) dot_products<R, 4>(unit, row, output);
   for (; output < unit.outputs; ++output) dot_products<R, 1>(unit, row, output);
 }
