@@ -79,6 +79,30 @@ py::dict memory_of(const Program& program) {
   out["parameters"] = memory.parameters, out["prepared"] = memory.prepared, out["arena"] = memory.arena;
   out["scratch_per_thread"] = memory.scratch_per_thread, out["inputs"] = memory.inputs, out["outputs"] = memory.outputs;
   out["lower_bound"] = memory.lower_bound, out["without_release"] = memory.without_release;
+  out["logical_bound"] = memory.logical_bound;
+  return out;
+}
+
+// The graph as it is after all passes, with what decides how long a value needs memory of its own.
+py::dict graph_of(const Program& program) {
+  py::list nodes, values;
+  const Graph& graph = program.graph();
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    py::dict item;
+    item["op"] = node.op->name, item["name"] = node.name, item["inputs"] = node.inputs, item["outputs"] = node.outputs;
+    item["in_place"] = node.op->in_place, item["alias"] = node.op->alias, item["ahead"] = program.is_ahead(i);
+    nodes.append(item);
+  }
+  for (const Value& value : graph.values) {
+    py::dict item;
+    item["shape"] = value.type.shape.sizes(), item["bytes"] = value.type.bytes(), item["logical_bytes"] = value.type.logical_bytes();
+    item["layout"] = py::make_tuple(value.type.layout.of, value.type.layout.block, value.type.layout.ring);
+    item["part_of"] = value.part_of, item["outside"] = value.from_outside();
+    values.append(item);
+  }
+  py::dict out;
+  out["nodes"] = nodes, out["values"] = values, out["outputs"] = graph.outputs;
   return out;
 }
 
@@ -91,6 +115,7 @@ py::list plan_of(const Program& program) {
     py::dict item;
     item["name"] = program.graph()[block.first_value].name, item["op"] = node.op->name;
     item["bytes"] = block.life.bytes, item["offset"] = program.plan().offsets[i];
+    item["logical_bytes"] = program.graph().type(block.first_value).logical_bytes();
     item["first"] = block.life.first, item["last"] = block.life.last;
     item["kind"] = workspace ? "workspace" : node.backward ? "gradient" : "activation";
     list.append(item);
@@ -160,6 +185,7 @@ void bind_program(py::module_& module) {
       .def("useful_threads", &Program::useful_threads, py::arg("threads") = 0)
       .def_property_readonly("memory", &memory_of)
       .def_property_readonly("plan", &plan_of)
+      .def_property_readonly("graph", &graph_of)
       .def_property_readonly("steps", &steps_of);
 }
 

@@ -127,6 +127,7 @@ void bind_training(py::module_& module) {
           py::arg("threads") = 0)
       .def_property_readonly("memory", &training_memory)
       .def_property_readonly("plan", [](const TrainingProgram& t) { return plan_of(t.program()); })
+      .def_property_readonly("graph", [](const TrainingProgram& t) { return graph_of(t.program()); })
       .def_property_readonly("steps", [](const TrainingProgram& t) { return steps_of(t.program()); });
 }
 

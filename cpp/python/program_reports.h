@@ -9,6 +9,7 @@ namespace fastcnn {
 std::vector<py::array> input_arrays(const Program& program, const std::vector<py::object>& given);
 std::vector<const TensorType*> output_types(const Program& program);
 py::dict memory_of(const Program& program);
+py::dict graph_of(const Program& program);
 py::list plan_of(const Program& program);
 py::list steps_of(const Program& program);
 

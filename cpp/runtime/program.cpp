@@ -135,8 +135,13 @@ ProgramMemory Program::memory() const {
   for (const Ahead& ahead : ahead_) memory.prepared += ahead.bytes;
   for (ValueId id : graph_.inputs) memory.inputs += graph_.type(id).bytes();
   for (ValueId id : graph_.outputs) memory.outputs += graph_.type(id).bytes();
-  for (int block : planned_)
-    memory.without_release += round_up(storage_.blocks[static_cast<std::size_t>(block)].life.bytes, kArenaAlignment);
+  std::vector<Lifetime> logical;
+  for (int index : planned_) {
+    const Block& block = storage_.blocks[static_cast<std::size_t>(index)];
+    memory.without_release += round_up(block.life.bytes, kArenaAlignment);
+    logical.push_back({block.life.first, block.life.last, graph_.type(block.first_value).logical_bytes()});
+  }
+  memory.logical_bound = most_alive(logical, 1);
   memory.arena = plan_.total;
   memory.scratch_per_thread = scratch_;
   memory.lower_bound = plan_.lower_bound;

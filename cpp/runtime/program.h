@@ -30,6 +30,7 @@ struct RunOptions {
 struct ProgramMemory {
   Index parameters = 0, prepared = 0, arena = 0, scratch_per_thread = 0, inputs = 0, outputs = 0;
   Index lower_bound = 0, without_release = 0;  // of the arena
+  Index logical_bound = 0;                     // the lower bound without rings, unused lanes and alignment
 };
 
 // Private memory of the workers of a run, one piece behind another.
@@ -65,6 +66,7 @@ class Program {
   };
 
   const Graph& graph() const { return graph_; }
+  bool is_ahead(std::size_t node) const { return is_ahead_[node]; }  // evaluated before the runs
   const Kernels& kernels() const { return kernels_; }
   const Storage& storage() const { return storage_; }
   const MemoryPlan& plan() const { return plan_; }
