@@ -91,7 +91,7 @@ py::dict graph_of(const Program& program) {
     const Node& node = graph.nodes[i];
     py::dict item;
     item["op"] = node.op->name, item["name"] = node.name, item["inputs"] = node.inputs, item["outputs"] = node.outputs;
-    item["in_place"] = node.op->in_place, item["alias"] = node.op->alias, item["ahead"] = program.is_ahead(i);
+    item["in_place"] = in_place_inputs(graph, node), item["alias"] = node.op->alias, item["ahead"] = program.is_ahead(i);
     nodes.append(item);
   }
   for (const Value& value : graph.values) {

@@ -84,10 +84,11 @@ Program::BoundStep Program::bind_node(std::size_t index) const {
   BindScope scope{kernels_, node.attributes, {}, {}};
   for (ValueId id : node.inputs) scope.inputs.push_back(operand(id));
   BoundStep bound{index, {}, {}};
+  const std::vector<std::size_t> places = in_place_inputs(graph_, node);
   for (ValueId id : node.outputs) {
     scope.outputs.push_back(operand(id));
     const Location where = scope.outputs.back().where;
-    const bool in_place = std::any_of(node.op->in_place.begin(), node.op->in_place.end(), [&](std::size_t i) {
+    const bool in_place = std::any_of(places.begin(), places.end(), [&](std::size_t i) {
       return i < scope.inputs.size() && scope.inputs[i].given && scope.inputs[i].where == where;
     });
     if (graph_.type(id).layout.ring > 0 && !in_place) bound.rings.push_back(scope.outputs.back());
