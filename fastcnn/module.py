@@ -200,6 +200,26 @@ class Module(Registry):
             return reports.training_memory(self, shape_of("memory", shape), optimizer, loss, count)
         return reports.inference_memory(self, shape_of("memory", shape), count, accuracy)
 
+    def max_batch(
+        self,
+        shape: Sequence[int],
+        budget: int | str,
+        training: bool = False,
+        optimizer: Optimizer | str = "sgd",
+        loss: Loss | str = "cross_entropy",
+        threads: int | None = None,
+    ) -> int:
+        """The largest N for which memory((N, *shape)).total is within the budget; 0 if no batch fits.
+
+        shape: of one input, (C, H, W). budget: bytes, or a text like "4 GB" (B, KB, MB, GB, TB, by 1024). Nothing is run or allocated.
+        """
+        from fastcnn import memory as reports
+        from fastcnn.budget import bytes_of
+
+        count = 0 if threads is None else whole("max_batch", "threads", threads, 1)
+        size, one = bytes_of("max_batch", "budget", budget), shape_of("max_batch", shape)
+        return reports.max_batch(self, one, size, flag("max_batch", "training", training), optimizer, loss, count)
+
     # ---- save
 
     def save(self, path: str | PathLike[str], input_shape: Sequence[int] | Sequence[Sequence[int]] | None = None) -> None:

@@ -92,6 +92,7 @@ py::dict graph_of(const Program& program) {
     py::dict item;
     item["op"] = node.op->name, item["name"] = node.name, item["inputs"] = node.inputs, item["outputs"] = node.outputs;
     item["in_place"] = in_place_inputs(graph, node), item["alias"] = node.op->alias, item["ahead"] = program.is_ahead(i);
+    item["backward"] = node.backward;
     nodes.append(item);
   }
   for (const Value& value : graph.values) {
@@ -99,6 +100,7 @@ py::dict graph_of(const Program& program) {
     item["shape"] = value.type.shape.sizes(), item["bytes"] = value.type.bytes(), item["logical_bytes"] = value.type.logical_bytes();
     item["layout"] = py::make_tuple(value.type.layout.of, value.type.layout.block, value.type.layout.ring);
     item["part_of"] = value.part_of, item["outside"] = value.from_outside();
+    item["name"] = value.name, item["parameter"] = value.parameter != nullptr;
     values.append(item);
   }
   py::dict out;
@@ -113,7 +115,7 @@ py::list plan_of(const Program& program) {
     const Node& node = program.graph().nodes[block.first_node];
     const bool workspace = std::string_view(node.op->name) == "conv2d_prepare";
     py::dict item;
-    item["name"] = program.graph()[block.first_value].name, item["op"] = node.op->name;
+    item["name"] = node.name, item["op"] = node.op->name;
     item["bytes"] = block.life.bytes, item["offset"] = program.plan().offsets[i];
     item["logical_bytes"] = program.graph().type(block.first_value).logical_bytes();
     item["first"] = block.life.first, item["last"] = block.life.last;
