@@ -21,27 +21,31 @@ RunOptions options_of(int threads, std::uint64_t seed, std::uint64_t iteration) 
   return {.threads = threads, .seed = seed, .iteration = iteration};
 }
 
-std::vector<py::array> run(Program& program, const std::vector<py::object>& inputs, const py::object& outputs, int threads,
-                           std::uint64_t seed, std::uint64_t iteration) {
+py::list run(Program& program, const py::sequence& inputs, const py::object& outputs, int threads, std::uint64_t seed,
+             std::uint64_t iteration) {
   const RunOptions options = options_of(threads, seed, iteration);
-  std::vector<py::array> arrays = input_arrays(program, inputs), results = output_arrays(outputs, output_types(program));
+  CallLists lists;
+  Arrays arrays = input_arrays(lists, program, inputs), results = output_arrays(lists, outputs, output_types(lists, program));
   if (!outputs.is_none()) separate(arrays, results);
-  const std::vector<const void*> from = read_pointers(arrays);
-  const std::vector<void*> to = write_pointers(results);
+  const std::pmr::vector<const void*> from = read_pointers(lists, arrays);
+  const std::pmr::vector<void*> to = write_pointers(lists, results);
   {
     const py::gil_scoped_release release;
     Program::Session session(program, from.data(), to.data(), options);
     session.run();
     session.update();
   }
-  return results;
+  py::list made(results.size());
+  for (std::size_t i = 0; i < results.size(); ++i) made[i] = std::move(results[i]);
+  return made;
 }
 
-py::list profile(Program& program, const std::vector<py::object>& inputs, int threads) {
+py::list profile(Program& program, const py::sequence& inputs, int threads) {
   RunOptions options = options_of(threads, 0, 0);
-  std::vector<py::array> arrays = input_arrays(program, inputs), results = output_arrays(py::none(), output_types(program));
-  const std::vector<const void*> from = read_pointers(arrays);
-  const std::vector<void*> to = write_pointers(results);
+  CallLists lists;
+  Arrays arrays = input_arrays(lists, program, inputs), results = output_arrays(lists, py::none(), output_types(lists, program));
+  const std::pmr::vector<const void*> from = read_pointers(lists, arrays);
+  const std::pmr::vector<void*> to = write_pointers(lists, results);
   const py::list steps = steps_of(program);
   std::vector<double> seconds(steps.size());
   options.step_seconds = seconds.data();
@@ -56,19 +60,20 @@ py::list profile(Program& program, const std::vector<py::object>& inputs, int th
 
 }  // namespace
 
-std::vector<py::array> input_arrays(const Program& program, const std::vector<py::object>& given) {
+Arrays input_arrays(CallLists& lists, const Program& program, const py::sequence& given) {
   const Graph& graph = program.graph();
-  require(given.size() == graph.inputs.size(), "run", join("there must be ", graph.inputs.size(), " inputs"), given.size());
-  std::vector<py::array> arrays;
+  if (given.size() != graph.inputs.size())
+    throw Error(ErrorKind::value, "run", join("there must be ", graph.inputs.size(), " inputs"), join(given.size()));
+  Arrays arrays = lists.list<py::array>(given.size());
   for (std::size_t i = 0; i < given.size(); ++i) {
     const Value& value = graph[graph.inputs[i]];
-    arrays.push_back(input_array(given[i], value.type, value.name));
+    arrays.push_back(input_array(py::object(given[i]), value.type, value.name));
   }
   return arrays;
 }
 
-std::vector<const TensorType*> output_types(const Program& program) {
-  std::vector<const TensorType*> types;
+std::pmr::vector<const TensorType*> output_types(CallLists& lists, const Program& program) {
+  std::pmr::vector<const TensorType*> types = lists.list<const TensorType*>(program.graph().outputs.size());
   for (ValueId id : program.graph().outputs) types.push_back(&program.graph().type(id));
   return types;
 }
