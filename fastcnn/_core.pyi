@@ -55,7 +55,9 @@ class ArenaPool:
     def __init__(self) -> None: ...
 
 class Program:
-    def __init__(self, graph: Graph, isa: str = "", arenas: ArenaPool | None = None, strict: bool = False, choices: dict[str, str] = {}) -> None: ...
+    def __init__(
+        self, graph: Graph, isa: str = "", arenas: ArenaPool | None = None, strict: bool = False, choices: dict[str, str] = {}
+    ) -> None: ...
     def run(
         self,
         inputs: Sequence[ArrayLike],
@@ -68,6 +70,9 @@ class Program:
     def useful_threads(self, threads: int = 0) -> int: ...
     @property
     def memory(self) -> dict[str, int]: ...
+    @property
+    def forms(self) -> list[tuple[int, int]]:
+        """Prepared weights: a number that equal ones of all programs share, and bytes."""
     @property
     def plan(self) -> list[dict[str, Any]]: ...
     @property

@@ -191,6 +191,7 @@ void bind_program(py::module_& module) {
       .def("profile", &profile, py::arg("inputs"), py::arg("threads") = 0)
       .def("useful_threads", &Program::useful_threads, py::arg("threads") = 0)
       .def_property_readonly("memory", &memory_of)
+      .def_property_readonly("forms", &Program::forms)
       .def_property_readonly("plan", &plan_of)
       .def_property_readonly("graph", &graph_of)
       .def_property_readonly("steps", &steps_of);

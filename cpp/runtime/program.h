@@ -47,6 +47,8 @@ class Program {
   Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas, bool strict = false,
           const Choices& choices = {});
 
+  ~Program() { arenas_->release(); }
+
   // One run, from start to end of its life: borrowed memory comes back with the destructor. Several may exist at once.
   class Session {
    public:
@@ -72,7 +74,8 @@ class Program {
   const MemoryPlan& plan() const { return plan_; }
   const std::vector<int>& planned_blocks() const { return planned_; }  // block index of each lifetime of the plan
   ProgramMemory memory() const;
-  int useful_threads(int asked) const;  // how many a run uses where `asked` are there; 0: default_threads()
+  std::vector<std::pair<std::size_t, Index>> forms() const;  // prepared weights: a number that equal ones share, and bytes
+  int useful_threads(int asked) const;                       // how many a run uses where `asked` are there; 0: default_threads()
 
   struct StepInfo {
     const Node* node;
