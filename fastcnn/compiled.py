@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from threading import RLock
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Compiled", "Fixed", "Plans", "traced"]
 
-_MOST_PLANS = 8  # groups of shapes that a module remembers: programs are small, their arena is shared
+_MOST_BYTES = 256 << 20  # that programs kept for a module's next calls hold beside the latest
+_BYTES_A_STEP = 8 << 10  # of a program, about: zoo networks take 4 to 9 KB
+Key = tuple[tuple[Shape, ...], bool, bool]  # shapes, strict, tuned
 
 
 def traced(net: Module, shapes: Sequence[Shape], training: bool = False) -> tuple[Trace, Any]:
@@ -63,37 +66,35 @@ class Compiled:
     outputs returns (and takes as `out`) a tuple of arrays.
     """
 
-    __slots__ = ("_count", "_fixed", "_program", "_run", "_shapes", "_threads")
+    __slots__ = ("_plan", "_program", "_run", "_threads")
 
-    def __init__(
-        self, program: _core.Program, shapes: Sequence[Shape], count: int | None, fixed: Mapping[int, AnyArray], threads: int
-    ) -> None:
-        """count: of outputs, None for one that is no tuple. fixed: outputs that are no program's, by their place."""
-        self._shapes = tuple(shapes)
-        self._program = program
-        self._run = program.run
-        self._count = count
-        self._fixed = fixed
+    def __init__(self, plan: Plan, threads: int) -> None:
+        self._plan = plan
+        self._program = plan.program
+        self._run = plan.program.run
         self._threads = threads
 
     def __call__(self, *inputs: ArrayLike, out: Any = None) -> Any:
-        if self._count is None and not self._fixed:
+        count, fixed = self._plan.count, self._plan.fixed
+        if count is None and not fixed:
             return self._run(inputs, None if out is None else [out], self._threads)[0]
         if out is not None:
             _check_apart(out)
         results = self._run(inputs, None if out is None else list(out), self._threads)
-        for place, array in self._fixed.items():  # ascending
+        for place, array in fixed.items():  # ascending
             results.insert(place, array.copy())
-        return results[0] if self._count is None else tuple(results[: self._count])
+        return results[0] if count is None else tuple(results[:count])
 
-    def with_threads(self, threads: int) -> Compiled:
-        """The same program, run with another number of threads."""
-        return Compiled(self._program, self._shapes, self._count, self._fixed, threads)
+    @property
+    def forms(self) -> Mapping[int, int]:
+        """What the program holds beside arenas and parameters: bytes by a number that equal parts of other programs share."""
+        return self._plan.forms
 
     @property
     def shape(self) -> Shape | tuple[Shape, ...]:
         """Of the input, or of each where there are several."""
-        return self._shapes[0] if len(self._shapes) == 1 else self._shapes
+        shapes = self._plan.shapes
+        return shapes[0] if len(shapes) == 1 else shapes
 
     @property
     def memory(self) -> MemoryReport:
@@ -121,39 +122,69 @@ def _check_apart(out: Any) -> None:
             raise ValueError(f"[run] outputs must not share memory. Got out[{i}] and out[{j}] in the same.")
 
 
+class Plan:
+    """A program with what it takes to call it."""
+
+    __slots__ = ("__weakref__", "count", "fixed", "forms", "program", "shapes")
+
+    def __init__(self, program: _core.Program, shapes: Sequence[Shape], count: int | None, fixed: Mapping[int, AnyArray]) -> None:
+        """count: of outputs, None for one that is no tuple. fixed: outputs that are no program's, by their place."""
+        self.program, self.shapes, self.count, self.fixed = program, tuple(shapes), count, fixed
+        self.forms = dict(program.forms)
+        self.forms[id(self)] = _BYTES_A_STEP * len(program.steps)
+
+
 class Plans:
-    """The programs of a module, by the shapes of its inputs and the options, the latest used last. They share the memory of their runs."""
+    """The programs of a module, by the shapes of its inputs and the options. They share the memory of their runs.
+
+    Those of calls are kept, the latest used last, as long as the older ones hold no more than _MOST_BYTES that the latest does not: their
+    steps, and weights prepared for other algorithms. Those of compile() live as long as their user keeps them.
+    """
 
     def __init__(self) -> None:
         self.arenas = _core.ArenaPool()
-        self._plans: OrderedDict[tuple[tuple[Shape, ...], bool, bool], Compiled] = OrderedDict()
+        self._alive: WeakValueDictionary[Key, Plan] = WeakValueDictionary()
+        self._kept: OrderedDict[Key, Compiled] = OrderedDict()
         self._edits = 0
         self._lock = RLock()
         self._compiling = False
 
-    def get(self, net: Module, shapes: tuple[Shape, ...], strict: bool, tune: bool, threads: int) -> Compiled:
-        """threads: of the measurement, if tune."""
+    def get(self, net: Module, shapes: tuple[Shape, ...], strict: bool, tune: bool, threads: int, keep: bool) -> Compiled:
+        """threads: of the runs, and of the measurement if tune. keep: for the next calls."""
         key = shapes, strict, tune
         with self._lock:
             if self._compiling:  # in this thread: others wait for the lock
                 rule = "a network must not be run or compiled by its own forward()"
                 raise RuntimeError(f"[forward] {rule}. Got {type(net).__name__} for {shapes} {user_line()}.")
             if self._edits != Registry.edits:  # a module was changed: it may have been a part of this network
-                self._plans.clear()
-            plan = self._plans.get(key)
+                self._alive.clear()
+                self._kept.clear()
+            plan = self._alive.get(key)
             if plan is None:
                 self._compiling = True
                 try:
-                    plan = self._plans[key] = self._compile(net, shapes, strict, threads if tune else None)
+                    plan = self._alive[key] = self._compile(net, shapes, strict, threads if tune else None)
                 finally:
                     self._compiling = False
                 self._edits = Registry.edits
-            self._plans.move_to_end(key)
-            if len(self._plans) > _MOST_PLANS:
-                self._plans.popitem(last=False)
-            return plan
+            return self._keep(key, plan) if keep else Compiled(plan, threads)
 
-    def _compile(self, net: Module, shapes: tuple[Shape, ...], strict: bool, tuning_threads: int | None) -> Compiled:
+    def _keep(self, key: Key, plan: Plan) -> Compiled:
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+            return kept
+        kept = self._kept[key] = Compiled(plan, 0)
+        held, total = set(plan.forms), 0
+        for older in list(self._kept)[-2::-1]:
+            forms = self._kept[older].forms
+            total += sum(size for form, size in forms.items() if form not in held)
+            held |= forms.keys()
+            if total > _MOST_BYTES:
+                del self._kept[older]
+        return kept
+
+    def _compile(self, net: Module, shapes: tuple[Shape, ...], strict: bool, tuning_threads: int | None) -> Plan:
         trace, result = traced(net, shapes)
         outputs = result if isinstance(result, tuple) else (result,)
         values = [output for output in outputs if isinstance(output, Value)]
@@ -163,7 +194,6 @@ class Plans:
         fixed = {place: output.array for place, output in enumerate(outputs) if isinstance(output, Fixed)}
         count = len(outputs) if isinstance(result, tuple) else None
 
-
         def program(choices: dict[str, str]) -> _core.Program:
             return _core.Program(trace.graph, arenas=self.arenas, strict=strict, choices=choices)
 
@@ -172,4 +202,4 @@ class Plans:
             from fastcnn.tuning import tuned_choices
 
             choices = tuned_choices(program, shapes, tuning_threads)
-        return Compiled(program(choices), shapes, count, fixed, 0)
+        return Plan(program(choices), shapes, count, fixed)

@@ -43,7 +43,8 @@ class Evaluator:
         self._arenas = _core.ArenaPool()
         self._programs: dict[Shape, tuple[_core.Program, Shape]] = {}
 
-    def _program(self, shape: Shape) -> tuple[_core.Program, Shape]:
+    def program(self, shape: Shape) -> tuple[_core.Program, Shape]:
+        """The program for samples of this shape, with the shape of the network's output."""
         if shape not in self._programs:
             trace, output, value = with_loss(self._net, self._loss, shape, training=False)
             trace.graph.outputs([value.id, output.id])
@@ -52,7 +53,7 @@ class Evaluator:
 
     def targets(self, samples: AnyArray, y: AnyArray, batch_size: int) -> AnyArray:
         """y checked and converted."""
-        return self._loss.targets(y, self._program(samples[:batch_size].shape)[1])
+        return self._loss.targets(y, self.program(samples[:batch_size].shape)[1])
 
     def __call__(self, x: ArrayLike, y: ArrayLike, batch_size: int) -> dict[str, float]:
         """{"loss": ..., "accuracy": ...}, means over all of x; the accuracy where the loss knows classes."""
@@ -62,7 +63,7 @@ class Evaluator:
         total, right = 0.0, 0
         for start in range(0, len(samples), step):
             xb, yb = samples[start : start + step], targets[start : start + step]
-            loss, output = self._program(xb.shape)[0].run([xb, yb])
+            loss, output = self.program(xb.shape)[0].run([xb, yb])
             total += float(loss) * len(xb)
             right += right_answers(output, yb) if self._loss.classes else 0
         result = {"loss": total / len(samples)}

@@ -20,6 +20,7 @@ from fastcnn.arrays import AnyArray, Shape
 
 __all__ = ["constant", "generator_of", "seeded", "stored", "uniform"]
 
+_PIECE = 1 << 15  # values drawn at a time: small enough for a cache, and no large array comes and goes
 Lookup = Callable[[str, Shape], "AnyArray | None"]
 _lookup: ContextVar[Lookup | None] = ContextVar("fastcnn_stored_values", default=None)
 _seeds: ContextVar[np.random.SeedSequence | None] = ContextVar("fastcnn_seeds", default=None)
@@ -77,10 +78,13 @@ def uniform(name: str, shape: Shape, fan_in: int, generator: np.random.Generator
     if he and name == "bias":
         return constant(name, shape, 0)
     bound = math.sqrt((6 if he else 1) / fan_in)
-    drawn = generator.random(shape, dtype=np.float32)
-    drawn *= np.float32(2 * bound)
-    drawn -= np.float32(bound)
-    return Parameter(drawn)
+    parameter = Parameter.zeros(shape)
+    for start in range(0, parameter.size, _PIECE):
+        drawn = generator.random(min(_PIECE, parameter.size - start), dtype=np.float32)
+        drawn *= np.float32(2 * bound)
+        drawn -= np.float32(bound)
+        parameter.fill(start, drawn)
+    return parameter
 
 
 def constant(name: str, shape: Shape, value: float) -> Parameter:

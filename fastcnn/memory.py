@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastcnn import _core, optim
 from fastcnn import loss as losses
 from fastcnn.arrays import Shape
+from fastcnn.budget import largest
 from fastcnn.loss import Loss
+from fastcnn.memory_layers import Box, LayerMemory, boxes_of, layers_of
 from fastcnn.optim import Optimizer
 from fastcnn.text import size_text, table
 from fastcnn.trainer import trained_parameters, training_plan
@@ -18,7 +21,7 @@ from fastcnn.trainer import trained_parameters, training_plan
 if TYPE_CHECKING:
     from fastcnn.module import Module
 
-__all__ = ["MemoryReport", "inference_memory", "inference_report", "training_memory", "training_report"]
+__all__ = ["MemoryReport", "inference_memory", "inference_report", "max_batch", "optimizer_state", "training_memory", "training_report"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class MemoryReport:
     batch: int  # the arrays that go in and come out
     lower_bound: int  # of the arena: the most that is needed at one step, so that no plan can be smaller
     without_release: int  # the arena if nothing were released during a run
+    logical_bound: int = 0  # lower_bound without the zeros around images, unused lanes and alignment
+    arena: int = 0  # activations, their gradients and what of the workspace is no scratch
+    layers: tuple[LayerMemory, ...] = field(default=(), repr=False)
+    boxes: tuple[Box, ...] = field(default=(), repr=False)  # what lies in the arena, and when
+    steps: tuple[str, ...] = field(default=(), repr=False)  # the layer of each
 
     @property
     def total(self) -> int:
@@ -48,7 +56,23 @@ class MemoryReport:
     def __str__(self) -> str:
         rows = [[text, size_text(getattr(self, name))] for name, text in _ROWS]
         arena = [["lower bound of the arena", size_text(self.lower_bound)], ["the arena without release", size_text(self.without_release)]]
-        return table(["memory", "size"], [*rows, ["total", size_text(self.total)], *arena])
+        arena.insert(1, ["... without padding", size_text(self.logical_bound)])
+        text = table(["memory", "size"], [*rows, ["total", size_text(self.total)], ["the arena", size_text(self.arena)], *arena])
+        return text
+
+    def by_layer(self) -> str:
+        """A table of the layers: what each makes, what is alive while it works (with release), what was made by then (without)."""
+        header = ["layer", "parameters", "activations", "gradients", "unpadded", "alive", "without release"]
+        return table(header, [[row.name, *map(size_text, row[1:])] for row in self.layers])
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
+        """The arena as a picture: offset against step, a box for each tensor with its layer and size.
+
+        Returns a matplotlib Figure; path: a file that it is written to as well. ImportError where matplotlib is not installed.
+        """
+        from fastcnn.memory_plot import plot
+
+        return plot(self, path)
 
 
 _ROWS = (
@@ -72,7 +96,11 @@ def _covered(intervals: Iterable[tuple[int, int]]) -> int:
     return total
 
 
-def _report(memory: dict[str, int], plan: list[dict[str, Any]], threads: int, batch: int, gradients: int, state: int) -> MemoryReport:
+def _report(program: _core.Program | _core.TrainingProgram, threads: int, batch: int, gradients: int, state: int) -> MemoryReport:
+    memory, plan, graph = program.memory, program.plan, program.graph
+    steps, boxes = boxes_of(graph, plan)
+    scratch = memory["scratch_per_thread"] * program.useful_threads(threads)
+
     def covered(*kinds: str) -> int:
         return _covered((block["offset"], block["offset"] + block["bytes"]) for block in plan if block["kind"] in kinds)
 
@@ -84,32 +112,50 @@ def _report(memory: dict[str, int], plan: list[dict[str, Any]], threads: int, ba
         optimizer_state=state,
         activations=activations,
         activation_gradients=both - activations,
-        workspace=memory["arena"] - both + memory["scratch_per_thread"] * threads,
+        workspace=memory["arena"] - both + scratch,
         batch=batch,
         lower_bound=memory["lower_bound"],
         without_release=memory["without_release"],
+        logical_bound=memory["logical_bound"],
+        arena=memory["arena"],
+        layers=layers_of(graph, steps, boxes),
+        boxes=boxes,
+        steps=tuple(steps),
     )
 
 
 def inference_report(program: _core.Program, threads: int) -> MemoryReport:
     """threads 0: as many as are set."""
     memory = program.memory
-    return _report(memory, program.plan, program.useful_threads(threads), memory["inputs"] + memory["outputs"], 0, 0)
+    return _report(program, threads, memory["inputs"] + memory["outputs"], 0, 0)
 
 
 def training_report(program: _core.TrainingProgram, output: Shape, state: int, threads: int) -> MemoryReport:
     """output: the shape of what the network returns; it comes back from each step, beside the loss."""
     memory = program.memory
     batch = memory["inputs"] + 4 * math.prod(output)
-    return _report(memory, program.plan, program.useful_threads(threads), batch, memory["gradients"], state)
+    return _report(program, threads, batch, memory["gradients"], state)
 
 
 def inference_memory(net: Module, shape: Shape, threads: int, accuracy: Literal["fast", "strict"]) -> MemoryReport:
     return net.compile(shape, threads=threads or None, accuracy=accuracy).memory
 
 
+def max_batch(net: Module, shape: Shape, budget: int, training: bool, optimizer: Optimizer | str, loss: Loss | str, threads: int) -> int:
+    def fits(count: int) -> bool:
+        batch = count, *shape
+        report = training_memory(net, batch, optimizer, loss, threads) if training else inference_memory(net, batch, threads, "fast")
+        return report.total <= budget
+
+    return largest(fits)
+
+
 def training_memory(net: Module, shape: Shape, optimizer: Optimizer | str, loss: Loss | str, threads: int) -> MemoryReport:
     parameters = trained_parameters("memory", net)
     plan = training_plan(net, losses.named(loss), shape, parameters)
-    copy = sum(64 * math.ceil(parameter.size / 16) for parameter in parameters)  # each parameter starts on a cache line
-    return training_report(plan.program, plan.output, optim.named(optimizer).copies * copy, threads)
+    return training_report(plan.program, plan.output, optimizer_state(optim.named(optimizer), parameters), threads)
+
+
+def optimizer_state(optimizer: Optimizer, parameters: Sequence[_core.Parameter]) -> int:
+    """Bytes that it will keep for these parameters."""
+    return optimizer.copies * sum(64 * math.ceil(parameter.size / 16) for parameter in parameters)  # each starts on a cache line

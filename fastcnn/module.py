@@ -97,8 +97,8 @@ class Module(Registry):
         shapes: Any = shape if several else [shape]
         count = 0 if threads is None else whole("compile", "threads", threads, 1)
         tuned = flag("compile", "tune", tune)
-        plan = self._plan(*(shape_of("compile", entry) for entry in shapes), strict=accuracy == "strict", tune=tuned, threads=count)
-        return plan.with_threads(count)
+        given = (shape_of("compile", entry) for entry in shapes)
+        return self._plan(*given, strict=accuracy == "strict", tune=tuned, threads=count, keep=False)
 
     def predict(self, x: ArrayLike, batch_size: int = 64, progress: bool = False) -> Any:
         """The outputs for x (N, ...), computed `batch_size` at a time. progress: a bar (tqdm) where stderr is a terminal."""
@@ -120,11 +120,11 @@ class Module(Registry):
             return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
         return np.concatenate(parts)
 
-    def _plan(self, *shapes: Shape, strict: bool = False, tune: bool = False, threads: int = 0) -> Compiled:
+    def _plan(self, *shapes: Shape, strict: bool = False, tune: bool = False, threads: int = 0, keep: bool = True) -> Compiled:
         plans: Plans | None = self.__dict__.get("_plans")
         if plans is None:
             plans = self.__dict__.setdefault("_plans", Plans())
-        return plans.get(self, shapes, strict, tune, threads)
+        return plans.get(self, shapes, strict, tune, threads, keep)
 
     # ---- train
 
@@ -199,6 +199,26 @@ class Module(Registry):
                 raise NotImplementedError("[memory] a training step has no accuracy to choose. Got accuracy='strict' with training=True.")
             return reports.training_memory(self, shape_of("memory", shape), optimizer, loss, count)
         return reports.inference_memory(self, shape_of("memory", shape), count, accuracy)
+
+    def max_batch(
+        self,
+        shape: Sequence[int],
+        budget: int | str,
+        training: bool = False,
+        optimizer: Optimizer | str = "sgd",
+        loss: Loss | str = "cross_entropy",
+        threads: int | None = None,
+    ) -> int:
+        """The largest N for which memory((N, *shape)).total is within the budget; 0 if no batch fits.
+
+        shape: of one input, (C, H, W). budget: bytes, or a text like "4 GB" (B, KB, MB, GB, TB, by 1024). Nothing is run or allocated.
+        """
+        from fastcnn import memory as reports
+        from fastcnn.budget import bytes_of
+
+        count = 0 if threads is None else whole("max_batch", "threads", threads, 1)
+        size, one = bytes_of("max_batch", "budget", budget), shape_of("max_batch", shape)
+        return reports.max_batch(self, one, size, flag("max_batch", "training", training), optimizer, loss, count)
 
     # ---- save
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from fastcnn.arguments import flag, number, whole
 from fastcnn.arrays import AnyArray, ArrayLike
+from fastcnn.budget import warn_of_need
 from fastcnn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from fastcnn.evaluation import Evaluator, checked_pair, right_answers
 from fastcnn.history import History
@@ -84,6 +85,19 @@ class Fit:
         if self.validation is not None:  # for the same reason
             self.evaluator.targets(*self.validation, options.batch_size)
         self.history = History()
+        warn_of_need(self.need, first[0])
+
+    def need(self, batch: int) -> int:
+        """Bytes that training takes beyond what there is by now, with batches of this size."""
+        from fastcnn.memory import inference_report
+
+        shape = batch, *self.x.shape[1:]
+        report = self.trainer.memory_before(shape)
+        need = report.total - report.parameters - self.trainer.state.bytes
+        if self.validation is None:
+            return need
+        evaluation = inference_report(self.evaluator.program(shape)[0], 0)
+        return need + evaluation.total - evaluation.parameters
 
     def settings(self) -> dict[str, Any]:
         """What must be the same where a training is resumed."""

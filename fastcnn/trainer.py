@@ -130,6 +130,13 @@ class Trainer:
         self.output = results[1]
         return float(results[0])
 
+    def memory_before(self, shape: Shape) -> MemoryReport:
+        """What a step with a batch of this shape will take, the optimizer's state included though it may not be there yet."""
+        from fastcnn.memory import optimizer_state, training_report
+
+        plan = self._plans.get(shape) or training_plan(self.net, self.loss, shape, self._parameters, self._arenas)
+        return training_report(plan.program, plan.output, optimizer_state(self.optimizer, self._parameters), self._threads)
+
     @property
     def memory(self) -> MemoryReport:
         """What a step with a batch of batch_shape takes, in bytes."""

@@ -10,6 +10,7 @@ from small_nets import Block, Lambda, lenet
 from subprocesses import python
 
 import fastcnn as fc
+from fastcnn import compiled
 
 Array = np.ndarray
 
@@ -166,7 +167,8 @@ def test_plans_follow_changes_of_the_network() -> None:
     assert np.allclose(net(x), np.maximum(-y, 0), atol=1e-6)
 
 
-def test_plans_are_kept_for_the_latest_shapes() -> None:
+def test_plans_are_kept_for_the_latest_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "_MOST_BYTES", 7 * compiled._BYTES_A_STEP)  # of the older ones, each of one step
     calls = []
     net = Lambda(lambda x: (calls.append(x.shape), fc.relu(x))[1])
     for _ in range(2):

@@ -75,6 +75,7 @@ struct TensorType {
     return N() * s.batch;
   }
   Index bytes() const { return elements() * bytes_of(dtype); }
+  Index logical_bytes() const { return shape.elements() * bytes_of(dtype); }  // without ring and unused lanes
 };
 
 }  // namespace fastcnn

@@ -41,6 +41,11 @@ std::vector<ValueId> Graph::add(std::string_view op, std::vector<ValueId> inputs
   return nodes.back().outputs;
 }
 
+std::vector<std::size_t> in_place_inputs(const Graph& graph, const Node& node) {
+  if (node.op->in_place.empty() || (node.op->works_in_place && !node.op->works_in_place(view(graph, node)))) return {};
+  return node.op->in_place;
+}
+
 NodeView view(const Graph& graph, const Node& node) {
   NodeView out{node.attributes, {}, {}};
   for (ValueId id : node.inputs) out.inputs.push_back(id == kNoValue ? nullptr : &graph[id].type);

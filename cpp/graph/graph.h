@@ -64,4 +64,7 @@ class Graph final : public GraphEditor {
 
 NodeView view(const Graph& graph, const Node& node);
 
+// Places of the inputs whose memory the node's first output may take over, if nobody needs them any more.
+std::vector<std::size_t> in_place_inputs(const Graph& graph, const Node& node);
+
 }  // namespace fastcnn

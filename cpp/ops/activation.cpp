@@ -1,4 +1,5 @@
 // activation: y = f(x), element by element, in any layout; f by name (kernels/arguments.h). activation_backward(dy, x) -> dx = dy f'(x).
+// Of a clamp and a leaky ReLU, f'(f(x)) = f'(x).
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/ops.h"
@@ -32,9 +33,16 @@ Step bind(const BindScope& scope) {
   return step;
 }
 
+// Whether the output has the slope of the input: then the input need not be kept.
+bool told_by_output(const Activation& activation) {
+  const ActivationKind kind = activation.kind;
+  return kind == ActivationKind::relu || kind == ActivationKind::clipped || (kind == ActivationKind::leaky_relu && activation.a >= 0);
+}
+
 void backward(GradientScope& scope) {
-  if (scope.wanted[0])
-    scope.input_gradients[0] = scope.graph.add_one("activation_backward", {scope.output_gradients[0], scope.inputs[0]}, scope.attributes);
+  if (!scope.wanted[0]) return;
+  const ValueId x = told_by_output(activation_of(scope.attributes)) ? scope.outputs[0] : scope.inputs[0];
+  scope.input_gradients[0] = scope.graph.add_one("activation_backward", {scope.output_gradients[0], x}, scope.attributes);
 }
 
 Step bind_backward(const BindScope& scope) {

@@ -187,6 +187,8 @@ bool conv2d_takes_pool(const NodeView& conv, const Attributes& pool, int lanes) 
   return can_compute(algorithm, problem);
 }
 
+bool takes_over(const NodeView& node) { return node.has_input(3) && algorithm_of(node).takes_over; }
+
 const Op k_conv2d = {.name = "conv2d",
                      .inputs = "x weight bias? residual? norm_weight? norm_bias? mean? var?",
                      .infer = infer,
@@ -194,7 +196,9 @@ const Op k_conv2d = {.name = "conv2d",
                      .bind = bind,
                      .backward = backward,
                      .ring = ring,
-                     .choose = choose};
+                     .choose = choose,
+                     .in_place = {3},
+                     .works_in_place = takes_over};
 
 const Op k_conv2d_prepare = {
     .name = "conv2d_prepare", .inputs = "weight bias?", .infer = infer_prepare, .layout = want_plain, .bind = bind_prepare};

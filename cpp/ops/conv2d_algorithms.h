@@ -51,6 +51,7 @@ struct Conv2dAlgorithm {
   Want input;                   // layout it reads
   double error;                 // max |difference| / max |y| of what it computes, about; bench/errors.py measures it
   bool takes_prologue = false;  // normalizes its input where the problem is `normed`
+  bool takes_over = true;       // the output may lie where the residual does, each number of which is read just before the one write
   // Whether it pools what it computes as the problem's `pool` says; nullptr: never. Asked only where it can run.
   bool (*takes_pool)(const ConvProblem&) = nullptr;
   bool (*can_run)(const ConvProblem&);

@@ -103,6 +103,7 @@ struct Op {
   int (*ring)(const NodeView&, std::size_t input) = nullptr;  // nullptr: reads no ring
   void (*choose)(ChoiceScope&) = nullptr;
   std::vector<std::size_t> in_place = {};  // inputs whose memory output 0 may take over when they die here and the types are equal
+  bool (*works_in_place)(const NodeView&) = nullptr;  // where not every node of the op may; nullptr: all may
   bool alias = false;                      // output 0 is input 0 under another shape: no step, no copy (plain layouts)
   bool random = false;                     // every run makes other values
   bool update = false;                     // writes into its first input, a parameter or buffer, after the loss has been found finite

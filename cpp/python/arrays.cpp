@@ -13,6 +13,13 @@ using Ints = py::array_t<std::int32_t, kDense>;
 
 Shape shape_of(const py::array& array) { return Shape(std::vector<Index>(array.shape(), array.shape() + array.ndim())); }
 
+bool has_shape(const py::array& array, const Shape& shape) {
+  if (array.ndim() != shape.rank()) return false;
+  for (int axis = 0; axis < shape.rank(); ++axis)
+    if (array.shape(axis) != shape[axis]) return false;
+  return true;
+}
+
 bool is_aligned(const py::array& array) { return (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0; }
 
 py::array to_floats(const py::array& array, const std::string& name) {
@@ -45,9 +52,14 @@ py::array to_ints(const py::array& array, const std::string& name) {
 }
 
 py::array new_array(const TensorType& type) {
-  const std::vector<Index> sizes = type.shape.sizes();
-  const std::vector<py::ssize_t> shape(sizes.begin(), sizes.end());
-  return type.dtype == DType::i32 ? py::array(Ints(shape)) : py::array(Floats(shape));
+  std::array<Py_intptr_t, Shape::kMaxRank> sizes{};
+  for (int axis = 0; axis < type.shape.rank(); ++axis) sizes[static_cast<std::size_t>(axis)] = type.shape[axis];
+  const auto& numpy = py::detail::npy_api::get();
+  py::dtype dtype = type.dtype == DType::i32 ? py::dtype::of<std::int32_t>() : py::dtype::of<float>();
+  PyObject* made = numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, dtype.release().ptr(), type.shape.rank(), sizes.data(), nullptr,
+                                               nullptr, 0, nullptr);
+  if (!made) throw py::error_already_set();
+  return py::reinterpret_steal<py::array>(made);
 }
 
 void check_output(const py::array& array, const TensorType& type) {
@@ -55,7 +67,8 @@ void check_output(const py::array& array, const TensorType& type) {
   if (!fits || !is_aligned(array) || !array.writeable())
     throw Error(ErrorKind::type, "run", join("out must be a writable C-contiguous ", name_of(type.dtype), " array"),
                 std::string(py::str(array.dtype())));
-  require(shape_of(array) == type.shape, "run", join("out must have the shape ", type.shape), shape_of(array));
+  if (!has_shape(array, type.shape))
+    throw Error(ErrorKind::value, "run", join("out must have the shape ", type.shape), join(shape_of(array)));
 }
 
 bool overlap(const py::array& a, const py::array& b) {
@@ -77,19 +90,21 @@ py::array input_array(const py::handle& object, const TensorType& type, const st
     PyErr_Clear();
     throw Error(ErrorKind::type, "run", join("input '", name, "' must be an array"), std::string(py::str(py::type::of(object))));
   }
-  require(array.ndim() <= Shape::kMaxRank && shape_of(array) == type.shape, "run",
-          join("input '", name, "' must have the shape ", type.shape), std::string(py::str(array.attr("shape"))));
+  if (!has_shape(array, type.shape))
+    throw Error(ErrorKind::value, "run", join("input '", name, "' must have the shape ", type.shape),
+                std::string(py::str(array.attr("shape"))));
   return type.dtype == DType::i32 ? to_ints(array, name) : to_floats(array, name);
 }
 
-std::vector<py::array> output_arrays(const py::object& given, const std::vector<const TensorType*>& types) {
-  std::vector<py::array> arrays;
+Arrays output_arrays(CallLists& lists, const py::object& given, const std::pmr::vector<const TensorType*>& types) {
+  Arrays arrays = lists.list<py::array>(types.size());
   if (given.is_none()) {
     for (const TensorType* type : types) arrays.push_back(new_array(*type));
     return arrays;
   }
   const py::list list(given);
-  require(list.size() == types.size(), "run", join("there must be ", types.size(), " output arrays"), list.size());
+  if (list.size() != types.size())
+    throw Error(ErrorKind::value, "run", join("there must be ", types.size(), " output arrays"), join(list.size()));
   for (std::size_t i = 0; i < types.size(); ++i) {
     if (!py::isinstance<py::array>(list[i]))
       throw Error(ErrorKind::type, "run", "out must be a NumPy array", std::string(py::str(py::type::of(list[i]))));
@@ -101,20 +116,20 @@ std::vector<py::array> output_arrays(const py::object& given, const std::vector<
   return arrays;
 }
 
-void separate(std::vector<py::array>& inputs, const std::vector<py::array>& outputs) {
+void separate(Arrays& inputs, const Arrays& outputs) {
   for (py::array& input : inputs)
     if (std::any_of(outputs.begin(), outputs.end(), [&](const py::array& output) { return overlap(input, output); }))
       input = py::array(input.attr("copy")());
 }
 
-std::vector<const void*> read_pointers(const std::vector<py::array>& arrays) {
-  std::vector<const void*> pointers;
+std::pmr::vector<const void*> read_pointers(CallLists& lists, const Arrays& arrays) {
+  std::pmr::vector<const void*> pointers = lists.list<const void*>(arrays.size());
   for (const py::array& array : arrays) pointers.push_back(array.data());
   return pointers;
 }
 
-std::vector<void*> write_pointers(std::vector<py::array>& arrays) {
-  std::vector<void*> pointers;
+std::pmr::vector<void*> write_pointers(CallLists& lists, Arrays& arrays) {
+  std::pmr::vector<void*> pointers = lists.list<void*>(arrays.size());
   for (py::array& array : arrays) pointers.push_back(array.mutable_data());
   return pointers;
 }

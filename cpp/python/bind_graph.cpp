@@ -26,6 +26,15 @@ void assign(Parameter& parameter, const py::handle& values) {
   parameter.written();
 }
 
+// Some of the values, in the order of the array: from `start` on.
+void fill(Parameter& parameter, Index start, const py::array_t<float, py::array::c_style | py::array::forcecast>& values) {
+  require(start >= 0 && start <= parameter.shape().elements() && values.size() <= parameter.shape().elements() - start, "Parameter",
+          "values must lie inside of the parameter", values.size(), " from ", start, " of ", parameter.shape().elements());
+  parameter.own();
+  std::copy_n(values.data(), values.size(), parameter.data() + start);
+  parameter.written();
+}
+
 // Floats of a file, as an array that is only read and keeps the mapping alive.
 py::array_t<float> floats_of(const std::shared_ptr<FileMapping>& file, std::size_t offset, const std::vector<Index>& shape) {
   const std::size_t bytes = static_cast<std::size_t>(Shape(shape).elements()) * sizeof(float);
@@ -176,7 +185,10 @@ void bind_graph(py::module_& module) {
       .def_property_readonly("version", &Parameter::version)
       .def_property("requires_grad", &Parameter::requires_grad, &Parameter::set_requires_grad)
       .def("numpy", &values_of)
+      .def_static(
+          "zeros", [](const std::vector<Index>& shape) { return std::make_shared<Parameter>(Shape(shape)); }, py::arg("shape"))
       .def("assign", &assign, py::arg("values"))
+      .def("fill", &fill, py::arg("start"), py::arg("values"))
       .def("load", &load, py::arg("values"));
 
   py::class_<Graph>(module, "Graph")

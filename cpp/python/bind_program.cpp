@@ -21,27 +21,31 @@ RunOptions options_of(int threads, std::uint64_t seed, std::uint64_t iteration) 
   return {.threads = threads, .seed = seed, .iteration = iteration};
 }
 
-std::vector<py::array> run(Program& program, const std::vector<py::object>& inputs, const py::object& outputs, int threads,
-                           std::uint64_t seed, std::uint64_t iteration) {
+py::list run(Program& program, const py::sequence& inputs, const py::object& outputs, int threads, std::uint64_t seed,
+             std::uint64_t iteration) {
   const RunOptions options = options_of(threads, seed, iteration);
-  std::vector<py::array> arrays = input_arrays(program, inputs), results = output_arrays(outputs, output_types(program));
+  CallLists lists;
+  Arrays arrays = input_arrays(lists, program, inputs), results = output_arrays(lists, outputs, output_types(lists, program));
   if (!outputs.is_none()) separate(arrays, results);
-  const std::vector<const void*> from = read_pointers(arrays);
-  const std::vector<void*> to = write_pointers(results);
+  const std::pmr::vector<const void*> from = read_pointers(lists, arrays);
+  const std::pmr::vector<void*> to = write_pointers(lists, results);
   {
     const py::gil_scoped_release release;
     Program::Session session(program, from.data(), to.data(), options);
     session.run();
     session.update();
   }
-  return results;
+  py::list made(results.size());
+  for (std::size_t i = 0; i < results.size(); ++i) made[i] = std::move(results[i]);
+  return made;
 }
 
-py::list profile(Program& program, const std::vector<py::object>& inputs, int threads) {
+py::list profile(Program& program, const py::sequence& inputs, int threads) {
   RunOptions options = options_of(threads, 0, 0);
-  std::vector<py::array> arrays = input_arrays(program, inputs), results = output_arrays(py::none(), output_types(program));
-  const std::vector<const void*> from = read_pointers(arrays);
-  const std::vector<void*> to = write_pointers(results);
+  CallLists lists;
+  Arrays arrays = input_arrays(lists, program, inputs), results = output_arrays(lists, py::none(), output_types(lists, program));
+  const std::pmr::vector<const void*> from = read_pointers(lists, arrays);
+  const std::pmr::vector<void*> to = write_pointers(lists, results);
   const py::list steps = steps_of(program);
   std::vector<double> seconds(steps.size());
   options.step_seconds = seconds.data();
@@ -56,19 +60,20 @@ py::list profile(Program& program, const std::vector<py::object>& inputs, int th
 
 }  // namespace
 
-std::vector<py::array> input_arrays(const Program& program, const std::vector<py::object>& given) {
+Arrays input_arrays(CallLists& lists, const Program& program, const py::sequence& given) {
   const Graph& graph = program.graph();
-  require(given.size() == graph.inputs.size(), "run", join("there must be ", graph.inputs.size(), " inputs"), given.size());
-  std::vector<py::array> arrays;
+  if (given.size() != graph.inputs.size())
+    throw Error(ErrorKind::value, "run", join("there must be ", graph.inputs.size(), " inputs"), join(given.size()));
+  Arrays arrays = lists.list<py::array>(given.size());
   for (std::size_t i = 0; i < given.size(); ++i) {
     const Value& value = graph[graph.inputs[i]];
-    arrays.push_back(input_array(given[i], value.type, value.name));
+    arrays.push_back(input_array(py::object(given[i]), value.type, value.name));
   }
   return arrays;
 }
 
-std::vector<const TensorType*> output_types(const Program& program) {
-  std::vector<const TensorType*> types;
+std::pmr::vector<const TensorType*> output_types(CallLists& lists, const Program& program) {
+  std::pmr::vector<const TensorType*> types = lists.list<const TensorType*>(program.graph().outputs.size());
   for (ValueId id : program.graph().outputs) types.push_back(&program.graph().type(id));
   return types;
 }
@@ -79,6 +84,32 @@ py::dict memory_of(const Program& program) {
   out["parameters"] = memory.parameters, out["prepared"] = memory.prepared, out["arena"] = memory.arena;
   out["scratch_per_thread"] = memory.scratch_per_thread, out["inputs"] = memory.inputs, out["outputs"] = memory.outputs;
   out["lower_bound"] = memory.lower_bound, out["without_release"] = memory.without_release;
+  out["logical_bound"] = memory.logical_bound;
+  return out;
+}
+
+// The graph as it is after all passes, with what decides how long a value needs memory of its own.
+py::dict graph_of(const Program& program) {
+  py::list nodes, values;
+  const Graph& graph = program.graph();
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    py::dict item;
+    item["op"] = node.op->name, item["name"] = node.name, item["inputs"] = node.inputs, item["outputs"] = node.outputs;
+    item["in_place"] = in_place_inputs(graph, node), item["alias"] = node.op->alias, item["ahead"] = program.is_ahead(i);
+    item["backward"] = node.backward;
+    nodes.append(item);
+  }
+  for (const Value& value : graph.values) {
+    py::dict item;
+    item["shape"] = value.type.shape.sizes(), item["bytes"] = value.type.bytes(), item["logical_bytes"] = value.type.logical_bytes();
+    item["layout"] = py::make_tuple(value.type.layout.of, value.type.layout.block, value.type.layout.ring);
+    item["part_of"] = value.part_of, item["outside"] = value.from_outside();
+    item["name"] = value.name, item["parameter"] = value.parameter != nullptr;
+    values.append(item);
+  }
+  py::dict out;
+  out["nodes"] = nodes, out["values"] = values, out["outputs"] = graph.outputs;
   return out;
 }
 
@@ -89,8 +120,9 @@ py::list plan_of(const Program& program) {
     const Node& node = program.graph().nodes[block.first_node];
     const bool workspace = std::string_view(node.op->name) == "conv2d_prepare";
     py::dict item;
-    item["name"] = program.graph()[block.first_value].name, item["op"] = node.op->name;
+    item["name"] = node.name, item["op"] = node.op->name;
     item["bytes"] = block.life.bytes, item["offset"] = program.plan().offsets[i];
+    item["logical_bytes"] = program.graph().type(block.first_value).logical_bytes();
     item["first"] = block.life.first, item["last"] = block.life.last;
     item["kind"] = workspace ? "workspace" : node.backward ? "gradient" : "activation";
     list.append(item);
@@ -159,7 +191,9 @@ void bind_program(py::module_& module) {
       .def("profile", &profile, py::arg("inputs"), py::arg("threads") = 0)
       .def("useful_threads", &Program::useful_threads, py::arg("threads") = 0)
       .def_property_readonly("memory", &memory_of)
+      .def_property_readonly("forms", &Program::forms)
       .def_property_readonly("plan", &plan_of)
+      .def_property_readonly("graph", &graph_of)
       .def_property_readonly("steps", &steps_of);
 }
 

@@ -72,17 +72,19 @@ std::unique_ptr<TrainingProgram> make_training(const Graph& graph, ValueId loss,
   return std::make_unique<TrainingProgram>(graph, loss, parameters, kernels_for(isa), std::move(arenas));
 }
 
-py::list step(TrainingProgram& training, const std::vector<py::object>& inputs, BoundOptimizer& optimizer, const std::vector<Hyper>& groups,
+py::list step(TrainingProgram& training, const py::sequence& inputs, BoundOptimizer& optimizer, const std::vector<Hyper>& groups,
               double clip_norm, int threads, std::uint64_t seed, std::uint64_t iteration) {
   require(threads >= 0 && threads <= kMaxThreads, "fit", join("threads must be between 0 and ", kMaxThreads), threads);
   require(!groups.empty(), "fit", "there must be hyperparameters for one group at least", groups.size());
   require(clip_norm >= 0, "fit", "clip_norm must not be negative", clip_norm);
-  const std::vector<py::array> arrays = input_arrays(training.program(), inputs);
-  std::vector<const TensorType*> types = output_types(training.program());
-  types = {types.begin() + 1, types.begin() + 1 + static_cast<std::ptrdiff_t>(training.user_outputs())};
-  std::vector<py::array> results = output_arrays(py::none(), types);
-  const std::vector<const void*> from = read_pointers(arrays);
-  const std::vector<void*> to = write_pointers(results);
+  CallLists lists;
+  const Arrays arrays = input_arrays(lists, training.program(), inputs);
+  std::pmr::vector<const TensorType*> types = output_types(lists, training.program());
+  types.resize(1 + training.user_outputs());
+  types.erase(types.begin());  // the loss
+  Arrays results = output_arrays(lists, py::none(), types);
+  const std::pmr::vector<const void*> from = read_pointers(lists, arrays);
+  const std::pmr::vector<void*> to = write_pointers(lists, results);
   float loss = 0;
   {
     const py::gil_scoped_release release;
@@ -127,6 +129,7 @@ void bind_training(py::module_& module) {
           py::arg("threads") = 0)
       .def_property_readonly("memory", &training_memory)
       .def_property_readonly("plan", [](const TrainingProgram& t) { return plan_of(t.program()); })
+      .def_property_readonly("graph", [](const TrainingProgram& t) { return graph_of(t.program()); })
       .def_property_readonly("steps", [](const TrainingProgram& t) { return steps_of(t.program()); });
 }
 

@@ -6,9 +6,10 @@
 
 namespace fastcnn {
 
-std::vector<py::array> input_arrays(const Program& program, const std::vector<py::object>& given);
-std::vector<const TensorType*> output_types(const Program& program);
+Arrays input_arrays(CallLists& lists, const Program& program, const py::sequence& given);
+std::pmr::vector<const TensorType*> output_types(CallLists& lists, const Program& program);
 py::dict memory_of(const Program& program);
+py::dict graph_of(const Program& program);
 py::list plan_of(const Program& program);
 py::list steps_of(const Program& program);
 

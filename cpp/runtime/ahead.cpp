@@ -128,6 +128,12 @@ void Program::fill_form(const Ahead& ahead, const PreparedForm& form, const RunS
     if (parameter->file()) parameter->file()->release(reinterpret_cast<const std::byte*>(parameter->data()), parameter->bytes());
 }
 
+std::vector<std::pair<std::size_t, Index>> Program::forms() const {
+  std::vector<std::pair<std::size_t, Index>> list;
+  for (const Ahead& ahead : ahead_) list.emplace_back(std::hash<std::string>{}(ahead.key), ahead.bytes);
+  return list;
+}
+
 // Makes sure that every prepared form is made from the parameters as they are now. In the steady state this compares a few integers.
 // Forms that are made together share one piece of memory: its pages are large, and few.
 void Program::refresh_forms(RunState& state, int threads) {

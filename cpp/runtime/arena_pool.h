@@ -33,6 +33,12 @@ class ArenaPool {
     free_.push_back(std::move(arena));
   }
 
+  // A program has gone, and perhaps the need for an arena as large as these.
+  void release() {
+    const std::lock_guard lock(mutex_);
+    free_.clear();
+  }
+
  private:
   std::mutex mutex_;
   std::vector<AlignedBuffer> free_;

@@ -10,17 +10,6 @@ namespace {
 
 bool overlap(const Lifetime& a, const Lifetime& b) { return a.first <= b.last && b.first <= a.last; }
 
-Index lower_bound_of(const std::vector<Lifetime>& blocks) {
-  std::map<int, Index> change;  // bytes that come alive at a step, less those that died before it
-  for (const Lifetime& block : blocks) {
-    change[block.first] += round_up(block.bytes, kArenaAlignment);
-    change[block.last + 1] -= round_up(block.bytes, kArenaAlignment);
-  }
-  Index alive = 0, most = 0;
-  for (const auto& [step, bytes] : change) most = std::max(most, alive += bytes);
-  return most;
-}
-
 // The lowest offset at which `block` meets no placed block that lives at the same time. `placed` is ordered by offset.
 Index lowest_gap(const std::vector<Lifetime>& blocks, const std::vector<std::size_t>& placed, const std::vector<Index>& offsets,
                  const Lifetime& block) {
@@ -72,6 +61,17 @@ MemoryPlan place(const std::vector<Lifetime>& blocks, const std::vector<std::siz
 
 }  // namespace
 
+Index most_alive(const std::vector<Lifetime>& blocks, Index alignment) {
+  std::map<int, Index> change;  // bytes that come alive at a step, less those that died before it
+  for (const Lifetime& block : blocks) {
+    change[block.first] += round_up(block.bytes, alignment);
+    change[block.last + 1] -= round_up(block.bytes, alignment);
+  }
+  Index alive = 0, most = 0;
+  for (const auto& [step, bytes] : change) most = std::max(most, alive += bytes);
+  return most;
+}
+
 MemoryPlan plan_memory(const std::vector<Lifetime>& blocks) {
   for (const Lifetime& block : blocks)
     require(block.bytes >= 0 && block.first <= block.last, "memory_plan", "a block needs bytes >= 0 and first <= last",
@@ -81,7 +81,7 @@ MemoryPlan plan_memory(const std::vector<Lifetime>& blocks) {
   std::vector<std::size_t> order(blocks.size());
   MemoryPlan best;
   best.total = -1;
-  const Index bound = lower_bound_of(blocks);
+  const Index bound = most_alive(blocks, kArenaAlignment);
   const auto try_order = [&](auto before, bool alternate = false) {
     if (best.total == bound) return;
     std::iota(order.begin(), order.end(), std::size_t{0});

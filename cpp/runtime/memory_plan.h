@@ -25,6 +25,9 @@ struct MemoryPlan {
 
 constexpr Index kArenaAlignment = 64;
 
+// The largest sum of bytes that are alive at one step, each block rounded up to the alignment.
+Index most_alive(const std::vector<Lifetime>& blocks, Index alignment);
+
 MemoryPlan plan_memory(const std::vector<Lifetime>& blocks);
 
 }  // namespace fastcnn

@@ -17,6 +17,7 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   remove_unused(graph_);
   updates_last(graph_);
   fold_batch_norms(graph_);
+  if (purpose == Purpose::training) recompute(graph_);
   fuse_epilogues(graph_);
   fuse_prologues(graph_);
   if (purpose == Purpose::inference) fuse_upsampling(graph_);
@@ -84,10 +85,11 @@ Program::BoundStep Program::bind_node(std::size_t index) const {
   BindScope scope{kernels_, node.attributes, {}, {}};
   for (ValueId id : node.inputs) scope.inputs.push_back(operand(id));
   BoundStep bound{index, {}, {}};
+  const std::vector<std::size_t> places = in_place_inputs(graph_, node);
   for (ValueId id : node.outputs) {
     scope.outputs.push_back(operand(id));
     const Location where = scope.outputs.back().where;
-    const bool in_place = std::any_of(node.op->in_place.begin(), node.op->in_place.end(), [&](std::size_t i) {
+    const bool in_place = std::any_of(places.begin(), places.end(), [&](std::size_t i) {
       return i < scope.inputs.size() && scope.inputs[i].given && scope.inputs[i].where == where;
     });
     if (graph_.type(id).layout.ring > 0 && !in_place) bound.rings.push_back(scope.outputs.back());
@@ -135,8 +137,13 @@ ProgramMemory Program::memory() const {
   for (const Ahead& ahead : ahead_) memory.prepared += ahead.bytes;
   for (ValueId id : graph_.inputs) memory.inputs += graph_.type(id).bytes();
   for (ValueId id : graph_.outputs) memory.outputs += graph_.type(id).bytes();
-  for (int block : planned_)
-    memory.without_release += round_up(storage_.blocks[static_cast<std::size_t>(block)].life.bytes, kArenaAlignment);
+  std::vector<Lifetime> logical;
+  for (int index : planned_) {
+    const Block& block = storage_.blocks[static_cast<std::size_t>(index)];
+    memory.without_release += round_up(block.life.bytes, kArenaAlignment);
+    logical.push_back({block.life.first, block.life.last, graph_.type(block.first_value).logical_bytes()});
+  }
+  memory.logical_bound = most_alive(logical, 1);
   memory.arena = plan_.total;
   memory.scratch_per_thread = scratch_;
   memory.lower_bound = plan_.lower_bound;

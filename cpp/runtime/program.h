@@ -30,6 +30,7 @@ struct RunOptions {
 struct ProgramMemory {
   Index parameters = 0, prepared = 0, arena = 0, scratch_per_thread = 0, inputs = 0, outputs = 0;
   Index lower_bound = 0, without_release = 0;  // of the arena
+  Index logical_bound = 0;                     // the lower bound without rings, unused lanes and alignment
 };
 
 // Private memory of the workers of a run, one piece behind another.
@@ -45,6 +46,8 @@ class Program {
   // strict: only algorithms with the error of direct summation, as in training.
   Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas, bool strict = false,
           const Choices& choices = {});
+
+  ~Program() { arenas_->release(); }
 
   // One run, from start to end of its life: borrowed memory comes back with the destructor. Several may exist at once.
   class Session {
@@ -65,12 +68,14 @@ class Program {
   };
 
   const Graph& graph() const { return graph_; }
+  bool is_ahead(std::size_t node) const { return is_ahead_[node]; }  // evaluated before the runs
   const Kernels& kernels() const { return kernels_; }
   const Storage& storage() const { return storage_; }
   const MemoryPlan& plan() const { return plan_; }
   const std::vector<int>& planned_blocks() const { return planned_; }  // block index of each lifetime of the plan
   ProgramMemory memory() const;
-  int useful_threads(int asked) const;  // how many a run uses where `asked` are there; 0: default_threads()
+  std::vector<std::pair<std::size_t, Index>> forms() const;  // prepared weights: a number that equal ones share, and bytes
+  int useful_threads(int asked) const;                       // how many a run uses where `asked` are there; 0: default_threads()
 
   struct StepInfo {
     const Node* node;

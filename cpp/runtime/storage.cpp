@@ -28,6 +28,7 @@ class Assignment {
 
  private:
   static std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
+  bool together(ValueId a, ValueId b) const { return storage_.block_of[at(a)] == storage_.block_of[at(b)]; }
   Block& block_of(ValueId id) { return storage_.blocks[static_cast<std::size_t>(storage_.block_of[at(id)])]; }
 
   void add_block(ValueId value, Home home, int index, int node) {
@@ -63,13 +64,15 @@ class Assignment {
   // The input whose bytes the node's output may take: nobody reads them after this node, and they are ours to overwrite.
   ValueId reusable_input(int index) {
     const Node& node = graph_.nodes[static_cast<std::size_t>(index)];
-    for (std::size_t i : node.op->in_place) {
+    const auto shares = [&](ValueId other, ValueId input) { return other != kNoValue && other != input && together(other, input); };
+    for (std::size_t i : in_place_inputs(graph_, node)) {
       if (i >= node.inputs.size() || node.inputs[i] == kNoValue) continue;
       const ValueId input = node.inputs[i];
       const TensorType &from = graph_.type(input), &to = graph_.type(node.outputs[0]);
       const bool equal = from.shape == to.shape && from.dtype == to.dtype && from.layout == to.layout;
       const bool once = std::count(node.inputs.begin(), node.inputs.end(), input) == 1;
-      if (equal && once && block_of(input).home == Home::arena && block_of(input).life.last == index) return input;
+      const bool alone = std::none_of(node.inputs.begin(), node.inputs.end(), [&](ValueId other) { return shares(other, input); });
+      if (equal && once && alone && block_of(input).home == Home::arena && block_of(input).life.last == index) return input;
     }
     return kNoValue;
   }

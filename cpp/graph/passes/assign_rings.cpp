@@ -28,7 +28,7 @@ void assign_rings(Graph& graph) {
   do {
     changed = false;
     for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
-      for (std::size_t i : node->op->in_place) {
+      for (std::size_t i : in_place_inputs(graph, *node)) {
         if (i >= node->inputs.size() || node->inputs[i] == kNoValue) continue;
         const TensorType& output = graph.type(node->outputs[0]);
         if (graph.type(node->inputs[i]).shape == output.shape) widen(node->inputs[i], output.layout.ring);

@@ -1,0 +1,131 @@
+"""Memory, each measurement in a fresh process: what is predicted beside what is allocated, as a library in the place of malloc and mmap
+counts it, and beside the growth of resident memory; one image beside the peers; training steps beside PyTorch. PEERS: as in `make bench`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench_networks import started
+from compare.command import conversions_of, place_of
+from compare.contest import Place
+from compare.convert import Conversions
+from compare.engines import DEFAULT_ENGINES, ENGINES
+from compare.networks import NETWORKS
+from compare.process import BENCH
+from memory_counting import counted
+
+import fastcnn as fc
+from fastcnn.text import size_text
+
+PEERS = os.environ.get("PEERS")
+BUILD = BENCH.parent / "build" / ("compare" if PEERS else "bench")
+MOST_ERROR = 0.03  # of the predicted growth of resident memory
+MOST_OF_TORCH = 0.5
+
+INFERENCE = """
+name, batch = sys.argv[1], int(sys.argv[2])
+shape = batch, 3, 224, 224
+fc.zoo.resnet20()(np.zeros((1, 3, 32, 32), np.float32))  # code and threads come in
+resident, held = counter.resident(), counter.held()
+net = getattr(fc.zoo, name)()
+run = net.compile(shape)
+report = run.memory
+counter.forget_most(), counter.forget_peak()
+x = np.ones(shape, np.float32)
+y = run(x)
+memory, threads = run._program.memory, run._program.useful_threads(0)
+tensors = [tensor for tensor in (*net.parameters(), *net.buffers()) if isinstance(tensor, fc.Parameter)]
+parts = [4 * tensor.size for tensor in tensors] + [memory["prepared"], memory["arena"] + threads * memory["scratch_per_thread"]]
+print(json.dumps({"predicted": sum(map(buffer, parts)), "allocated": counter.held() - held, "most": counter.most() - held,
+                  "total": report.total, "grown": counter.resident() - resident, "peak": counter.resident("VmHWM") - resident}))
+"""
+
+TRAINING = """
+name, batch = sys.argv[1], int(sys.argv[2])
+shape = batch, 3, 224, 224
+small = fc.zoo.resnet20()  # code and threads come in
+fc.Trainer(small, "cross_entropy", "sgd", (2, 3, 32, 32)).step(np.zeros((2, 3, 32, 32), np.float32), np.zeros(2, np.int32))
+del small
+resident, held = counter.resident(), counter.held()
+net = getattr(fc.zoo, name)()
+trainer = fc.Trainer(net, "cross_entropy", fc.optim.SGD(0.01, momentum=0.9), shape)
+report = trainer.memory_before(shape)
+counter.forget_most(), counter.forget_peak()
+x, y = np.ones(shape, np.float32), np.zeros(batch, np.int32)
+trainer.step(x, y)
+program = trainer.plan(shape).program
+memory, threads = program.memory, program.useful_threads(0)
+tensors = [tensor for tensor in (*net.parameters(), *net.buffers()) if isinstance(tensor, fc.Parameter)]
+parts = [4 * tensor.size for tensor in tensors] + [4, memory["gradients"], report.optimizer_state]
+parts += [memory["arena"] + threads * memory["scratch_per_thread"]]
+print(json.dumps({"predicted": sum(map(buffer, parts)), "allocated": counter.held() - held, "most": counter.most() - held,
+                  "total": report.total, "grown": counter.resident() - resident, "peak": counter.resident("VmHWM") - resident}))
+"""
+
+
+@pytest.mark.parametrize(("name", "batch"), [("resnet50", 1), ("vgg16", 1), ("resnet50", 8), ("vgg16", 4)])
+@pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
+def bench_predicted_is_allocated(benchmark, report_row, name, batch, training):
+    found = benchmark.pedantic(lambda: counted(TRAINING if training else INFERENCE, name, str(batch)), rounds=1)
+    benchmark.extra_info.update(found)
+    what = f"{'training step' if training else 'run'} of {name}, batch {batch}"
+    sizes = [f"{key} {size_text(found[key])}" for key in ("total", "grown", "peak")]
+    report_row(
+        what,
+        *sizes,
+        f"{100 * (found['grown'] / found['total'] - 1):+.1f} %",
+        f"allocated - predicted {found['allocated'] - found['predicted']} B",
+    )
+    assert found["allocated"] == found["predicted"]
+    assert abs(found["grown"] - found["total"]) <= MOST_ERROR * found["total"]
+
+
+def trained(python: str, engine: str, name: str, batch: int) -> dict[str, int]:
+    command = [python, "-I", str(BENCH / "memory_training.py"), engine, name, str(batch)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(("name", "batch"), [("vgg_cifar", 64), ("resnet18", 16), ("mobilenet_v2", 16), ("resnet18", 32)])
+def bench_training_beside_torch(benchmark, report_row, name, batch):
+    if not PEERS:
+        pytest.skip("PEERS names no environment with PyTorch")
+    ours = benchmark.pedantic(lambda: trained(sys.executable, "fastcnn", name, batch), rounds=1)
+    theirs = trained(str(Path(PEERS) / "bin" / "python"), "torch", name, batch)
+    benchmark.extra_info.update(fastcnn=ours, torch=theirs)
+    texts = [f"{engine} {size_text(found['peak'])}" for engine, found in (("fastcnn", ours), ("PyTorch", theirs))]
+    report_row(f"training {name}, batch {batch}", *texts, f"ratio {ours['peak'] / theirs['peak']:.2f}")
+
+
+@pytest.fixture(scope="module")
+def place() -> Place:
+    return place_of(BUILD, Path(PEERS) if PEERS else None)
+
+
+@pytest.fixture(scope="module")
+def conversions(place: Place) -> Conversions:
+    return conversions_of(place)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def bench_one_image(benchmark, report_row, place, conversions, name):
+    """Peak of a process that loads a network and runs it once, above what the engine's import takes; each from the better of its files."""
+    peaks: dict[str, int] = {}
+
+    def measure() -> None:
+        for engine in DEFAULT_ENGINES if PEERS else ["fastcnn"]:
+            for form in ENGINES[engine].forms:
+                worker = started(place, conversions, engine, form, name, fc.get_num_threads())
+                peaks[engine] = min(peaks.get(engine, 1 << 62), worker.memory())
+                worker.close()
+
+    benchmark.pedantic(measure, rounds=1)
+    benchmark.extra_info.update(peaks)
+    report_row(f"one image, {name}", *(f"{ENGINES[engine].title} {size_text(peak)}" for engine, peak in peaks.items()))
