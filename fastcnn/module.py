@@ -16,6 +16,8 @@ from fastcnn.registry import Registry
 from fastcnn.trace import current_trace
 
 if TYPE_CHECKING:
+    from fastcnn.check import Findings
+    from fastcnn.cost import Cost
     from fastcnn.history import History
     from fastcnn.loss import Loss
     from fastcnn.memory import MemoryReport
@@ -199,6 +201,26 @@ class Module(Registry):
                 raise NotImplementedError("[memory] a training step has no accuracy to choose. Got accuracy='strict' with training=True.")
             return reports.training_memory(self, shape_of("memory", shape), optimizer, loss, count)
         return reports.inference_memory(self, shape_of("memory", shape), count, accuracy)
+
+    def check(self, shape: Sequence[int], strict: bool = False) -> Findings:
+        """Findings (layer, rule, severity, message) about the sizes of the network and of its input (C, H, W); print() shows them.
+
+        severity: "error" (it cannot run), "warning" (pixels or time are lost), "note". strict: windows that do not tile their input are
+        an error, also where they miss nothing but zeros of the padding. Nothing is run.
+        """
+        from fastcnn.check import check
+
+        return check(self, shape, strict)
+
+    def cost(self, shape: Sequence[int], threads: int | None = None) -> Cost:
+        """Per layer and in all, for one input of `shape` (C, H, W): parameters, multiply-adds, bytes of activations and of what a training
+        step keeps for backward, receptive field, operations per byte, and the time to expect on this machine. print() shows a table.
+
+        threads None: as many as are set. The first call measures the machine, which takes half a second.
+        """
+        from fastcnn.cost import cost
+
+        return cost(self, shape, threads)
 
     # ---- save
 
