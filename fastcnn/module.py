@@ -17,6 +17,7 @@ from fastcnn.trace import current_trace
 
 if TYPE_CHECKING:
     from fastcnn.check import Findings
+    from fastcnn.convolutional import Convolutional
     from fastcnn.cost import Cost
     from fastcnn.history import History
     from fastcnn.loss import Loss
@@ -221,6 +222,21 @@ class Module(Registry):
         from fastcnn.cost import cost
 
         return cost(self, shape, threads)
+
+    def to_convolutional(self, shape: Sequence[int]) -> Convolutional:
+        """A classifier of images (C, H, W) as a network that slides over larger ones in one pass, with copies of the weights.
+
+        At place (i, j) its output (N, classes, h, w) has the scores of the crop of H x W pixels that begins at (i, j) times the total
+        stride: 384x384 pixels for a classifier of 224x224 and stride 32 give 6x6 places. Without padding in the network the map equals
+        the crops; with padding it sees real pixels where a crop sees zeros (fastcnn.dense says how far VGG-16's map and crops differ).
+
+        Global pooling before the scores becomes pooling over windows of the size that it had. Where its result goes back into an image
+        (squeeze and excitation) it stays the mean of the whole, larger image. NotImplementedError for what does not slide: layer norms,
+        attention, reflected padding, training.
+        """
+        from fastcnn.convolutional import Convolutional
+
+        return Convolutional(self, shape)
 
     # ---- save
 
