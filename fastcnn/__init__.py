@@ -141,7 +141,7 @@ from fastcnn.module import Module
 from fastcnn.value import Value
 
 if TYPE_CHECKING:
-    from fastcnn import loss, nn, onnx, optim, zoo
+    from fastcnn import dense, loss, nn, onnx, optim, rewrite, zoo
     from fastcnn.history import History
     from fastcnn.io import load, load_state
     from fastcnn.memory import MemoryReport
@@ -216,6 +216,7 @@ __all__ = [
     "conv2d",
     "conv_transpose2d",
     "cos",
+    "dense",
     "dropout",
     "elu",
     "eq",
@@ -264,6 +265,7 @@ __all__ = [
     "reciprocal",
     "relu",
     "relu6",
+    "rewrite",
     "round",
     "selu",
     "set_num_threads",
@@ -287,6 +289,8 @@ __all__ = [
 
 # Imported when first used, for a short import.
 _LATER = {
+    "dense": "dense",
+    "rewrite": "rewrite",
     "History": "history",
     "MemoryReport": "memory",
     "Trainer": "trainer",

@@ -16,6 +16,9 @@ from fastcnn.registry import Registry
 from fastcnn.trace import current_trace
 
 if TYPE_CHECKING:
+    from fastcnn.check import Findings
+    from fastcnn.convolutional import Convolutional
+    from fastcnn.cost import Cost
     from fastcnn.history import History
     from fastcnn.loss import Loss
     from fastcnn.memory import MemoryReport
@@ -219,6 +222,41 @@ class Module(Registry):
         count = 0 if threads is None else whole("max_batch", "threads", threads, 1)
         size, one = bytes_of("max_batch", "budget", budget), shape_of("max_batch", shape)
         return reports.max_batch(self, one, size, flag("max_batch", "training", training), optimizer, loss, count)
+
+    def check(self, shape: Sequence[int], strict: bool = False) -> Findings:
+        """Findings (layer, rule, severity, message) about the sizes of the network and of its input (C, H, W); print() shows them.
+
+        severity: "error" (it cannot run), "warning" (pixels or time are lost), "note". strict: windows that do not tile their input are
+        an error, also where they miss nothing but zeros of the padding. Nothing is run.
+        """
+        from fastcnn.check import check
+
+        return check(self, shape, strict)
+
+    def cost(self, shape: Sequence[int], threads: int | None = None) -> Cost:
+        """Per layer and in all, for one input of `shape` (C, H, W): parameters, multiply-adds, bytes of activations and of what a training
+        step keeps for backward, receptive field, operations per byte, and the time to expect on this machine. print() shows a table.
+
+        threads None: as many as are set. The first call measures the machine, which takes half a second.
+        """
+        from fastcnn.cost import cost
+
+        return cost(self, shape, threads)
+
+    def to_convolutional(self, shape: Sequence[int]) -> Convolutional:
+        """A classifier of images (C, H, W) as a network that slides over larger ones in one pass, with copies of the weights.
+
+        At place (i, j) its output (N, classes, h, w) has the scores of the crop of H x W pixels that begins at (i, j) times the total
+        stride: 384x384 pixels for a classifier of 224x224 and stride 32 give 6x6 places. Without padding in the network the map equals
+        the crops; with padding it sees real pixels where a crop sees zeros (fastcnn.dense says how far VGG-16's map and crops differ).
+
+        Global pooling before the scores becomes pooling over windows of the size that it had. Where its result goes back into an image
+        (squeeze and excitation) it stays the mean of the whole, larger image. NotImplementedError for what does not slide: layer norms,
+        attention, reflected padding, training.
+        """
+        from fastcnn.convolutional import Convolutional
+
+        return Convolutional(self, shape)
 
     # ---- save
 

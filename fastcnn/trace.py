@@ -80,6 +80,10 @@ class Trace:
         """A value that comes with a run; its first axis is the batch."""
         return Value(self, self.graph.input(name, shape, dtype), (*(Size(size, size) for size in shape[:1]), *shape[1:]))
 
+    def name_of(self, parameter: _core.Parameter) -> str | None:
+        """Its key in the network's state; None for one that is not the network's."""
+        return self._names.get(id(parameter))
+
     def value(self, parameter: _core.Parameter) -> Value:
         """A parameter as a symbolic value."""
         return Value(self, self._parameter(parameter), parameter.shape)

@@ -1,0 +1,277 @@
+"""to_convolutional: a classifier as a network that slides over larger images in one pass.
+
+The graph of the classifier for images of `shape` is walked through again for each larger image, and what depends on its size is put in
+another form: the first linear layer becomes a convolution whose kernel is as large as the volume it reads, those behind it become 1x1
+convolutions, flattening goes (Sermanet et al., "OverFeat", 2014; Long, Shelhamer and Darrell, 2015), and pooling over the whole image
+becomes pooling over a window of the size that it had, which moves by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+from fastcnn._core import Parameter
+from fastcnn.arguments import shape_of
+from fastcnn.arrays import AnyArray, Shape
+from fastcnn.batch import concrete
+from fastcnn.compiled import traced
+from fastcnn.functional import pad
+from fastcnn.graph_view import Node
+from fastcnn.module import Module
+from fastcnn.receptive_field import fields_of
+from fastcnn.trace import Trace, current_trace
+from fastcnn.value import Value, add_node
+
+__all__ = ["Convolutional"]
+
+_WHOLE_WINDOWS: dict[str, dict[str, Any]] = {"avg_pool": {"count_include_pad": True, "divisor": 0}, "max_pool": {"dilation": (1, 1)}}
+_BINARY = ("add", "subtract", "multiply", "divide", "minimum", "maximum", "power")
+_SAME = ("conv2d", "conv_transpose2d", "batch_norm", "local_response_norm", "prelu")  # nodes that are the same for an image of any size
+_PER_CHANNEL = ("softmax", "log_softmax", "slice", "concat")  # along axis 1
+
+
+class _Spot(NamedTuple):
+    """What a value of the classifier is now: (N, C, h, w), and what lies there at one place."""
+
+    value: Value
+    volume: Shape  # (C, h, w), of the classifier; (C, 1, 1) behind the first linear layer
+    flat: bool  # the classifier has it as a row of numbers
+
+
+class Convolutional(Module):
+    """What net.to_convolutional(shape) returns: a network for images (N, C, H, W) from `window` on, with copies of the weights.
+
+    Its output is (N, classes, h, w). Place (i, j) holds what the classifier says of the crop that begins at pixel
+    (i * stride[0], j * stride[1]) and is as large as `window`: exactly that if no layer has padding. With padding, a crop sees zeros around
+    it where the map sees the pixels that are there, and the two differ.
+
+    It runs and is saved as any other network (weights alone as safetensors, all as ONNX), and is not trained: train the classifier.
+    """
+
+    window: tuple[int, int]  # (height, width) of the images that the classifier was made for
+    stride: tuple[int, int]  # pixels from one place of the map to the next
+
+    def __init__(self, net: Module, shape: Sequence[int]) -> None:
+        image = shape_of("to_convolutional", shape, 3)
+        trace, output = traced(net, [(1, *image)])
+        if not isinstance(output, Value):
+            raise ValueError(
+                f"[to_convolutional] the network must return one value. Got {len(output) if isinstance(output, tuple) else 'an array'}."
+            )
+        self.window = image[1], image[2]
+        self._nodes = trace.graph.nodes()
+        self._shapes = {
+            value: trace.graph.shape(value) for node in self._nodes for value in (*node["inputs"], *node["outputs"]) if value is not None
+        }
+        self._output = output.id
+        self._weights: dict[int, Parameter] = {}
+        self._names: dict[int, str] = {}
+        self._gates = _gates(self._nodes, self._shapes)
+        self._take_weights(trace, {id(parameter) for parameter in net.parameters()})
+        self.stride = self._find_stride((1, *image))
+
+    def _take_weights(self, trace: Trace, trained: set[int]) -> None:
+        self._buffers = {value for value, parameter in trace.parameters.items() if id(parameter) not in trained}
+        for value, parameter in trace.parameters.items():
+            self._weights[value] = Parameter(parameter.numpy())
+            self._names[value] = trace.name_of(parameter) or f"constant{value}"
+
+    def _find_stride(self, shape: Shape) -> tuple[int, int]:
+        """Walks through the classifier once, which also puts the weights of linear layers in the form of kernels."""
+        trace, output = traced(self, [shape])
+        steps = [along.jump for along in fields_of(trace)[output.id]]
+        if any(step.denominator != 1 for step in steps):
+            raise NotImplementedError(
+                f"[to_convolutional] a place of the map must be whole pixels apart from the next. Got {steps[0]}, {steps[1]}."
+            )
+        return int(steps[0]), int(steps[1])
+
+    # ---- what belongs to it, for Registry
+
+    def _own_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        yield from ((self._names[value], weight) for value, weight in self._weights.items() if value not in self._buffers)
+
+    def _own_buffers(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
+        yield from ((self._names[value], weight) for value, weight in self._weights.items() if value in self._buffers)
+
+    def extra_repr(self) -> str:
+        return f"window={self.window}, stride={self.stride}, nodes={len(self._nodes)}"
+
+    # ---- run
+
+    def forward(self, x: Value) -> Value:
+        if self.training:
+            raise NotImplementedError("[to_convolutional] a converted network is not trained: train the classifier. Got a training step.")
+        image = self._shapes[0]
+        sizes = concrete(x.shape)
+        if len(sizes) != 4 or sizes[1] != image[1] or sizes[2] < image[2] or sizes[3] < image[3]:
+            raise ValueError(f"[to_convolutional] an image must be (N, {image[1]}, H, W) of at least {image[2]}x{image[3]}. Got {sizes}.")
+        trace = current_trace()
+        assert trace is not None
+        spots = {0: _Spot(x, image[1:], False)}
+        for node in self._nodes:
+            with trace.at(node["name"]):
+                self._slide(node, spots)
+        spot = spots[self._output]
+        if spot.flat and spot.volume[1:] != (1, 1):
+            _unsupported(self._nodes[-1], "the output must be scores, (N, classes) or (N, classes, h, w)")
+        return spot.value
+
+    def _slide(self, node: Node, spots: dict[int, _Spot]) -> None:
+        step: Callable[[Node, dict[int, _Spot]], _Spot] | None = getattr(self, f"_slide_{node['op']}", None)
+        if node["op"] in _SAME:
+            step = self._same
+        elif node["op"] in _BINARY:
+            step = self._binary
+        elif node["op"] in _PER_CHANNEL:
+            step = self._per_channel
+        if step is None:
+            _unsupported(node, "every operation must be one that slides over an image")
+        spots[node["outputs"][0]] = step(node, spots)
+
+    def _made(self, node: Node, inputs: Sequence[Any], flat: bool = False, op: str = "", **attributes: Any) -> _Spot:
+        """A spot of a new node."""
+        shape = self._shapes[node["outputs"][0]]
+        value = add_node(op or node["op"], inputs, {**node["attributes"], **attributes} if not op else attributes)
+        return _Spot(value, (shape[1], 1, 1) if flat or len(shape) != 4 else shape[1:], flat)
+
+    def _same(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+        spot = spots[node["inputs"][0]]
+        if spot.flat:
+            _unsupported(node, "a layer of images must not stand behind the flattening")
+        return self._made(node, [spot.value, *(None if value is None else self._weights[value] for value in node["inputs"][1:])])
+
+    def _slide_activation(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+        spot = spots[node["inputs"][0]]
+        return spot._replace(value=add_node(node["op"], [spot.value], node["attributes"]))
+
+    _slide_scale_shift = _slide_activation
+
+    def _binary(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+        """Of two values of the same kind, or of one and a number for each channel."""
+        found = [spots.get(value) for value in node["inputs"]]
+        flat = any(spot is not None and spot.flat for spot in found)
+        volume = max((spot.volume for spot in found if spot is not None), key=lambda volume: volume[1] * volume[2])
+        inputs: list[Any] = []
+        for value, spot in zip(node["inputs"], found, strict=True):
+            if spot is None:
+                inputs.append(self._per_channel_weight(node, value, flat and volume[1:] == (1, 1)))
+            elif spot.flat != flat:
+                _unsupported(node, "rows and images must not be combined")
+            else:
+                inputs.append(spot.value)
+        return _Spot(add_node(node["op"], inputs, node["attributes"]), volume, flat)
+
+    def _per_channel_weight(self, node: Node, value: int, flat: bool) -> Any:
+        shape = self._shapes[value]
+        weight = self._weights[value]
+        if flat and len(shape) in (1, 2) and shape[-1] > 1:
+            return Parameter(weight.numpy().reshape(1, -1, 1, 1))
+        if (len(shape) >= 2 and shape[-2:] != (1, 1)) or (len(shape) == 1 and shape != (1,)):
+            _unsupported(node, "an operand must be a number for each channel")
+        return weight
+
+    def _per_channel(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+        found = [spots[value] for value in node["inputs"] if value in spots]
+        flat = found[0].flat
+        if node["attributes"]["axis"] != 1 or len(found) < len(node["inputs"]):
+            _unsupported(node, "it must go along the channels of values")
+        if any(spot.flat != flat or (flat and spot.volume[1:] != (1, 1)) for spot in found):
+            _unsupported(node, "it must not stand between the flattening and the first linear layer")
+        return self._made(node, [spot.value for spot in found], flat)
+
+    def _slide_reshape(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+        spot, shape = spots[node["inputs"][0]], self._shapes[node["outputs"][0]]
+        channels, height, width = spot.volume
+        if shape == (1, channels * height * width):
+            return spot._replace(flat=True)
+        if shape == (1, *spot.volume):
+            return spot._replace(flat=False)
+        _unsupported(node, "a reshape must flatten an image")
+
+    def _slide_linear(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+        spot, weight = spots[node["inputs"][0]], node["inputs"][1]
+        if not spot.flat:
+            _unsupported(node, "a linear layer must stand behind a flattening")
+        kernel = self._weights[weight]
+        if len(kernel.shape) == 2:
+            kernel = self._weights[weight] = Parameter(kernel.numpy().reshape(-1, *spot.volume))
+        if kernel.shape[1:] != spot.volume:
+            _unsupported(node, "a linear layer that stands at several places must read volumes of one size")
+        bias = None if node["inputs"][2] is None else self._weights[node["inputs"][2]]
+        windows = {"stride": (1, 1), "padding": [0, 0, 0, 0], "dilation": (1, 1), "groups": 1}
+        return self._made(node, [spot.value, kernel, bias], True, "conv2d", **windows)
+
+    # ---- pooling
+
+    def _slide_avg_pool(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+        adaptive = node["attributes"].get("adaptive")
+        if adaptive is None or node["outputs"][0] in self._gates:
+            return self._same(node, spots)
+        spot = spots[node["inputs"][0]]
+        if any(size % count for size, count in zip(spot.volume[1:], adaptive, strict=True)):
+            _unsupported(node, "adaptive pooling must have windows of one size: choose a shape for which its input divides by its output")
+        return self._pooled(node, spot, [size // count for size, count in zip(spot.volume[1:], adaptive, strict=True)], adaptive)
+
+    _slide_max_pool = _slide_avg_pool
+
+    def _pooled(self, node: Node, spot: _Spot, kernel: list[int], outputs: Sequence[int], op: str = "") -> _Spot:
+        if spot.flat:
+            _unsupported(node, "pooling must not stand behind the flattening")
+        stride = [1 if count == 1 else size for size, count in zip(kernel, outputs, strict=True)]
+        if kernel == [1, 1]:
+            return spot
+        op = op or node["op"]
+        windows = {"kernel": kernel, "stride": stride, "padding": [0, 0, 0, 0], "ceil_mode": False, **_WHOLE_WINDOWS[op]}
+        value = add_node(op, [spot.value], windows)
+        return _Spot(value, (spot.volume[0], *outputs), False)
+
+    def _slide_reduce(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+        spot, attributes = spots[node["inputs"][0]], node["attributes"]
+        op = {"mean": "avg_pool", "max": "max_pool"}.get(attributes["kind"])
+        if sorted(attributes["axes"]) != [2, 3] or op is None or node["outputs"][0] in self._gates:
+            _unsupported(node, "a reduction must be the mean or the maximum of the image")
+        return self._pooled(node, spot, list(spot.volume[1:]), (1, 1), op)._replace(flat=not attributes["keepdims"])
+
+    # ---- padding and enlarging
+
+    def _slide_take(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+        spot, axis, indices = spots[node["inputs"][0]], node["attributes"]["axis"], list(node["attributes"]["indices"])
+        if axis == 1 and not spot.flat:
+            return self._made(node, [spot.value])
+        size = spot.volume[axis - 1] if axis in (2, 3) and not spot.flat else 0
+        if size and len(indices) % size == 0 and indices == [i // (len(indices) // size) for i in range(len(indices))]:
+            times, now = len(indices) // size, concrete(spot.value.shape)[axis]
+            return self._made(node, [spot.value], indices=[i // times for i in range(times * now)])
+        before = next((i for i, index in enumerate(indices) if index >= 0), 0)
+        behind = len(indices) - before - size
+        if not size or behind < 0 or indices != [-1] * before + list(range(size)) + [-1] * behind:
+            _unsupported(node, "rows and columns must be repeated evenly, or padded with a number")
+        borders = (0, 0, before, behind) if axis == 2 else (before, behind, 0, 0)
+        return _Spot(pad(spot.value, borders, "constant", node["attributes"]["value"]), self._shapes[node["outputs"][0]][1:], False)
+
+
+def _unsupported(node: Node, rule: str) -> NoReturn:
+    raise NotImplementedError(
+        f"[to_convolutional] {rule}. Got {node['op']}{repr(node['name']).join((' in layer ', '')) if node['name'] else ''}."
+    )
+
+
+def _gates(nodes: list[Node], shapes: dict[int, Shape]) -> set[int]:
+    """Values of global pooling that go back into an image, as in squeeze and excitation: they stay means over the whole image."""
+    sources: dict[int, set[int]] = {}
+    gates: set[int] = set()
+    for node in nodes:
+        if not node["outputs"]:
+            continue
+        output = node["outputs"][0]
+        small = shapes[output][2:] in ((), (1, 1))
+        found = set[int]().union(*(sources.get(value, set()) for value in node["inputs"]))
+        if small and node["op"] in ("avg_pool", "max_pool", "reduce") and shapes[node["inputs"][0]][2:] not in ((), (1, 1)):
+            found = {output}
+        if small:
+            sources[output] = found
+        else:
+            gates |= found
+    return gates

@@ -1,0 +1,181 @@
+"""cost: what each layer of a network takes: parameters, multiply-adds, activations, memory for backward, and the time to expect here.
+
+Nothing is run: the numbers come from the graph and its plans, the time from what this machine reaches in two short measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fastcnn.arguments import shape_of, whole
+from fastcnn.arrays import Shape
+from fastcnn.profile import Limits
+from fastcnn.summary import summarize
+from fastcnn.text import count_text, size_text, table
+
+if TYPE_CHECKING:
+    from fastcnn.module import Module
+
+__all__ = ["Cost", "LayerCost", "cost", "kept_bytes"]
+
+# Multiplications of direct sums for one of the algorithm's. Winograd, m outputs of r taps by m + r - 1 products an axis:
+# (m r / (m + r - 1))^2; first layers along one axis, 4 outputs of 3 or 4 taps: the smaller; Strassen: 8 products by 7; differences of
+# upsampled images: 4 by 1.
+_FEWER = {
+    "winograd_f2": 2.25,
+    "winograd_f4": 4.0,
+    "winograd_f5": 225 / 49,
+    "winograd_f6": 324 / 64,
+    "winograd_f2_5x5": 100 / 36,
+    "first_winograd": 2.0,
+    "strassen": 8 / 7,
+    "differences": 4.0,
+}
+
+
+class LayerCost(NamedTuple):
+    """Of one operation and one image."""
+
+    layer: str
+    op: str
+    algorithm: str  # of the step that computes it; "" where it is part of another's step, or takes none
+    output: Shape  # without the batch
+    parameters: int
+    macs: int  # multiply-adds of convolutions and linear layers
+    activation_bytes: int  # of the output, 4 an element
+    backward_bytes: int | None  # that a training step keeps for backward; None: the network is not one to train
+    receptive_field: tuple[int, int] | str | None  # (height, width), "whole image", or None: of no image
+    intensity: float  # operations of the step for each byte that it reads and writes at least; 0 without a step
+    seconds: float  # expected on this machine; 0 without a step
+
+
+class Cost(list[LayerCost]):
+    """One entry an operation. print() shows a table.
+
+    The time to expect of a step is the longer of two: its multiplications and additions, by the chosen algorithm, at the rate of a
+    multiply-add loop; and reading its input and weights and writing its output once, at the rate of copying (Williams, Waterman and
+    Patterson, "Roofline", 2009). Real steps come near it from above: profile() measures them.
+    """
+
+    def _sum(self, name: str) -> Any:
+        return sum(getattr(row, name) for row in self)
+
+    @property
+    def parameters(self) -> int:
+        return int(self._sum("parameters"))
+
+    @property
+    def macs(self) -> int:
+        return int(self._sum("macs"))
+
+    @property
+    def activation_bytes(self) -> int:
+        return int(self._sum("activation_bytes"))
+
+    @property
+    def backward_bytes(self) -> int | None:
+        return None if any(row.backward_bytes is None for row in self) else int(self._sum("backward_bytes"))
+
+    @property
+    def seconds(self) -> float:
+        return float(self._sum("seconds"))
+
+    def __str__(self) -> str:
+        rows = [[row.layer or row.op, row.op, row.algorithm, "x".join(map(str, row.output)), *_numbers(row)] for row in self]
+        total = LayerCost("", "", "", (), self.parameters, self.macs, self.activation_bytes, self.backward_bytes, None, 0.0, self.seconds)
+        rows.append(["total", "", "", "", *_numbers(total)])
+        return table(_HEADER, rows, left=4)
+
+    __repr__ = __str__
+
+
+_HEADER = ["layer", "op", "algorithm", "output", "params", "MACs", "activation", "backward", "sees", "FLOP/B", "ms"]
+
+
+def _numbers(row: LayerCost) -> list[str]:
+    seen = row.receptive_field
+    return [
+        count_text(row.parameters) if row.parameters else "-",
+        count_text(row.macs) if row.macs else "-",
+        size_text(row.activation_bytes),
+        "-" if row.backward_bytes is None else size_text(row.backward_bytes),
+        "all" if isinstance(seen, str) else "x".join(map(str, sorted({*seen}) if seen[0] == seen[1] else seen)) if seen else "-",
+        f"{row.intensity:.1f}" if row.intensity else "-",
+        f"{1e3 * row.seconds:.3f}" if row.seconds else "-",
+    ]
+
+
+def cost(net: Module, shape: Sequence[int], threads: int | None) -> Cost:
+    """See Module.cost."""
+    image = shape_of("cost", shape)
+    count = 0 if threads is None else whole("cost", "threads", threads, 1)
+    summary, kept = summarize(net, image), kept_bytes(net, image)
+    program = net.compile((1, *image))._program
+    limits = Limits(program.useful_threads(count))
+    steps = list(program.steps)
+    weights = sum(step["weight_bytes"] for step in steps)
+    shares = None if kept is None else _shares(kept, [(row.layer, row.op) for row in summary])
+    costs = Cost()
+    for place, (row, step) in enumerate(zip(summary, _steps_of([(row.layer, row.op) for row in summary], steps), strict=True)):
+        algorithm, intensity, seconds = _expected(step, weights, limits) if step else ("", 0.0, 0.0)
+        numbers = (row.output[1:], row.parameters, row.macs, row.activation_bytes, None if shares is None else shares[place])
+        costs.append(LayerCost(row.layer, row.op, algorithm, *numbers, row.receptive_field, intensity, seconds))
+    return costs
+
+
+def _expected(step: dict[str, Any], weights: int, limits: Limits) -> tuple[str, float, float]:
+    """(algorithm, operations a byte, seconds)."""
+    algorithm = step["algorithm"]
+    compute = limits.compute(step["flops"] / _FEWER.get(algorithm.partition(" ")[0], 1.0))
+    seconds = max(compute, limits.copy(step["activation_bytes"]) + limits.copy(step["weight_bytes"], weights))
+    moved = step["activation_bytes"] + step["weight_bytes"]
+    return algorithm, step["flops"] / moved if moved else 0.0, seconds
+
+
+def _steps_of(rows: Sequence[tuple[str, str]], steps: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
+    """The step of each row: by layer and op, in their order; then, of what is left, by the layer alone."""
+    found: list[dict[str, Any] | None] = [None] * len(rows)
+    left = list(steps)
+    for exactly in (True, False):
+        for place, (layer, op) in enumerate(rows):
+            if found[place] is None:
+                step = next((s for s in left if s["name"] == layer and (s["op"] == op or not exactly)), None)
+                if step is not None:
+                    found[place] = step
+                    left.remove(step)
+    return found
+
+
+def kept_bytes(net: Module, image: Shape) -> dict[tuple[str, str], int] | None:
+    """By layer and op: the bytes of activations that a training step of one image keeps for backward, from its plan.
+
+    None for what is not trained: without parameters, with several outputs, or with an operation that has no gradient.
+    """
+    from fastcnn import loss
+    from fastcnn.trainer import trained_parameters, training_plan
+
+    try:
+        plan = training_plan(net, loss.MSELoss(), (1, *image), trained_parameters("cost", net)).program.plan
+    except (ValueError, NotImplementedError):
+        return None
+    turn = min((block["first"] for block in plan if block["kind"] == "gradient"), default=0)
+    kept: dict[tuple[str, str], int] = {}
+    for block in plan:
+        if block["kind"] == "activation" and block["first"] < turn <= block["last"]:
+            key = block["name"], block["op"]
+            kept[key] = kept.get(key, 0) + block["bytes"]
+    return kept
+
+
+def _shares(kept: dict[tuple[str, str], int], rows: list[tuple[str, str]]) -> list[int]:
+    """What is kept of each row; what belongs to no op of its layer goes to the layer's last row, what to no layer, to the last of all."""
+    shares = [0] * len(rows)
+    for (layer, op), count in kept.items():
+        exact = [place for place, row in enumerate(rows) if row == (layer, op)]
+        near = [place for place, (name, _) in enumerate(rows) if name == layer]
+        places = exact or near[-1:] or [len(rows) - 1]
+        for place in places:
+            shares[place] += count // len(places)
+        shares[places[-1]] += count % len(places)
+    return shares

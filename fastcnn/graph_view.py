@@ -1,0 +1,180 @@
+"""View: the graph of one call of forward(), as size rules, costs and rewriting look at it. Nothing is compiled for it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from fastcnn.arrays import Shape
+from fastcnn.registry import Registry
+from fastcnn.trace import Trace
+from fastcnn.value import Value
+
+if TYPE_CHECKING:
+    from fastcnn.module import Module
+
+__all__ = ["Node", "View", "span_of", "windows_of"]
+
+Node = dict[str, Any]
+_POOLS = ("max_pool", "avg_pool")
+
+
+def span_of(kernel: int, dilation: int) -> int:
+    return (kernel - 1) * dilation + 1
+
+
+def windows_of(node: Node, view: View) -> list[tuple[int, int, int, int]] | None:
+    """(span, stride, padding before, padding behind) along height and width, of a convolution or a pooling of fixed windows."""
+    attributes = node["attributes"]
+    if node["op"] == "conv2d":
+        kernel = view.shape(node["inputs"][1])[2:]
+    elif node["op"] in _POOLS and "adaptive" not in attributes:
+        kernel = tuple(attributes["kernel"])
+    else:
+        return None
+    dilation, padding = attributes.get("dilation", (1, 1)), attributes["padding"]
+    return [(span_of(kernel[i], dilation[i]), attributes["stride"][i], padding[i], padding[i + 2]) for i in (0, 1)]
+
+
+class View:
+    """Of a network for one input (C, H, W), as far as tracing comes: `error` is what stopped it, of the layer `error_layer`."""
+
+    def __init__(self, net: Module, shape: Shape) -> None:
+        self.net = net
+        self.image = shape
+        self.error: ValueError | None = None
+        self.outputs: list[int] = []
+        Registry.traced()
+        self.trace = Trace(net, training=False)
+        try:
+            result = self.trace.run(net, self.trace.input(net.input_names(1)[0], (1, *shape)))
+            results = result if isinstance(result, (tuple, list)) else [result]
+            self.outputs = [value.id for value in results if isinstance(value, Value)]
+        except ValueError as error:
+            if not str(error).startswith("["):  # forward() has its own reasons
+                raise
+            self.error = error
+        finally:
+            Registry.traced()
+        self.nodes: list[Node] = self.trace.graph.nodes()
+
+    @property
+    def error_layer(self) -> str:
+        found = re.search(r"In layer '([^']*)'\.$", str(self.error))
+        return found[1] if found else ""
+
+    def shape(self, value: int) -> Shape:
+        return self.trace.graph.shape(value)
+
+    def image_axes(self, value: int) -> Shape | None:
+        """(height, width) of a value (N, C, H, W)."""
+        shape = self.shape(value)
+        return shape[2:] if len(shape) == 4 else None
+
+    @cached_property
+    def makers(self) -> dict[int, Node]:
+        """The node of each value that has one."""
+        return {value: node for node in self.nodes for value in node["outputs"]}
+
+    @cached_property
+    def readers(self) -> dict[int, list[Node]]:
+        readers: dict[int, list[Node]] = {}
+        for node in self.nodes:
+            for value in {value for value in node["inputs"] if value is not None}:
+                readers.setdefault(value, []).append(node)
+        return readers
+
+    def before_padding(self, value: int) -> int:
+        """The value that padding layers, zeros or mirrored pixels, made this one of; else the value itself."""
+        while (node := self.makers.get(value)) and node["op"] == "take" and node["attributes"]["axis"] in (2, 3):
+            inner, outer = self.shape(node["inputs"][0]), self.shape(value)
+            if any(i > o for i, o in zip(inner, outer, strict=True)):
+                break
+            value = node["inputs"][0]
+        return value
+
+    def convolutions(self) -> Iterator[Node]:
+        return (node for node in self.nodes if node["op"] == "conv2d")
+
+    def is_first(self, node: Node) -> bool:
+        """Whether no convolution lies before it."""
+        waiting, seen = [node["inputs"][0]], set[int]()
+        while waiting:
+            value = waiting.pop()
+            maker = self.makers.get(value)
+            if maker is None or value in seen:
+                continue
+            if maker["op"] in ("conv2d", "conv_transpose2d"):
+                return False
+            seen.add(value)
+            waiting += [value for value in maker["inputs"] if value is not None]
+        return True
+
+    def macs(self, node: Node) -> int:
+        """Multiply-adds of convolutions and linear layers; of others 0."""
+        output = self.shape(node["outputs"][0]) if node["outputs"] else ()
+        if node["op"] == "conv_transpose2d":  # each input pixel meets all of its kernel
+            output = self.shape(node["inputs"][0])
+        elif node["op"] not in ("conv2d", "linear"):
+            return 0
+        return math.prod(output) * math.prod(self.shape(node["inputs"][1])[1:])
+
+    # ---- sizes as they could be
+
+    def halvings(self) -> tuple[int, int]:
+        """How often convolutions and pooling halve the image, along the path where they do most: (height, width)."""
+        return self._halvings(0), self._halvings(1)
+
+    def _halvings(self, axis: int) -> int:
+        counts: dict[int, int] = {0: 0}
+        for node in self.nodes:
+            known = [counts[value] for value in node["inputs"] if value in counts]
+            windows = windows_of(node, self)
+            if not known or "adaptive" in node["attributes"]:
+                continue
+            size = self.image_axes(node["outputs"][0]) if node["outputs"] else None
+            count = max(known)
+            if windows and size and size[axis] > 1:
+                count += _twos(windows[axis][1])
+            elif node["op"] == "conv_transpose2d":
+                count = max(0, count - _twos(node["attributes"]["stride"][axis]))
+            counts |= dict.fromkeys(node["outputs"], count)
+        return max(counts.values())
+
+    def sizes(self, axis: int, start: int, padded: bool) -> dict[int, int]:
+        """The size of each value along height (0) or width (1) if the image had `start` pixels there.
+
+        padded: and if each convolution without padding had so much that the stride alone decides the size.
+        """
+        found = {0: start}
+        for node in self.nodes:
+            value = next((value for value in node["inputs"] if value in found), None)
+            if value is None:
+                continue
+            for output in node["outputs"]:
+                if self.image_axes(output) is not None and self.image_axes(value) is not None:
+                    found[output] = self._size(node, axis, found[value], value, output, padded)
+        return found
+
+    def _size(self, node: Node, axis: int, size: int, value: int, output: int, padded: bool) -> int:
+        real_in, real_out = self.shape(value)[2 + axis], self.shape(output)[2 + axis]
+        windows = windows_of(node, self)
+        if windows is None:
+            if "adaptive" in node["attributes"]:
+                return real_out
+            return max(1, math.floor(size * Fraction(real_out, real_in))) if real_in else size
+        span, stride, before, behind = windows[axis]
+        if node["op"] == "conv2d" and padded and real_out > 1 and (stride == 1 or (span > stride and not before + behind)):
+            return -(-size // stride)
+        rest = size + before + behind - span
+        up = node["attributes"].get("ceil_mode", False)
+        return max(0, (-(-rest // stride) if up else rest // stride) + 1)
+
+
+def _twos(number: int) -> int:
+    """How often 2 divides it."""
+    return (number & -number).bit_length() - 1

@@ -1,0 +1,110 @@
+"""Rewriting networks: small_filters() replaces large kernels by stacks of 3x3. What comes out is a new network, to be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from typing import Any, NamedTuple
+
+from fastcnn.arguments import flag, seed_or_none
+from fastcnn.containers import Sequential
+from fastcnn.initial import seeded
+from fastcnn.layers import Conv2d, ReLU
+from fastcnn.module import Module
+from fastcnn.text import count_text, size_text, table
+
+__all__ = ["small_filters"]
+
+_STACKS = {(5, 5): 2, (7, 7): 3}  # kernels of 3x3 that see as much
+
+
+class _Change(NamedTuple):
+    layer: str
+    old: Conv2d
+    new: Sequential | None  # None: kept, for the stack would have more weights
+
+
+def small_filters(
+    net: Module,
+    shape: Sequence[int] | None = None,
+    *,
+    activation: Callable[[], Module] = ReLU,
+    seed: int | None = 0,
+    verbose: bool = True,
+) -> Module:
+    """A copy of `net` in which each 5x5 and 7x7 convolution of stride 1 is a stack of two or three of 3x3 with `activation` between.
+
+    A stack sees as many pixels, gives the same size, and has more nonlinearities with fewer weights: for C channels 27 C^2 instead of
+    49 C^2, 18 C^2 instead of 25 C^2 (Simonyan and Zisserman, 2015). A convolution whose stack would have more weights (a first layer of
+    few channels) is kept. In training, activations between the new layers are kept for backward, too; recomputing them there takes that
+    back. The weights of the stacks are new, drawn from `seed` (None: fresh): the network must be trained; all others are copies.
+
+    verbose: prints what changed, before and after; with shape (C, H, W) also multiply-adds and memory for backward of one image.
+    ValueError if there is nothing to replace.
+    """
+    made = deepcopy(net)
+    with seeded(seed_or_none("small_filters", seed)):
+        changes = [_Change(path, layer, _stack(layer, activation)) for path, layer in _large(made)]
+    changes = [
+        change if change.new is None or _weights(change.new) < _weights(change.old) else change._replace(new=None) for change in changes
+    ]
+    if all(change.new is None for change in changes):
+        rule = "the network must have a Conv2d of 5x5 or 7x7 and stride 1 that has more weights than its stack of 3x3"
+        raise ValueError(f"[small_filters] {rule}. Got {type(net).__name__}{' with none' if not changes else ', where stacks have more'}.")
+    made = _exchanged(made, {id(change.old): change.new for change in changes if change.new is not None})
+    if flag("small_filters", "verbose", verbose):
+        print(_report(net, made, changes, shape))
+    return made
+
+
+def _large(net: Module) -> Iterator[tuple[str, Conv2d]]:
+    for path, layer in net.named_modules():
+        if isinstance(layer, Conv2d) and layer.kernel_size in _STACKS and layer.stride == layer.dilation == (1, 1):
+            yield path, layer
+
+
+def _weights(part: Module) -> int:
+    return sum(parameter.size for parameter in part.parameters())
+
+
+def _stack(layer: Conv2d, activation: Callable[[], Module]) -> Sequential:
+    """The padding is shared out, that of the whole is the same."""
+    count, inputs, stack = _STACKS[layer.kernel_size], layer.in_channels, Sequential()
+    for i in range(count):
+        padding: Any = layer.padding
+        if not isinstance(padding, str):
+            padding = tuple(rows * (i + 1) // count - rows * i // count for rows in padding)
+        bias = layer.bias is not None or i + 1 < count
+        stack.append(Conv2d(inputs, layer.out_channels, 3, 1, padding, groups=layer.groups, bias=bias, padding_mode=layer.padding_mode))
+        if i + 1 < count:
+            stack.append(activation())
+        inputs = layer.out_channels
+    return stack
+
+
+def _exchanged(net: Module, stacks: dict[int, Sequential]) -> Module:
+    """The network with each layer whose id is there replaced, wherever it stands."""
+    if id(net) in stacks:
+        return stacks[id(net)]
+    for _, part in list(net.named_modules()):
+        for name, child in list(part.named_children()):
+            if id(child) in stacks:
+                setattr(part, name, stacks[id(child)])
+    return net
+
+
+def _report(net: Module, made: Module, changes: list[_Change], shape: Sequence[int] | None) -> str:
+    rows = []
+    for layer, old, new in changes:
+        kernel, count = "x".join(map(str, old.kernel_size)), _STACKS[old.kernel_size]
+        after = f"{count} of 3x3" if new else "kept"
+        rows.append([layer or "network", kernel, after, count_text(_weights(old)), count_text(_weights(new or old))])
+    rows.append(["all parameters", "", "", count_text(_weights(net)), count_text(_weights(made))])
+    if shape is not None:
+        before, after_ = net.cost(shape), made.cost(shape)
+        rows.append(["multiply-adds", "", "", count_text(before.macs), count_text(after_.macs)])
+        kept = ["-" if cost.backward_bytes is None else size_text(cost.backward_bytes) for cost in (before, after_)]
+        rows.append(["memory for backward", "", "", *kept])
+    notes = ["The weights of the stacks are new: train the network before you use it."]
+    notes.append("Backward keeps more activations; recomputing them there takes that back.")
+    return "\n".join([table(["layer", "kernel", "new", "before", "after"], rows, left=3), *notes])
