@@ -122,17 +122,17 @@ def _check_apart(out: Any) -> None:
 
 
 class Plans:
-    """The programs of a module, by the shapes of its inputs and the accuracy, the latest used last. They share the memory of their runs."""
+    """The programs of a module, by the shapes of its inputs, accuracy and memory, the latest used last. They share the memory of their runs."""
 
     def __init__(self) -> None:
         self.arenas = _core.ArenaPool()
-        self._plans: OrderedDict[tuple[tuple[Shape, ...], bool], Compiled] = OrderedDict()
+        self._plans: OrderedDict[tuple[tuple[Shape, ...], bool, bool], Compiled] = OrderedDict()
         self._edits = 0
         self._lock = RLock()
         self._compiling = False
 
-    def get(self, net: Module, shapes: tuple[Shape, ...], strict: bool) -> Compiled:
-        key = shapes, strict
+    def get(self, net: Module, shapes: tuple[Shape, ...], strict: bool, small: bool) -> Compiled:
+        key = shapes, strict, small
         with self._lock:
             if self._compiling:  # in this thread: others wait for the lock
                 rule = "a network must not be run or compiled by its own forward()"
@@ -143,7 +143,7 @@ class Plans:
             if plan is None:
                 self._compiling = True
                 try:
-                    plan = self._plans[key] = self._compile(net, shapes, strict)
+                    plan = self._plans[key] = self._compile(net, shapes, strict, small)
                 finally:
                     self._compiling = False
                 self._edits = Registry.edits
@@ -152,7 +152,7 @@ class Plans:
                 self._plans.popitem(last=False)
             return plan
 
-    def _compile(self, net: Module, shapes: tuple[Shape, ...], strict: bool) -> Compiled:
+    def _compile(self, net: Module, shapes: tuple[Shape, ...], strict: bool, small: bool) -> Compiled:
         trace, result = traced(net, shapes)
         outputs = result if isinstance(result, tuple) else (result,)
         values = [output for output in outputs if isinstance(output, Value)]
@@ -161,4 +161,4 @@ class Plans:
         trace.graph.outputs([value.id for value in values])
         fixed = {place: output.array for place, output in enumerate(outputs) if isinstance(output, Fixed)}
         count = len(outputs) if isinstance(result, tuple) else None
-        return Compiled(_core.Program(trace.graph, arenas=self.arenas, strict=strict), shapes, count, fixed, 0)
+        return Compiled(_core.Program(trace.graph, arenas=self.arenas, strict=strict, small=small), shapes, count, fixed, 0)

@@ -104,8 +104,10 @@ def training_report(program: _core.TrainingProgram, output: Shape, state: int, t
     return _report(memory, program.plan, program.useful_threads(threads), batch, memory["gradients"], state)
 
 
-def inference_memory(net: Module, shape: Shape, threads: int, accuracy: Literal["fast", "strict"]) -> MemoryReport:
-    return net.compile(shape, threads=threads or None, accuracy=accuracy).memory
+def inference_memory(
+    net: Module, shape: Shape, threads: int, memory: Literal["fast", "small"], accuracy: Literal["fast", "strict"]
+) -> MemoryReport:
+    return net.compile(shape, threads=threads or None, memory=memory, accuracy=accuracy).memory
 
 
 def training_memory(net: Module, shape: Shape, optimizer: Optimizer | str, loss: Loss | str, threads: int) -> MemoryReport:

@@ -86,14 +86,17 @@ class Module(Registry):
 
         threads None: as many as fastcnn.get_num_threads() says at the time of a call. accuracy="strict": only algorithms with the error of
         direct summation; "fast": those of Winograd convolution, too, which may differ by some 1e-6 of the largest output, and where a pixel
-        that is not finite spoils the tile of outputs around it. memory="small" and tune=True: NotImplementedError, they are not there yet.
+        that is not finite spoils the tile of outputs around it. tune=True: NotImplementedError, it is not there yet.
+
+        memory="small": layers at high resolution run depth-first, row band by row band, so that of the images between them only bands are
+        in memory, and no weights are kept that are larger than the layers' own. It may be some 10 % slower.
         """
         check_modes("compile", memory, accuracy)
         if flag("compile", "tune", tune):
             raise NotImplementedError("[compile] tuning is not there yet. Got tune=True.")
         several = isinstance(shape, (tuple, list)) and any(isinstance(entry, (tuple, list)) for entry in shape)
         shapes: Any = shape if several else [shape]
-        plan = self._plan(*(shape_of("compile", entry) for entry in shapes), strict=accuracy == "strict")
+        plan = self._plan(*(shape_of("compile", entry) for entry in shapes), strict=accuracy == "strict", small=memory == "small")
         return plan.with_threads(0 if threads is None else whole("compile", "threads", threads, 1))
 
     def predict(self, x: ArrayLike, batch_size: int = 64, progress: bool = False) -> Any:
@@ -116,11 +119,11 @@ class Module(Registry):
             return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
         return np.concatenate(parts)
 
-    def _plan(self, *shapes: Shape, strict: bool = False) -> Compiled:
+    def _plan(self, *shapes: Shape, strict: bool = False, small: bool = False) -> Compiled:
         plans: Plans | None = self.__dict__.get("_plans")
         if plans is None:
             plans = self.__dict__.setdefault("_plans", Plans())
-        return plans.get(self, shapes, strict)
+        return plans.get(self, shapes, strict, small)
 
     # ---- train
 
@@ -184,7 +187,7 @@ class Module(Registry):
     ) -> MemoryReport:
         """What a run, or a training step, for inputs of `shape` (N, C, H, W) takes, from the plan: nothing is run and nothing allocated.
 
-        optimizer and loss matter for training only, accuracy="strict" is of runs only.
+        optimizer and loss matter for training only, memory="small" and accuracy="strict" are of runs only.
         """
         from fastcnn import memory as reports
 
@@ -193,8 +196,10 @@ class Module(Registry):
         if flag("memory", "training", training):
             if accuracy == "strict":
                 raise NotImplementedError("[memory] a training step has no accuracy to choose. Got accuracy='strict' with training=True.")
+            if memory == "small":
+                raise NotImplementedError("[memory] a training step has no small memory yet. Got memory='small' with training=True.")
             return reports.training_memory(self, shape_of("memory", shape), optimizer, loss, count)
-        return reports.inference_memory(self, shape_of("memory", shape), count, accuracy)
+        return reports.inference_memory(self, shape_of("memory", shape), count, memory, accuracy)
 
     # ---- save
 
@@ -210,10 +215,8 @@ class Module(Registry):
 
 
 def check_modes(where: str, memory: str, accuracy: str) -> None:
-    """memory="small" is not there yet. accuracy="fast" admits Winograd's algorithms, "strict" those that sum directly alone."""
+    """memory="small" runs in row bands. accuracy="fast" admits Winograd's algorithms, "strict" those that sum directly alone."""
     if memory not in ("fast", "small"):
         raise ValueError(f"[{where}] memory must be 'fast' or 'small'. Got memory={memory!r}.")
-    if memory == "small":
-        raise NotImplementedError(f"[{where}] the mode for small memory is not there yet. Got memory='small'.")
     if accuracy not in ("fast", "strict"):
         raise ValueError(f"[{where}] accuracy must be 'fast' or 'strict'. Got accuracy={accuracy!r}.")

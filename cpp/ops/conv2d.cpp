@@ -11,6 +11,7 @@
 #include "ops/batch_norm.h"
 #include "ops/conv2d_algorithms.h"
 #include "ops/ops.h"
+#include "ops/row_bands.h"
 
 namespace fastcnn {
 
@@ -74,6 +75,41 @@ LayoutWish layout(const NodeView& node) {
 int ring(const NodeView& node, std::size_t input) {
   if (input != 0) return 0;
   return forward_problem(geometry_of(node), 1, false).ring();
+}
+
+// Row windows of the convolution itself. The Winograd form of first layers reads whole strides of rows.
+RowWindows row_windows(const Conv2dGeometry& g, const Conv2dAlgorithm& algorithm) {
+  const Index span = g.dilation_h * (g.KH - 1) + 1;
+  const bool whole_strides = algorithm.input == Want::plain && algorithm.rows_at_once > 1;
+  return {.size = g.H,
+          .outputs = g.OH,
+          .stride = g.stride_h,
+          .span = span,
+          .before = g.top,
+          .after = g.bottom,
+          .more = whole_strides ? round_up(span, g.stride_h) - span : 0};
+}
+
+std::optional<Band> band(const NodeView& node, RowRange made) {
+  const Conv2dGeometry g = geometry_of(node);
+  const Conv2dAlgorithm& algorithm = algorithm_of(node);
+  const std::optional<PoolGeometry> pool = pool_of(g, node.attributes);
+  // Poolings of other algorithms have bands of their own, of rows that need not lie at multiples of anything.
+  if (algorithm.rows_at_once == 0 || (pool && algorithm.input == Want::plain)) return {};
+  const Index stride = pool ? pool->rows.stride : 1;
+  const RowRange rows{made.begin * stride, made.end == node.output(0).H() ? g.OH : made.end * stride};
+  std::optional<Band> band = padded_band(node, row_windows(g, algorithm), rows);
+  if (band && node.has_input(3)) band->inputs[3] = {made};
+  return band;
+}
+
+BandSizes band_sizes(const NodeView& node) {
+  const Conv2dAlgorithm& algorithm = algorithm_of(node);
+  const Index rows = std::max(Index{1}, algorithm.rows_at_once), stride = node.attributes.has("pool_kernel") ? 2 : 1;
+  if (algorithm.input == Want::plain || rows == 1) return {rows, rows};
+  constexpr Index kTiles = 28;  // that read the same weights
+  const Conv2dGeometry g = geometry_of(node);
+  return {rows / stride, rows / stride * ceil_div(kTiles, ceil_div(g.OW, rows))};
 }
 
 // One that the node itself names.
@@ -180,7 +216,9 @@ const Op k_conv2d = {.name = "conv2d",
                      .bind = bind,
                      .backward = backward,
                      .ring = ring,
-                     .choose = choose};
+                     .choose = choose,
+                     .band = band,
+                     .band_sizes = band_sizes};
 
 const Op k_conv2d_prepare = {
     .name = "conv2d_prepare", .inputs = "weight bias?", .infer = infer_prepare, .layout = want_plain, .bind = bind_prepare};

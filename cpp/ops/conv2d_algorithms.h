@@ -48,6 +48,7 @@ struct Conv2dAlgorithm {
   Want input;                   // layout it reads
   double error;                 // max |difference| / max |y| of what it computes, about; bench/errors.py measures it
   bool takes_prologue = false;  // normalizes its input where the problem is `normed`
+  Index rows_at_once = 1;       // a band of rows that starts at a multiple of these has the bits of the whole; 0: it cannot run in bands
   // Whether it pools what it computes as the problem's `pool` says; nullptr: never. Asked only where it can run.
   bool (*takes_pool)(const ConvProblem&) = nullptr;
   bool (*can_run)(const ConvProblem&);

@@ -257,6 +257,7 @@ constexpr Conv2dAlgorithm row_of(double error) {
   return {.name = name_of<M, R>(),
           .input = Want::image,
           .error = error,
+          .rows_at_once = M,
           .takes_pool = takes_pool<M>,
           .can_run = can_run<R>,
           .cost = cost<M, R>,

@@ -10,9 +10,10 @@ namespace fastcnn {
 
 namespace {
 
-std::unique_ptr<Program> make_program(const Graph& graph, const std::string& isa, std::shared_ptr<ArenaPool> arenas, bool strict) {
+std::unique_ptr<Program> make_program(const Graph& graph, const std::string& isa, std::shared_ptr<ArenaPool> arenas, bool strict,
+                                      bool small) {
   if (!arenas) arenas = std::make_shared<ArenaPool>();
-  return std::make_unique<Program>(graph, kernels_for(isa), Program::Purpose::inference, std::move(arenas), strict);
+  return std::make_unique<Program>(graph, kernels_for(isa), Program::Purpose::inference, std::move(arenas), strict, small);
 }
 
 RunOptions options_of(int threads, std::uint64_t seed, std::uint64_t iteration) {
@@ -99,10 +100,10 @@ py::list plan_of(const Program& program) {
 
 py::list steps_of(const Program& program) {
   py::list list;
-  for (const auto& [node, step] : program.steps()) {
+  for (const auto& [node, step, bands] : program.steps()) {
     py::dict item;
     item["op"] = node->op->name, item["name"] = node->name, item["algorithm"] = step->algorithm;
-    item["units"] = step->units, item["flops"] = step->flops;
+    item["units"] = step->units, item["flops"] = step->flops, item["bands"] = bands;
     list.append(item);
   }
   return list;
@@ -111,7 +112,8 @@ py::list steps_of(const Program& program) {
 void bind_program(py::module_& module) {
   py::class_<ArenaPool, std::shared_ptr<ArenaPool>>(module, "ArenaPool").def(py::init<>());
   py::class_<Program>(module, "Program")
-      .def(py::init(&make_program), py::arg("graph"), py::arg("isa") = "", py::arg("arenas") = nullptr, py::arg("strict") = false)
+      .def(py::init(&make_program), py::arg("graph"), py::arg("isa") = "", py::arg("arenas") = nullptr, py::arg("strict") = false,
+           py::arg("small") = false)
       .def("run", &run, py::arg("inputs"), py::arg("outputs") = py::none(), py::arg("threads") = 0, py::arg("seed") = 0,
            py::arg("iteration") = 0)
       .def("profile", &profile, py::arg("inputs"), py::arg("threads") = 0)

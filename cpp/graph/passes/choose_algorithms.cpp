@@ -27,7 +27,7 @@ class InsertBefore final : public GraphEditor {
 
 }  // namespace
 
-void choose_algorithms(Graph& graph, int lanes, bool strict) {
+void choose_algorithms(Graph& graph, int lanes, bool strict, bool small) {
   constexpr Index kCachedBytes = 8 << 20;  // of parameters: about what a typical last-level cache keeps from run to run
   Index parameter_bytes = 0;
   for (const Value& value : graph.values)
@@ -41,8 +41,8 @@ void choose_algorithms(Graph& graph, int lanes, bool strict) {
       for (ValueId id : node.inputs) plain_inputs.push_back(id != kNoValue && plain[static_cast<std::size_t>(id)]);
       Node chosen = node;
       InsertBefore editor(graph, nodes, node);
-      ChoiceScope scope{editor,        lanes,         strict, parameter_bytes > kCachedBytes, plain_inputs, chosen.attributes,
-                        chosen.inputs, chosen.outputs};
+      ChoiceScope scope{editor,       lanes,             strict,        small,         parameter_bytes > kCachedBytes,
+                        plain_inputs, chosen.attributes, chosen.inputs, chosen.outputs};
       node.op->choose(scope);
       nodes.push_back(std::move(chosen));
     } else {
