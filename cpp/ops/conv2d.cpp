@@ -107,9 +107,9 @@ BandSizes band_sizes(const NodeView& node) {
   const Conv2dAlgorithm& algorithm = algorithm_of(node);
   const Index rows = std::max(Index{1}, algorithm.rows_at_once), stride = node.attributes.has("pool_kernel") ? 2 : 1;
   if (algorithm.input == Want::plain || rows == 1) return {rows, rows};
-  constexpr Index kTiles = 28;  // that read the same weights
   const Conv2dGeometry g = geometry_of(node);
-  return {rows / stride, rows / stride * ceil_div(kTiles, ceil_div(g.OW, rows))};
+  const Index tiles = std::max(g.C, g.O) <= 128 ? 14 : 28;  // that read the same weights
+  return {rows / stride, rows / stride * ceil_div(tiles, ceil_div(g.OW, rows))};
 }
 
 // One that the node itself names.

@@ -152,27 +152,66 @@ class Choice {
   }
 
   std::vector<BandGroup> run() {
-    Peak peak = peak_of(groups_);
-    for (bool better = true; better;) {
-      better = false;
-      std::vector<BandGroup> best = groups_;
-      Peak lowest = peak;
-      for_candidates(peak.node, [&](const std::vector<BandGroup>& groups) {
-        const Peak found = peak_of(groups);
-        if (found.bytes < lowest.bytes) lowest = found, best = groups;
-      });
-      if (static_cast<double>(lowest.bytes) > kWorthIt * static_cast<double>(peak.bytes)) break;
-      groups_ = std::move(best), peak = lowest, better = true;
-    }
+    while (lower_peak()) continue;
+    spare_steps();
     set_windows(groups_);
     std::sort(groups_.begin(), groups_.end(), [](const BandGroup& a, const BandGroup& b) { return a.first() < b.first(); });
     return std::move(groups_);
   }
 
  private:
+  struct Found {
+    double bytes;  // the peak while the new group runs
+    Index steps;   // of the new group
+    std::vector<BandGroup> groups;
+  };
+
+  // Of the highest peak; others may be as high, and their turn comes next.
+  bool lower_peak() {
+    const Peak peak = peak_of(groups_);
+    const double worth_it = kWorthIt * static_cast<double>(peak.bytes);
+    double lowest = worth_it;
+    std::vector<Found> all;
+    for_candidates(peak.node, [&](const std::vector<BandGroup>& groups) {
+      const BandGroup& group = groups.back();
+      const double bytes = static_cast<double>(peak_of(groups, group.first(), group.last()).bytes);
+      if (bytes > std::min(worth_it, kNearly * lowest)) return;
+      lowest = std::min(lowest, bytes);
+      all.push_back({bytes, group.bands * static_cast<Index>(group.nodes.size()), groups});
+    });
+    std::erase_if(all, [&](const Found& found) { return found.bytes > kNearly * lowest; });
+    if (all.empty()) return false;
+    groups_ = std::move(std::min_element(all.begin(), all.end(), [](const Found& a, const Found& b) { return a.steps < b.steps; })->groups);
+    return true;
+  }
+
+  // Groups, and bands of groups, that the peak would be no higher without.
+  void spare_steps() {
+    const Index peak = peak_of(groups_).bytes;
+    for (std::size_t g = groups_.size(); g-- > 0;) {
+      std::vector<BandGroup> groups = groups_;
+      groups.erase(groups.begin() + static_cast<std::ptrdiff_t>(g));
+      if (peak_of(groups).bytes <= peak) {
+        groups_ = std::move(groups);
+        continue;
+      }
+      for (Index bands : kBandCounts) {
+        if (bands >= groups_[g].bands) break;
+        std::optional<BandGroup> group = Candidate(graph_, shared_, groups_[g].nodes, bands).make();
+        if (!group) break;
+        groups = groups_, groups[g] = std::move(*group);
+        if (peak_of(groups).bytes > peak) continue;
+        groups_ = std::move(groups);
+        break;
+      }
+    }
+  }
+
   static constexpr double kWorthIt = 0.97;        // of the peak before
+  static constexpr double kNearly = 1.05;         // of the lowest peak: then fewer steps count for more
   static constexpr std::size_t kMostNodes = 14;   // in a group
-  static constexpr Index kBandCounts[] = {4, 7, 10, 14, 19, 28};
+  static constexpr Index kLeastBytes = 48 << 10;  // that a step writes on average: it should last longer than a barrier
+  static constexpr Index kBandCounts[] = {4, 7, 10, 14, 19, 28, 40};
 
   // All groups of neighbouring nodes around one, with the groups that they leave as they are.
   template <class Body>
@@ -185,6 +224,7 @@ class Choice {
         std::vector<BandGroup> others;
         if (!leave(nodes, others)) continue;
         for (Index bands : kBandCounts) {
+          if (bytes_of_outputs(nodes) < bands * static_cast<Index>(nodes.size()) * kLeastBytes) break;
           std::optional<BandGroup> group = Candidate(graph_, shared_, nodes, bands).make();
           if (!group) break;  // in more bands neither
           if (group->windows.empty()) continue;
@@ -194,6 +234,13 @@ class Choice {
         }
       }
     }
+  }
+
+  Index bytes_of_outputs(const std::vector<std::size_t>& nodes) const {
+    Index bytes = 0;
+    for (std::size_t node : nodes)
+      for (ValueId id : graph_.nodes[node].outputs) bytes += graph_.type(id).bytes();
+    return bytes;
   }
 
   // The groups that `nodes` have nothing to do with; false if one of them would lose only a part.
@@ -211,7 +258,10 @@ class Choice {
       for (const BandGroup::Window& window : group.windows) graph_[window.value].type.layout.window = window.rows;
   }
 
-  Peak peak_of(const std::vector<BandGroup>& groups) {
+  Peak peak_of(const std::vector<BandGroup>& groups) { return peak_of(groups, 0, graph_.nodes.size() - 1); }
+
+  // While nodes first .. last run.
+  Peak peak_of(const std::vector<BandGroup>& groups, std::size_t first, std::size_t last) {
     set_windows(groups);
     const Storage storage = assign_storage(graph_, ahead_, groups);
     for (const BandGroup& group : groups)
@@ -224,8 +274,8 @@ class Choice {
     }
     Peak peak;
     Index alive = 0;
-    for (std::size_t i = 0; i < graph_.nodes.size(); ++i)
-      if ((alive += change[i]) > peak.bytes) peak = {alive, i};
+    for (std::size_t i = 0; i <= last; ++i)
+      if ((alive += change[i]) > peak.bytes && i >= first) peak = {alive, i};
     return peak;
   }
 
