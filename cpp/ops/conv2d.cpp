@@ -5,7 +5,8 @@
 // an activation (attributes norm_eps, norm_activation, norm_activation_a, norm_activation_b), as batch_norm does it; 1x1 convolutions
 // without stride and padding only. With attributes pool_kernel, pool_stride, pool_padding and pool_ceil_mode, y is what max_pool with these
 // makes of the above; there is no residual then. Once an algorithm is chosen (attribute "algorithm"), weight is replaced by what
-// conv2d_prepare makes of weight and bias, and "kernel" remembers the weight's shape.
+// conv2d_prepare makes of weight and bias, and "kernel" remembers the weight's shape; with the attribute "packed" it is made for direct sums, whatever the
+// algorithm.
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/batch_norm.h"
@@ -41,6 +42,7 @@ std::optional<PoolGeometry> pool_of(const Conv2dGeometry& g, const Attributes& a
 ConvProblem problem_of(const Conv2dGeometry& g, const Attributes& attributes, int lanes, bool plain_input) {
   ConvProblem problem = forward_problem(g, lanes, plain_input);
   problem.normed = is_normed(attributes), problem.pool = pool_of(g, attributes);
+  problem.packed = attributes.has("packed");
   const ActivationKind kind = fused_activation(attributes).kind;
   problem.clamped = kind == ActivationKind::identity || kind == ActivationKind::relu || kind == ActivationKind::clipped;
   return problem;
@@ -132,7 +134,9 @@ void choose(ChoiceScope& scope) {
 
   // Prepared weights are the same for images of any size: asked for with the smallest, they are shared by all programs of a model.
   const Shape smallest{1, g.C, g.dilation_h * (g.KH - 1) + 1, g.dilation_w * (g.KW - 1) + 1};
-  scope.inputs[1] = add_prepared(scope, algorithm, smallest, weight.shape, false);
+  const bool packed = scope.small && algorithm.takes_packed;
+  if (packed) scope.attributes.set("packed", true);
+  scope.inputs[1] = add_prepared(scope, packed ? k_direct : algorithm, smallest, weight.shape, false);
   scope.inputs[2] = kNoValue;
 }
 
