@@ -55,9 +55,9 @@ Plan plan_of(const ConvProblem& p, Index outputs, Index taps) {
   plan.down = ceil_div(p.out_h, outputs), plan.across = ceil_div(p.out_w, outputs), plan.tiles = p.N * plan.down * plan.across;
   plan.channel_tiles = ceil_div(p.out_blocks(), 2);
   // Points of one register tile (14) of 128 channels, F4: a quarter of a megabyte, which leaves room in L2 for the weights. With many more
-  // channels than that they do not fit, and larger groups read the weights less often.
+  // channels than that they do not fit, and larger groups read the weights less often; and still larger ones transform them less often.
   const bool fits = std::max(p.in_channels, p.out_channels) <= 128;
-  const Index most = (p.lanes == 16 ? 14 : 12) * (fits && !p.packed ? 1 : 2);
+  const Index most = (p.lanes == 16 ? 14 : 12) * (p.packed ? 3 : fits ? 1 : 2);
   plan.groups = ceil_div(plan.tiles, most);
   constexpr Index kEnoughUnits = 4;
   if (plan.groups >= kEnoughUnits) {
@@ -122,7 +122,7 @@ bool takes_pool(const ConvProblem& p) {
 // Measured on one core of a Zen 4, on images of more than L2, in vector multiply-adds: a tile of one channel block.
 constexpr double input_cost(int points) { return points == 16 ? 180 : points == 36 ? 450 : points == 49 ? 700 : 1250; }
 constexpr double output_cost(int points) { return points == 16 ? 130 : points == 36 ? 330 : points == 49 ? 450 : 900; }
-constexpr double weights_cost(int points) { return points == 16 ? 60 : points == 36 ? 130 : points == 49 ? 170 : 240; }  // of a channel
+constexpr double weights_cost(int points) { return points == 16 ? 60 : points == 36 ? 170 : points == 49 ? 330 : 390; }  // of an input
 
 template <int M, int R>
 double cost(const ConvProblem& p) {
