@@ -57,7 +57,7 @@ Plan plan_of(const ConvProblem& p, Index outputs, Index taps) {
   // Points of one register tile (14) of 128 channels, F4: a quarter of a megabyte, which leaves room in L2 for the weights. With many more
   // channels than that they do not fit, and larger groups read the weights less often; and still larger ones transform them less often.
   const bool fits = std::max(p.in_channels, p.out_channels) <= 128;
-  const Index most = (p.lanes == 16 ? 14 : 12) * (p.packed ? 3 : fits ? 1 : 2);
+  const Index most = (p.lanes == 16 ? 14 : 12) * (p.packed ? 4 : fits ? 1 : 2);
   plan.groups = ceil_div(plan.tiles, most);
   constexpr Index kEnoughUnits = 4;
   if (plan.groups >= kEnoughUnits) {
