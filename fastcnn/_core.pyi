@@ -51,9 +51,7 @@ class ArenaPool:
     def __init__(self) -> None: ...
 
 class Program:
-    def __init__(
-        self, graph: Graph, isa: str = "", arenas: ArenaPool | None = None, strict: bool = False, small: bool = False
-    ) -> None: ...
+    def __init__(self, graph: Graph, isa: str = "", arenas: ArenaPool | None = None, strict: bool = False, small: bool = False) -> None: ...
     def run(
         self,
         inputs: Sequence[ArrayLike],

@@ -122,7 +122,7 @@ def _check_apart(out: Any) -> None:
 
 
 class Plans:
-    """The programs of a module, by the shapes of its inputs, accuracy and memory, the latest used last. They share the memory of their runs."""
+    """The programs of a module, by the shapes of inputs, accuracy and memory, the latest used last. They share the memory of their runs."""
 
     def __init__(self) -> None:
         self.arenas = _core.ArenaPool()

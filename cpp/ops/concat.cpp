@@ -179,7 +179,8 @@ Step bind_slice_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_concat = {.name = "concat", .inputs = "x*...", .infer = infer, .layout = layout, .bind = bind, .backward = backward, .band = band};
+const Op k_concat = {
+    .name = "concat", .inputs = "x*...", .infer = infer, .layout = layout, .bind = bind, .backward = backward, .band = band};
 const Op k_slice = {
     .name = "slice", .inputs = "x*", .infer = infer_slice, .layout = layout_slice, .bind = bind_slice, .backward = backward_slice};
 const Op k_slice_backward = {

@@ -5,8 +5,8 @@
 // an activation (attributes norm_eps, norm_activation, norm_activation_a, norm_activation_b), as batch_norm does it; 1x1 convolutions
 // without stride and padding only. With attributes pool_kernel, pool_stride, pool_padding and pool_ceil_mode, y is what max_pool with these
 // makes of the above; there is no residual then. Once an algorithm is chosen (attribute "algorithm"), weight is replaced by what
-// conv2d_prepare makes of weight and bias, and "kernel" remembers the weight's shape; with the attribute "packed" it is made for direct sums, whatever the
-// algorithm.
+// conv2d_prepare makes of weight and bias, and "kernel" remembers the weight's shape; with the attribute "packed" it is made for direct
+// sums, whatever the algorithm.
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/batch_norm.h"

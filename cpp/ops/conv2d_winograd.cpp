@@ -186,9 +186,10 @@ struct InputBlocks {
   Index first, count;
 };
 
-// The products of one tile of output channels and some blocks of input channels, by weights of which a point's lie `stride` from the next's.
-void multiply(const Kernels& kernels, const BoundWinograd& b, const ChannelTile& channels, InputBlocks ins, const float* weights, Index stride,
-              Index tiles, const float* points, float* products) {
+// The products of one tile of output channels and some blocks of input channels, by weights of which a point's lie `stride` from the
+// next's.
+void multiply(const Kernels& kernels, const BoundWinograd& b, const ChannelTile& channels, InputBlocks ins, const float* weights,
+              Index stride, Index tiles, const float* points, float* products) {
   const ConvProblem& p = b.problem;
   const bool is_end = ins.first + ins.count == p.in_blocks();
   for (Index point = 0; point < b.plan.points; ++point)

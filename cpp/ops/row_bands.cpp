@@ -6,7 +6,8 @@ namespace fastcnn {
 
 std::optional<WindowBand> window_band(const RowWindows& w, RowRange made) {
   const Index first = made.begin * w.stride - w.before, end = (made.end - 1) * w.stride - w.before + w.span;
-  WindowBand band{{std::max(Index{0}, first), std::min(w.size, end + w.more)}, std::max(Index{0}, -first), std::max(Index{0}, end - w.size)};
+  WindowBand band{
+      {std::max(Index{0}, first), std::min(w.size, end + w.more)}, std::max(Index{0}, -first), std::max(Index{0}, end - w.size)};
   // The last band keeps the rows that no window sees and the padding as it was: what hangs over the end hangs over as it did.
   if (made.end == w.outputs) band.rows.end = w.size, band.after = w.after;
   if (made.empty() || band.rows.empty()) return {};

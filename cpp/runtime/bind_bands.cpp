@@ -77,7 +77,8 @@ void Program::bind_group(const BandGroup& group) {
   for (std::size_t band = 0; band < static_cast<std::size_t>(group.bands); ++band) {
     std::vector<Move> moves;
     for (const BandGroup::Window& window : group.windows) {
-      const Index kept = band == 0 ? 0 : window.high[band - 1] - window.low[band], by = band == 0 ? 0 : window.low[band] - window.low[band - 1];
+      const Index kept = band == 0 ? 0 : window.high[band - 1] - window.low[band],
+                  by = band == 0 ? 0 : window.low[band] - window.low[band - 1];
       if (kept > 0 && by > 0) moves.push_back({operand(window.value), by, kept, by});
     }
     if (!moves.empty()) add_step(main_, {group.first(), move_rows(moves), {}}, first_report);

@@ -8,8 +8,7 @@
 
 namespace fastcnn {
 
-Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas, bool strict,
-                 bool small)
+Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas, bool strict, bool small)
     : graph_(std::move(graph)), kernels_(kernels), arenas_(std::move(arenas)), writes_parameters_(purpose == Purpose::training) {
   require(!graph_.outputs.empty(), "compile", "a graph needs at least one output");
   remove_identities(graph_);

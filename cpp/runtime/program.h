@@ -43,8 +43,7 @@ class Program {
   enum class Purpose { inference, training };  // training: parameters change with every run, so nothing is prepared ahead
 
   // strict: only algorithms with the error of direct summation, as in training. small: of an inference, as little memory as may be.
-  Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas, bool strict = false,
-          bool small = false);
+  Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas, bool strict = false, bool small = false);
 
   // One run, from start to end of its life: borrowed memory comes back with the destructor. Several may exist at once.
   class Session {

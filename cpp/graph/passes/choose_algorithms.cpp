@@ -41,8 +41,8 @@ void choose_algorithms(Graph& graph, int lanes, bool strict, bool small) {
       for (ValueId id : node.inputs) plain_inputs.push_back(id != kNoValue && plain[static_cast<std::size_t>(id)]);
       Node chosen = node;
       InsertBefore editor(graph, nodes, node);
-      ChoiceScope scope{editor,       lanes,             strict,        small,         parameter_bytes > kCachedBytes,
-                        plain_inputs, chosen.attributes, chosen.inputs, chosen.outputs};
+      ChoiceScope scope{editor,        lanes,         strict, small, parameter_bytes > kCachedBytes, plain_inputs, chosen.attributes,
+                        chosen.inputs, chosen.outputs};
       node.op->choose(scope);
       nodes.push_back(std::move(chosen));
     } else {
