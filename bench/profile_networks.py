@@ -1,4 +1,4 @@
-"""Prints where the time of a network goes: `python bench/profile_networks.py resnet18 vgg16 --threads 1`, the networks of compare/networks.py."""
+"""Prints where the time of networks of compare/networks.py goes: `python bench/profile_networks.py resnet18 vgg16 --threads 1`."""
 
 from __future__ import annotations
 

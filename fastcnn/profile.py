@@ -46,11 +46,11 @@ class Profile(list[StepTime]):
 
     def __str__(self) -> str:
         total = self.seconds or 1.0
-        rows = [
-            [s.name, s.op, s.algorithm, f"{1e3 * s.seconds:.4f}", f"{100 * s.seconds / total:.1f}", f"{s.gflops:.1f}" if s.gflops else "-"]
-            + [f"{100 * s.share_of_floor:.0f}"]
-            for s in self
-        ]
+        rows = []
+        for s in self:
+            rate = f"{s.gflops:.1f}" if s.gflops else "-"
+            times = [f"{1e3 * s.seconds:.4f}", f"{100 * s.seconds / total:.1f}"]
+            rows.append([s.name, s.op, s.algorithm, *times, rate, f"{100 * s.share_of_floor:.0f}"])
         rows.append(["total", "", "", f"{1e3 * self.seconds:.4f}", "100.0", "", ""])
         return table(["layer", "op", "algorithm", "ms", "%", "GFLOP/s", "% of floor"], rows, left=3)
 

@@ -122,7 +122,7 @@ def compile_object(source: Path, isa: str, flags: list[str], to: Path) -> Path:
     # -O0 keeps every inline function that is called as a symbol of its own, so nothing can hide by being inlined
     options = ["-std=c++20", "-O0", "-fno-exceptions", "-fPIC", f"-I{CPP}", f"-DFASTCNN_ISA={isa}", *flags]
     command = ["g++", *options, "-c", str(source), "-o", str(to)]
-    subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
     return to
 
 

@@ -27,7 +27,7 @@ class InsertBefore final : public GraphEditor {
 
 }  // namespace
 
-void choose_algorithms(Graph& graph, int lanes, bool strict, const Choices& choices) {
+void choose_algorithms(Graph& graph, int lanes, const CompileOptions& options) {
   constexpr Index kCachedBytes = 8 << 20;  // of parameters: about what a typical last-level cache keeps from run to run
   Index parameter_bytes = 0;
   for (const Value& value : graph.values)
@@ -43,9 +43,8 @@ void choose_algorithms(Graph& graph, int lanes, bool strict, const Choices& choi
       InsertBefore editor(graph, nodes, node);
       ChoiceScope scope{.graph = editor,
                         .lanes = lanes,
-                        .strict = strict,
+                        .options = options,
                         .cold = parameter_bytes > kCachedBytes,
-                        .choices = choices,
                         .plain = plain_inputs,
                         .attributes = chosen.attributes,
                         .inputs = chosen.inputs,
