@@ -141,7 +141,7 @@ from fastcnn.module import Module
 from fastcnn.value import Value
 
 if TYPE_CHECKING:
-    from fastcnn import dense, loss, nn, onnx, optim, rewrite, zoo
+    from fastcnn import dense, loss, nn, onnx, optim, plot, rewrite, zoo
     from fastcnn.history import History
     from fastcnn.io import load, load_state
     from fastcnn.memory import MemoryReport
@@ -260,6 +260,7 @@ __all__ = [
     "permute",
     "pixel_shuffle",
     "pixel_unshuffle",
+    "plot",
     "pow",
     "prelu",
     "reciprocal",
@@ -289,6 +290,7 @@ __all__ = [
 
 # Imported when first used, for a short import.
 _LATER = {
+    "plot": "plot",
     "dense": "dense",
     "rewrite": "rewrite",
     "History": "history",

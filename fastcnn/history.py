@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastcnn.text import table
 
 __all__ = ["History"]
@@ -17,6 +19,12 @@ class History(dict[str, list[float]]):
     @property
     def epochs(self) -> int:
         return len(self.get("seconds", []))
+
+    def plot(self) -> Any:
+        """A matplotlib figure: loss and accuracy against the epoch."""
+        from fastcnn.plot import training_curves
+
+        return training_curves(self)
 
     def __repr__(self) -> str:
         rows = [[str(epoch + 1), *(f"{column[epoch]:.4g}" for column in self.values())] for epoch in range(self.epochs)]

@@ -265,6 +265,20 @@ class Module(Registry):
 
         return Convolutional(self, shape)
 
+    # ---- see: figures of matplotlib, fastcnn.plot
+
+    def plot_filters(self, layer: str | None = None) -> Any:
+        """The kernels of a convolution by its path, of the first one if none is given: figure.savefig("filters.png")."""
+        from fastcnn.plot import filters
+
+        return filters(self, layer)
+
+    def plot_activations(self, image: ArrayLike, layer: str) -> Any:
+        """What a layer, by its path, makes of one image (C, H, W): a tile a channel."""
+        from fastcnn.plot import activations
+
+        return activations(self, image, layer)
+
     # ---- save
 
     def save(self, path: str | PathLike[str], input_shape: Sequence[int] | Sequence[Sequence[int]] | None = None) -> None:

@@ -44,6 +44,12 @@ class Profile(list[StepTime]):
         """The sum over all steps."""
         return sum(step.seconds for step in self)
 
+    def plot(self) -> Any:
+        """A matplotlib figure: a bar a step, coloured by algorithm."""
+        from fastcnn.plot import step_times
+
+        return step_times(self)
+
     def __str__(self) -> str:
         total = self.seconds or 1.0
         rows = []

@@ -10,7 +10,7 @@ __all__ = ["progress_bar"]
 
 
 @contextmanager
-def progress_bar(wanted: bool, description: str, total: int) -> Iterator[Callable[..., None]]:
+def progress_bar(wanted: bool, description: str, total: int, unit: str = "sample") -> Iterator[Callable[..., None]]:
     """Gives advance(count, **values to show beside the bar)."""
     if not (wanted and sys.stderr is not None and sys.stderr.isatty()):
         yield _nothing
@@ -20,7 +20,7 @@ def progress_bar(wanted: bool, description: str, total: int) -> Iterator[Callabl
     except ImportError:
         yield _nothing
         return
-    with tqdm(total=total, desc=description, file=sys.stderr, unit="sample") as bar:
+    with tqdm(total=total, desc=description, file=sys.stderr, unit=unit) as bar:
 
         def advance(count: int, **values: float) -> None:
             if values:

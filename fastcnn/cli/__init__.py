@@ -1,0 +1,32 @@
+"""The command line: `fastcnn memory vgg16 --batch 64 --training --optimizer adam`. parser.py says what may be typed, commands.py does it.
+
+Exit codes: 0; 1 where `check` found an error; 2 for wrong arguments, files and networks; 130 when it was interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit code. arguments None: those of the process."""
+    from fastcnn.cli.commands import COMMANDS
+    from fastcnn.cli.parser import parser
+
+    given = parser().parse_args(arguments)
+    try:
+        code = COMMANDS[given.command](given)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader, as `head` does, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, TypeError, NotImplementedError, OSError, ImportError) as error:
+        print(f"fastcnn {given.command}: {error}", file=sys.stderr)
+        return 2
+    return code

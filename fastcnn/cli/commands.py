@@ -1,0 +1,174 @@
+"""What each command does: it prints a table as wide as the terminal, or one JSON document, and returns the exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from fastcnn.arrays import AnyArray, Array
+from fastcnn.cli.models import image_shape, loaded, with_batch
+from fastcnn.progress import progress_bar
+from fastcnn.text import fitted, table, terminal_width
+
+__all__ = ["COMMANDS"]
+
+
+def _show(given: Namespace, document: Any, text: str, spare: tuple[str, ...] = ()) -> int:
+    if given.json:
+        print(json.dumps(document, indent=2, default=_plain))
+    else:
+        print(fitted(text, terminal_width(), spare))
+    return 0
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
+
+
+def _rows(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    return [row._asdict() for row in rows]
+
+
+def summary(given: Namespace) -> int:
+    net = loaded(given.model)
+    found = net.summary(image_shape(net, given.input))
+    return _show(given, _rows(found), str(found), ("op", "activation", "sees"))
+
+
+def memory(given: Namespace) -> int:
+    net = loaded(given.model)
+    shape = with_batch(net, given.input, given.batch)
+    report = net.memory(shape, training=given.training, optimizer=given.optimizer, threads=given.threads)
+    if not given.json:
+        print(f"{given.model}, {'a training step' if given.training else 'a run'} for {'x'.join(map(str, shape))}")
+    return _show(given, {"shape": shape, **asdict(report), "total": report.total}, str(report))
+
+
+def check(given: Namespace) -> int:
+    net = loaded(given.model)
+    found = net.check(image_shape(net, given.input), strict=given.strict)
+    print(json.dumps(_rows(found), indent=2) if given.json else found.text(terminal_width()))
+    return 1 if found.worst() == "error" else 0
+
+
+def cost(given: Namespace) -> int:
+    net = loaded(given.model)
+    found = net.cost(image_shape(net, given.input), threads=given.threads)
+    totals = {name: getattr(found, name) for name in ("parameters", "macs", "activation_bytes", "backward_bytes", "seconds")}
+    return _show(given, {"layers": _rows(found), "total": totals}, str(found), ("op", "algorithm", "FLOP/B", "sees", "output"))
+
+
+def _images(shape: tuple[int, ...]) -> Array:
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+def profile(given: Namespace) -> int:
+    net = loaded(given.model)
+    shape = with_batch(net, given.input, given.batch)
+    found = net.compile(shape, threads=given.threads).profile(_images(shape))
+    if given.plot:
+        found.plot().savefig(given.plot)
+    return _show(given, {"steps": _rows(found), "seconds": found.seconds}, str(found), ("op", "% of floor", "GFLOP/s", "algorithm"))
+
+
+def bench(given: Namespace) -> int:
+    """Calls one after another for so many seconds, after a fifth of them to warm up."""
+    net = loaded(given.model)
+    shape = with_batch(net, given.input, given.batch)
+    run, x = net.compile(shape, threads=given.threads), _images(shape)
+    times: list[float] = []
+    start = now = perf_counter()
+    with progress_bar(not given.json, "bench", round(1.2 * given.seconds * 1000), unit="ms") as advance:
+        while now - start < 1.2 * given.seconds or not times:
+            run(x)
+            then, now = now, perf_counter()
+            advance(round(1000 * (now - start)) - round(1000 * (then - start)))
+            if now - start > 0.2 * given.seconds:
+                times.append(now - then)
+    parts = {f"p{part}": float(np.percentile(times, part)) for part in (5, 50, 95, 99)}
+    document = {"shape": shape, "calls": len(times), **parts, "images_per_second": shape[0] / parts["p50"]}
+    rows = [[f"{part[1:]} % of the calls", f"{1e3 * value:.3f} ms"] for part, value in parts.items()]
+    rows += [["calls", str(len(times))], ["images a second, by the median", f"{document['images_per_second']:.1f}"]]
+    return _show(given, document, table([f"{given.model}, {'x'.join(map(str, shape))}", "at most"], rows))
+
+
+def predict(given: Namespace) -> int:
+    net, labels = loaded(given.model), _labels(given.labels)
+    if not given.model.lower().endswith((".onnx", ".safetensors")):
+        print(f"note: the weights of {given.model} are drawn, not trained: its answers mean nothing", file=sys.stderr)
+    try:
+        channels, *own = image_shape(net, None)
+    except ValueError:  # the file does not say
+        channels, own = 3, [224, 224]
+    found = []
+    with progress_bar(len(given.images) > 1 and not given.json, "predict", len(given.images)) as advance:
+        for path in given.images:
+            found.append({"image": path, "classes": _classes(given, net, path, channels, given.size or (own[0], own[1]), labels)})
+            advance(1)
+    rows = [
+        [entry["image"] if i == 0 else "", each["label"], f"{each['score']:.4g}"]
+        for entry in found
+        for i, each in enumerate(entry["classes"])
+    ]
+    return _show(given, found, table(["image", "class", "score" if given.raw else "probability"], rows, left=2))
+
+
+def _labels(path: str | None) -> list[str]:
+    if path is None:
+        return []
+    with open(path, encoding="utf-8") as file:
+        return [line.strip() for line in file if line.strip()]
+
+
+def _classes(given: Namespace, net: Any, path: str, channels: int, size: tuple[int, int], labels: list[str]) -> list[dict[str, Any]]:
+    from fastcnn import images
+
+    x = images.prepared(images.read(path, channels), size, given.mean, given.std)
+    scores: AnyArray = net(x[None])
+    if not isinstance(scores, np.ndarray) or scores.ndim != 2:
+        raise ValueError(
+            f"[predict] the network must return one row of scores an image. Got {getattr(scores, 'shape', type(scores).__name__)}."
+        )
+    if labels and len(labels) != scores.shape[1]:
+        raise ValueError(f"[predict] there must be as many labels as classes, {scores.shape[1]}. Got {len(labels)}.")
+    values = scores[0].astype(np.float64)
+    if not given.raw:
+        values = np.exp(values - values.max())
+        values /= values.sum()
+    best = np.argsort(-values, kind="stable")[: given.top]
+    return [{"class": int(i), "label": labels[i] if labels else str(i), "score": float(values[i])} for i in best]
+
+
+def convert(given: Namespace) -> int:
+    from fastcnn import io
+
+    net = loaded(given.model)
+    if io.is_onnx(given.output):
+        net.save(given.output, input_shape=with_batch(net, given.input, None))
+    elif given.output.lower().endswith(".safetensors"):
+        net.save(given.output)
+    else:
+        raise ValueError(f"[convert] the output must end in .safetensors or .onnx. Got {given.output}.")
+    print(f"wrote {given.output}")
+    if type(net).__name__ == "OnnxModel" and not io.is_onnx(given.output):
+        print("note: of an ONNX model, .safetensors holds the weights alone: load them with load_state_dict", file=sys.stderr)
+    return 0
+
+
+def demo(given: Namespace) -> int:
+    from fastcnn.demo import main
+
+    main(given.folder)
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    each.__name__: each for each in (summary, memory, check, cost, profile, bench, predict, convert, demo)
+}

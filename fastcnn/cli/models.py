@@ -1,0 +1,55 @@
+"""MODEL of the command line: a network by its file or its name in the zoo, and the shape of the images that it takes."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from typing import TYPE_CHECKING
+
+from fastcnn.arrays import Shape
+
+if TYPE_CHECKING:
+    from fastcnn.module import Module
+
+__all__ = ["image_shape", "loaded", "with_batch"]
+
+_OTHER_IMAGES = {"lenet5": (1, 32, 32), "unet": (1, 256, 256), "resnet20": (3, 32, 32), "resnet56": (3, 32, 32)}
+
+
+def loaded(name: str) -> Module:
+    """Errors: ValueError for a name that is neither."""
+    from fastcnn import io, zoo
+
+    if name in zoo.__all__:
+        net: Module = getattr(zoo, name)()
+        return net
+    if name.lower().endswith((".onnx", ".safetensors")):
+        return io.load(name)
+    near = difflib.get_close_matches(os.path.basename(name), zoo.__all__, 3)
+    meant = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise ValueError(f"[model] it must be a file .onnx or .safetensors, or one of fastcnn.zoo. Got {name!r}.{meant}")
+
+
+def image_shape(net: Module, given: Shape | None) -> Shape:
+    """(C, H, W): as given, as a file declares it, or as networks of the zoo are used."""
+    if given is not None:
+        return given[-3:]
+    from fastcnn.onnx.graph import OnnxModel
+    from fastcnn.zoo.base import origin_of
+
+    if isinstance(net, OnnxModel):
+        declared = [shape for shape in net.input_shapes.values() if shape is not None]
+        if len(net.inputs) == 1 and declared and len(declared[0]) == 4 and all(isinstance(size, int) for size in declared[0][1:]):
+            return tuple(size for size in declared[0][1:] if isinstance(size, int))
+    origin = origin_of(net)
+    if origin is not None:
+        return _OTHER_IMAGES.get(origin.name, (3, 224, 224))
+    raise ValueError("[input] the model does not say the shape of its images: give it, as in --input 3x224x224. Got none.")
+
+
+def with_batch(net: Module, given: Shape | None, batch: int | None) -> Shape:
+    """(N, C, H, W). The batch stands in the shape or beside it."""
+    inside = given[0] if given is not None and len(given) == 4 else None
+    if inside is not None and batch not in (None, inside):
+        raise ValueError(f"[input] the batch must be said once. Got --batch {batch} and --input of {inside}.")
+    return (batch or inside or 1, *image_shape(net, given))
