@@ -37,7 +37,7 @@ class LayerMemory(NamedTuple):
 def boxes_of(graph: dict[str, Any], plan: Sequence[dict[str, Any]]) -> tuple[list[str], tuple[Box, ...]]:
     """The layer of each step of a run, and the boxes, their lives counted in these steps."""
     nodes = graph["nodes"]
-    runs = [not (node["ahead"] or node["alias"]) for node in nodes]
+    runs = [int(not (node["ahead"] or node["alias"])) for node in nodes]
     before = [0, *accumulate(runs)]  # how many steps are before each node
     boxes = []
     for block in plan:

@@ -271,6 +271,7 @@ COVERED_BY = {
     "linear_backward_data": "linear",
     "linear_backward_weight": "linear",
     "column_sum": "linear",
+    "max_pool_places": "max_pool",
     "max_pool_backward": "max_pool",
     "avg_pool_backward": "avg_pool",
     "batch_norm_backward": "batch_norm",

@@ -213,16 +213,29 @@ struct Pool {
   int64_t x_slots;  // max_pool: row r of x lies where row r % x_slots would; 0: every row in its own place
 };
 
+// Where the maximum of each window lies: the number of its first maximum among the window's pixels, row by row, lane by lane. A byte each,
+// one output behind the other; four where `wide`, for windows of more than 256 pixels.
+struct MaxPoolPlaces {
+  const float* x;
+  void* places;
+  const PoolWindow* rows;
+  const PoolWindow* columns;
+  int64_t row_count, column_count, row_step, column_step;
+  int64_t x_row_stride;
+  bool wide;
+};
+
 // The gradient of a maximum pooling, all of one channel block: dx is overwritten.
 struct MaxPoolBackward {
   const float* dy;
-  const float* x;
+  const void* places;
   float* dx;
   const PoolWindow* rows;
   const PoolWindow* columns;
   int64_t row_count, column_count, row_step, column_step;
   int64_t x_rows, x_columns;
-  int64_t dy_row_stride, x_row_stride, dx_row_stride;
+  int64_t dy_row_stride, dx_row_stride;
+  bool wide;
 };
 
 // Pixels of one channel block in several images: (n, h, w) lies at n image + h row + w lanes. channels: those of the block that exist.

@@ -108,32 +108,78 @@ void max_pool(const Pool& unit) {
   for (int64_t i = 0; i < unit.row_count; ++i) max_of_windows(unit, unit.rows[i], unit.y + i * unit.y_row_stride, 0, unit.column_count);
 }
 
-// For every window: the number of its first maximum, lane by lane, then the gradient to that tap.
-void max_pool_backward(const MaxPoolBackward& args) {
-  const MaxPoolBackward unit = args;  // a copy that no store can change
-  for (int64_t h = 0; h < unit.x_rows; ++h) memset(unit.dx + h * unit.dx_row_stride, 0, sizeof(float) * (size_t)(unit.x_columns * kLanes));
-  for (int64_t i = 0; i < unit.row_count; ++i) {
-    const PoolWindow rows = unit.rows[i];
-    for (int64_t j = 0; j < unit.column_count; ++j) {
-      const PoolWindow columns = unit.columns[j];
+namespace {
+
+using Bytes = unsigned char __attribute__((vector_size(kLanes)));
+
+FASTCNN_INLINE void store_place(unsigned char* to, IntVec place) {
+  const Bytes bytes = __builtin_convertvector(place, Bytes);
+  memcpy(to, &bytes, sizeof bytes);
+}
+FASTCNN_INLINE void store_place(int32_t* to, IntVec place) { memcpy(to, &place, sizeof place); }
+
+FASTCNN_INLINE IntVec load_place(const unsigned char* from) {
+  Bytes bytes;
+  memcpy(&bytes, from, sizeof bytes);
+  return __builtin_convertvector(bytes, IntVec);
+}
+FASTCNN_INLINE IntVec load_place(const int32_t* from) {
+  IntVec place;
+  memcpy(&place, from, sizeof place);
+  return place;
+}
+
+template <class Place>
+void find_places(const MaxPoolPlaces& unit) {
+  Place* to = static_cast<Place*>(unit.places);
+  for (int64_t i = 0; i < unit.row_count; ++i)
+    for (int64_t j = 0; j < unit.column_count; ++j, to += kLanes) {
       Vec most = broadcast(-__builtin_inff());
       IntVec first{};
       int32_t tap = 0;
-      for_each_tap(rows, unit.row_step, unit.x_row_stride, columns, unit.column_step, [&](int64_t at) {
+      for_each_tap(unit.rows[i], unit.row_step, unit.x_row_stride, unit.columns[j], unit.column_step, [&](int64_t at) {
         const Vec x = load(unit.x + at);
         const IntVec higher = (x > most) | ((x != x) & (most == most));
         most = select(higher, x, most);
         first = higher ? IntVec{} + tap : first;
         ++tap;
       });
+      store_place(to, first);
+    }
+}
+
+template <class Place>
+void add_to_places(const MaxPoolBackward& unit) {
+  const Place* from = static_cast<const Place*>(unit.places);
+  for (int64_t i = 0; i < unit.row_count; ++i)
+    for (int64_t j = 0; j < unit.column_count; ++j, from += kLanes) {
+      const IntVec place = load_place(from);
       const Vec dy = load(unit.dy + i * unit.dy_row_stride + j * kLanes);
-      tap = 0;
-      for_each_tap(rows, unit.row_step, unit.dx_row_stride, columns, unit.column_step, [&](int64_t at) {
-        store(unit.dx + at, load(unit.dx + at) + select(first == IntVec{} + tap, dy, zero()));
+      int32_t tap = 0;
+      for_each_tap(unit.rows[i], unit.row_step, unit.dx_row_stride, unit.columns[j], unit.column_step, [&](int64_t at) {
+        store(unit.dx + at, load(unit.dx + at) + select(place == IntVec{} + tap, dy, zero()));
         ++tap;
       });
     }
-  }
+}
+
+}  // namespace
+
+void max_pool_places(const MaxPoolPlaces& args) {
+  const MaxPoolPlaces unit = args;  // a copy that no store can change
+  if (unit.wide)
+    find_places<int32_t>(unit);
+  else
+    find_places<unsigned char>(unit);
+}
+
+void max_pool_backward(const MaxPoolBackward& args) {
+  const MaxPoolBackward unit = args;
+  for (int64_t h = 0; h < unit.x_rows; ++h) memset(unit.dx + h * unit.dx_row_stride, 0, sizeof(float) * (size_t)(unit.x_columns * kLanes));
+  if (unit.wide)
+    add_to_places<int32_t>(unit);
+  else
+    add_to_places<unsigned char>(unit);
 }
 
 // Each row of a window is summed by itself first: shorter sums, and rows that do not wait for each other.

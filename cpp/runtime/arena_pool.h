@@ -44,4 +44,18 @@ class ArenaPool {
   std::vector<AlignedBuffer> free_;
 };
 
+// Memory from a pool, for as long as this lives. What was borrowed last and is given back first is what the next borrows first.
+class Borrowed {
+ public:
+  Borrowed(ArenaPool& pool, std::size_t bytes) : pool_(pool), memory_(pool.borrow(bytes)) {}
+  ~Borrowed() { pool_.give_back(std::move(memory_)); }
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
+  float* floats() const { return memory_.floats(); }
+
+ private:
+  ArenaPool& pool_;
+  AlignedBuffer memory_;
+};
+
 }  // namespace fastcnn

@@ -56,7 +56,7 @@ class Optimizer {
   std::vector<WeightUpdate> step_;  // the constants of the step about to be made, for each group
 };
 
-// The Euclidean norm of all gradients, always summed in the same order.
-double gradient_norm(const Kernels& kernels, const float* gradients, Index count);
+// The squared Euclidean norm of a gradient, always summed in the same order.
+double squared_gradient_norm(const Kernels& kernels, const float* gradients, Index count);
 
 }  // namespace fastcnn

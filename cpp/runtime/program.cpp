@@ -16,7 +16,7 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   remove_unused(graph_);
   updates_last(graph_);
   fold_batch_norms(graph_);
-  if (purpose == Purpose::training) recompute(graph_);
+  if (purpose == Purpose::training) places_early(graph_), recompute(graph_);
   fuse_epilogues(graph_);
   fuse_prologues(graph_);
   if (purpose == Purpose::inference) fuse_upsampling(graph_);

@@ -4,13 +4,15 @@
 #include <cmath>
 
 #include "core/denormals.h"
+#include "graph/passes/passes.h"
 
 namespace fastcnn {
 
 TrainingProgram::TrainingProgram(Graph graph, ValueId loss, std::vector<std::shared_ptr<Parameter>> parameters, const Kernels& kernels,
                                  std::shared_ptr<ArenaPool> arenas)
-    : parameters_(std::move(parameters)), user_outputs_(graph.outputs.size()) {
+    : parameters_(std::move(parameters)), user_outputs_(graph.outputs.size()), arenas_(std::move(arenas)) {
   require(graph.type(loss).shape.elements() == 1, "fit", "the loss must be one number", graph.type(loss).shape);
+  pool_first(graph);
   std::vector<ValueId> wrt;
   for (const auto& parameter : parameters_) {
     wrt.push_back(graph.parameter(parameter, ""));
@@ -23,7 +25,7 @@ TrainingProgram::TrainingProgram(Graph graph, ValueId loss, std::vector<std::sha
     has_gradient_.push_back(gradient != kNoValue);
     if (gradient != kNoValue) graph.outputs.push_back(gradient);
   }
-  program_ = std::make_unique<Program>(std::move(graph), kernels, Program::Purpose::training, std::move(arenas));
+  program_ = std::make_unique<Program>(std::move(graph), kernels, Program::Purpose::training, arenas_);
 }
 
 float TrainingProgram::step(const void* const* inputs, void* const* outputs, const Update& update, const RunOptions& options) {
@@ -31,12 +33,12 @@ float TrainingProgram::step(const void* const* inputs, void* const* outputs, con
   require(update.parameters == parameters_, "fit", "the optimizer must be made for the program's parameters", update.parameters.size(),
           " in the optimizer, ", parameters_.size(), " in the program");
   update.optimizer.prepare(update.groups);
-  if (!gradients_.data()) gradients_ = AlignedBuffer(static_cast<std::size_t>(gradient_bytes()));
+  const Borrowed gradients(*arenas_, static_cast<std::size_t>(gradient_bytes()));
   float loss = 0;
   std::vector<void*> all_outputs{&loss};
   all_outputs.insert(all_outputs.end(), outputs, outputs + user_outputs_);
   for (std::size_t i = 0; i < parameters_.size(); ++i)
-    if (has_gradient_[i]) all_outputs.push_back(gradients_.floats() + offsets_[i]);
+    if (has_gradient_[i]) all_outputs.push_back(gradients.floats() + offsets_[i]);
 
   Program::Session session(*program_, inputs, all_outputs.data(), options);
   session.run();
@@ -46,24 +48,26 @@ float TrainingProgram::step(const void* const* inputs, void* const* outputs, con
     throw Error(ErrorKind::arithmetic, "fit", "the loss must be finite",
                 join("loss=", loss, " at step ", options.iteration, ", learning rate ", lr == hyper.end() ? 0.0 : lr->second));
   }
-  apply(update, options);
+  apply(update, gradients.floats(), options);
   session.update();
   return loss;
 }
 
-void TrainingProgram::apply(const Update& update, const RunOptions& options) {
+void TrainingProgram::apply(const Update& update, const float* all, const RunOptions& options) {
   std::vector<float*> weights;
   std::vector<const float*> gradients;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     weights.push_back(parameters_[i]->data());
-    gradients.push_back(has_gradient_[i] ? gradients_.floats() + offsets_[i] : nullptr);
+    gradients.push_back(has_gradient_[i] ? all + offsets_[i] : nullptr);
   }
   Optimizer& optimizer = update.optimizer;
   const Kernels& kernels = program_->kernels();
   float scale = 1;
   if (update.clip_norm > 0) {  // torch.nn.utils.clip_grad_norm_
-    const double norm = gradient_norm(kernels, gradients_.floats(), gradient_elements_);
-    scale = static_cast<float>(std::min(1.0, update.clip_norm / (norm + 1e-6)));
+    double squares = 0;
+    for (std::size_t i = 0; i < parameters_.size(); ++i)
+      if (gradients[i]) squares += squared_gradient_norm(kernels, gradients[i], parameters_[i]->shape().elements());
+    scale = static_cast<float>(std::min(1.0, update.clip_norm / (std::sqrt(squares) + 1e-6)));
   }
   run_parallel(options.threads > 0 ? options.threads : default_threads(), [&](const Worker& worker) {
     const FlushDenormals flush;

@@ -1,5 +1,5 @@
 // TrainingProgram: one training step, planned as a whole. Forward and backward are one program, the optimizer's update comes behind it;
-// the gradients of all parameters lie in one flat buffer.
+// the gradients of all parameters lie in one flat buffer, which the programs of a pool share.
 #pragma once
 
 #include <map>
@@ -33,7 +33,7 @@ class TrainingProgram {
   Index gradient_bytes() const { return gradient_elements_ * static_cast<Index>(sizeof(float)); }
 
  private:
-  void apply(const Update& update, const RunOptions& options);
+  void apply(const Update& update, const float* gradients, const RunOptions& options);
 
   std::vector<std::shared_ptr<Parameter>> parameters_;
   std::unique_ptr<Program> program_;
@@ -41,8 +41,8 @@ class TrainingProgram {
   std::vector<Index> offsets_;      // of each parameter's gradient, in floats
   std::vector<bool> has_gradient_;  // false: the loss does not depend on it, and it is not updated
   Index gradient_elements_ = 0;
-  AlignedBuffer gradients_;  // made by the first step
-  std::mutex mutex_;         // steps of one program come one after another
+  std::shared_ptr<ArenaPool> arenas_;  // of the gradients, too
+  std::mutex mutex_;                   // steps of one program come one after another
 };
 
 }  // namespace fastcnn

@@ -99,8 +99,20 @@ void check_max_backward(const Kernels& kernels, const Axis& rows, const Axis& co
     float& value = x.floats.data()[i / (columns.size * lanes) * x.row() + i % (columns.size * lanes)];
     value = with_nan && i % 2 ? std::nanf("") : 0.75f;
   }
+  const bool wide = seed % 2;
+  std::vector<std::int32_t> places(static_cast<std::size_t>(rows.count() * columns.count() * lanes));
+  kernels.max_pool_places({.x = x.floats.data(),
+                           .places = places.data(),
+                           .rows = rows.windows.data(),
+                           .columns = columns.windows.data(),
+                           .row_count = rows.count(),
+                           .column_count = columns.count(),
+                           .row_step = rows.dilation,
+                           .column_step = columns.dilation,
+                           .x_row_stride = x.row(),
+                           .wide = wide});
   kernels.max_pool_backward({.dy = dy.floats.data(),
-                             .x = x.floats.data(),
+                             .places = places.data(),
                              .dx = dx.floats.data(),
                              .rows = rows.windows.data(),
                              .columns = columns.windows.data(),
@@ -111,8 +123,8 @@ void check_max_backward(const Kernels& kernels, const Axis& rows, const Axis& co
                              .x_rows = rows.size,
                              .x_columns = columns.size,
                              .dy_row_stride = dy.row(),
-                             .x_row_stride = x.row(),
-                             .dx_row_stride = dx.row()});
+                             .dx_row_stride = dx.row(),
+                             .wide = wide});
   std::vector<Sum> want(static_cast<std::size_t>(rows.size * columns.size * lanes));
   const auto element = [&](auto h, auto w, int lane) { return static_cast<std::size_t>((h * columns.size + w) * lanes + lane); };
   for (int r = 0; r < rows.count(); ++r)
@@ -190,6 +202,7 @@ void test_max_pool_backward(const Kernels& kernels) {
     for (bool with_nan : {false, true}) check_max_backward(kernels, rows, columns, with_nan, seed);
   });
 }
+void test_max_pool_places(const Kernels& kernels) { test_max_pool_backward(kernels); }
 void test_avg_pool(const Kernels& kernels) {
   for_all_windows(1, [&](const Axis& rows, const Axis& columns, std::uint32_t seed) { check_avg(kernels, rows, columns, seed); });
 }

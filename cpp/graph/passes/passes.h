@@ -6,11 +6,13 @@
 
 namespace fastcnn {
 
+void pool_first(Graph& graph);         // before the gradient is made: maximum pooling before the activation that it reads
 void remove_identities(Graph& graph);  // nodes that compute nothing
 void separate_outputs(Graph& graph);   // every output a value of its own, made by a node
 void remove_unused(Graph& graph);      // nodes that no output and no update needs
 void updates_last(Graph& graph);       // what updates read must stay alive until the loss is known
 void fold_batch_norms(Graph& graph);   // into the weights of the convolution before or behind them
+void places_early(Graph& graph);       // in training: where maxima lie is kept, rather than the image
 void recompute(Graph& graph);          // in training: norms and activations once more on the way back, rather than kept
 void fuse_epilogues(Graph& graph);     // residual add and activation into the convolution or linear layer before them
 void fuse_prologues(Graph& graph);     // batch normalization into the 1x1 convolution behind it
