@@ -56,7 +56,13 @@ class ArenaPool:
 
 class Program:
     def __init__(
-        self, graph: Graph, isa: str = "", arenas: ArenaPool | None = None, strict: bool = False, choices: dict[str, str] = {}
+        self,
+        graph: Graph,
+        isa: str = "",
+        arenas: ArenaPool | None = None,
+        strict: bool = False,
+        choices: dict[str, str] = {},
+        small: bool = False,
     ) -> None: ...
     def run(
         self,

@@ -30,7 +30,7 @@ __all__ = ["Compiled", "Fixed", "Plans", "traced"]
 
 _MOST_BYTES = 256 << 20  # that programs kept for a module's next calls hold beside the latest
 _BYTES_A_STEP = 8 << 10  # of a program, about: zoo networks take 4 to 9 KB
-Key = tuple[tuple[Shape, ...], bool, bool]  # shapes, strict, tuned
+Key = tuple[tuple[Shape, ...], bool, bool, bool]  # shapes, strict, small, tuned
 
 
 def traced(net: Module, shapes: Sequence[Shape], training: bool = False) -> tuple[Trace, Any]:
@@ -149,9 +149,9 @@ class Plans:
         self._lock = RLock()
         self._compiling = False
 
-    def get(self, net: Module, shapes: tuple[Shape, ...], strict: bool, tune: bool, threads: int, keep: bool) -> Compiled:
+    def get(self, net: Module, shapes: tuple[Shape, ...], strict: bool, small: bool, tune: bool, threads: int, keep: bool) -> Compiled:
         """threads: of the runs, and of the measurement if tune. keep: for the next calls."""
-        key = shapes, strict, tune
+        key = shapes, strict, small, tune
         with self._lock:
             if self._compiling:  # in this thread: others wait for the lock
                 rule = "a network must not be run or compiled by its own forward()"
@@ -163,7 +163,7 @@ class Plans:
             if plan is None:
                 self._compiling = True
                 try:
-                    plan = self._alive[key] = self._compile(net, shapes, strict, threads if tune else None)
+                    plan = self._alive[key] = self._compile(net, shapes, strict, small, threads if tune else None)
                 finally:
                     self._compiling = False
                 self._edits = Registry.edits
@@ -184,7 +184,7 @@ class Plans:
                 del self._kept[older]
         return kept
 
-    def _compile(self, net: Module, shapes: tuple[Shape, ...], strict: bool, tuning_threads: int | None) -> Plan:
+    def _compile(self, net: Module, shapes: tuple[Shape, ...], strict: bool, small: bool, tuning_threads: int | None) -> Plan:
         trace, result = traced(net, shapes)
         outputs = result if isinstance(result, tuple) else (result,)
         values = [output for output in outputs if isinstance(output, Value)]
@@ -195,7 +195,7 @@ class Plans:
         count = len(outputs) if isinstance(result, tuple) else None
 
         def program(choices: dict[str, str]) -> _core.Program:
-            return _core.Program(trace.graph, arenas=self.arenas, strict=strict, choices=choices)
+            return _core.Program(trace.graph, arenas=self.arenas, strict=strict, choices=choices, small=small)
 
         choices: dict[str, str] = {}
         if tuning_threads is not None:

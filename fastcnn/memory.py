@@ -137,14 +137,16 @@ def training_report(program: _core.TrainingProgram, output: Shape, state: int, t
     return _report(program, threads, batch, memory["gradients"], state)
 
 
-def inference_memory(net: Module, shape: Shape, threads: int, accuracy: Literal["fast", "strict"]) -> MemoryReport:
-    return net.compile(shape, threads=threads or None, accuracy=accuracy).memory
+def inference_memory(
+    net: Module, shape: Shape, threads: int, memory: Literal["fast", "small"], accuracy: Literal["fast", "strict"]
+) -> MemoryReport:
+    return net.compile(shape, threads=threads or None, memory=memory, accuracy=accuracy).memory
 
 
 def max_batch(net: Module, shape: Shape, budget: int, training: bool, optimizer: Optimizer | str, loss: Loss | str, threads: int) -> int:
     def fits(count: int) -> bool:
         batch = count, *shape
-        report = training_memory(net, batch, optimizer, loss, threads) if training else inference_memory(net, batch, threads, "fast")
+        report = training_memory(net, batch, optimizer, loss, threads) if training else inference_memory(net, batch, threads, "fast", "fast")
         return report.total <= budget
 
     return largest(fits)

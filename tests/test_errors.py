@@ -255,11 +255,6 @@ RUNS = [
     (lambda: lenet().compile("1x1x8x8"), TypeError, "[compile] a shape must be a tuple of integers. Got '1x1x8x8'."),
     (lambda: lenet().compile((1, 1, 8, -8)), ValueError, "[compile] shape must be at least 0. Got shape=-8."),
     (lambda: lenet().compile((1, 1, 8, 8), threads=0), ValueError, "[compile] threads must be at least 1. Got threads=0."),
-    (
-        lambda: lenet().compile((1, 1, 8, 8), memory="small"),
-        NotImplementedError,
-        "[compile] the mode for small memory is not there yet. Got memory='small'.",
-    ),
     (lambda: lenet().compile((1, 1, 8, 8), memory="tiny"), ValueError, "[compile] memory must be 'fast' or 'small'. Got memory='tiny'."),
     (lambda: lenet().compile((1, 1, 8, 8), accuracy="no"), ValueError, "[compile] accuracy must be 'fast' or 'strict'. Got accuracy='no'."),
     (lambda: lenet().compile((1, 1, 8, 8), tune=True), NotImplementedError, "[compile] tuning is not there yet. Got tune=True."),
@@ -269,9 +264,9 @@ RUNS = [
     (lambda: fc.set_num_threads(2.0), TypeError, "[set_num_threads] threads must be an integer. Got threads=2.0."),
     (lambda: lenet().memory((1, 1, 8, 8), training=1), TypeError, "[memory] training must be True or False. Got training=1."),
     (
-        lambda: lenet().memory((1, 1, 8, 8), memory="small"),
+        lambda: lenet().memory((1, 1, 8, 8), training=True, memory="small"),
         NotImplementedError,
-        "[memory] the mode for small memory is not there yet. Got memory='small'.",
+        "[memory] a training step has no small memory yet. Got memory='small' with training=True.",
     ),
 ]
 

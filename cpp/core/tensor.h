@@ -30,6 +30,9 @@ struct Layout {
   int block = 0;  // 0: plain
   int ring = 0;   // pixels of zeros around an image, on each side
   Index of = 0;   // where the image is a part of another's channels: the channel blocks of that one; else 0
+  // Rows of a channel block that there is memory for, those of the ring included; 0: for all. An image that is made and read row band by
+  // row band is a window; so is a band of rows seen as an image of its own, from whose blocks rows that are not its own lie between.
+  Index window = 0;
 
   bool plain() const { return block == 0; }
   bool operator==(const Layout&) const = default;
@@ -60,7 +63,8 @@ struct TensorType {
 
   ImageStrides strides() const {
     const Index c = layout.block, r = layout.ring;
-    const Index row = (W() + 2 * r) * c, image = (H() + 2 * r) * row, blocks = ceil_div(C(), c);
+    const Index rows = layout.window ? layout.window : H() + 2 * r;
+    const Index row = (W() + 2 * r) * c, image = rows * row, blocks = ceil_div(C(), c);
     return {std::max(blocks, layout.of) * image, image, row, c, r * row + r * c, blocks};
   }
 

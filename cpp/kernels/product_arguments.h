@@ -57,6 +57,7 @@ struct WinogradMultiply {
   int tiles, input_blocks, last_channels;
   int output_blocks;  // 1 or 2
   int64_t input_block_stride, output_block_stride;
+  bool accumulate = false;  // adds to what is there: the input channels are not the first
 };
 
 // A convolution of an image that is doubled first, each pixel two by two of its like, with a kernel of 2x2 or 3x3

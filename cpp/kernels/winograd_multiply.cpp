@@ -33,7 +33,7 @@ void tile(const WinogradMultiply& unit, const float* weights, const float* input
     }
     unroll<C>([&](auto c) {
       float* const to = output + c * unit.output_block_stride;
-      if (first == 0) {
+      if (first == 0 && !unit.accumulate) {
         unroll<R>([&](auto r) { store(to + r * kLanes, acc[r][c]); });
       } else {
         unroll<R>([&](auto r) { store(to + r * kLanes, load(to + r * kLanes) + acc[r][c]); });

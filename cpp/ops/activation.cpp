@@ -61,8 +61,14 @@ Step bind_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_activation = {
-    .name = "activation", .inputs = "x", .infer = infer, .layout = want_same, .bind = bind, .backward = backward, .in_place = {0}};
+const Op k_activation = {.name = "activation",
+                         .inputs = "x",
+                         .infer = infer,
+                         .layout = want_same,
+                         .bind = bind,
+                         .backward = backward,
+                         .band = band_elementwise,
+                         .in_place = {0}};
 const Op k_activation_backward = {.name = "activation_backward",
                                   .inputs = "dy x",
                                   .infer = infer_backward,

@@ -66,6 +66,7 @@ const Op k_scale_shift = {.name = "scale_shift",
                           .layout = want_same,
                           .bind = bind_scale,
                           .backward = backward_scale,
+                          .band = band_elementwise,
                           .in_place = {0}};
 const Op k_reduce_to = {.name = "reduce_to", .inputs = "x", .infer = infer_reduce, .layout = want_plain, .bind = bind_reduce};
 

@@ -57,6 +57,10 @@ std::vector<TensorType> infer(const NodeView& node) {
   return {{.shape = geometry("avg_pool", node.attributes, node.input(0).shape).output}};
 }
 
+std::optional<Band> band(const NodeView& node, RowRange made) {
+  return pool_band(node, geometry("avg_pool", node.attributes, node.input(0).shape).rows, made);
+}
+
 Step bind(const BindScope& scope) {
   const PoolGeometry g = geometry("avg_pool", scope.attributes, scope.inputs[0].type.shape);
   Step step = bind_pool(scope.inputs[0], scope.outputs[0], average_windows(g.rows, scope.attributes, true),
@@ -88,7 +92,8 @@ Step bind_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_avg_pool = {.name = "avg_pool", .inputs = "x", .infer = infer, .layout = want_image, .bind = bind, .backward = backward};
+const Op k_avg_pool = {
+    .name = "avg_pool", .inputs = "x", .infer = infer, .layout = want_image, .bind = bind, .backward = backward, .band = band};
 const Op k_avg_pool_backward = {
     .name = "avg_pool_backward", .inputs = "dy", .infer = infer_backward, .layout = want_image, .bind = bind_backward};
 

@@ -156,6 +156,7 @@ const Op k_batch_norm = {.name = "batch_norm",
                          .layout = layout,
                          .bind = bind,
                          .backward = backward,
+                         .band = band_elementwise,
                          .in_place = {0}};
 const Op k_batch_norm_backward = {.name = "batch_norm_backward",
                                   .inputs = "dy x weight? mean var",

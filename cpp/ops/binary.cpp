@@ -142,6 +142,7 @@ Op op_of(void (*backward)(GradientScope&)) {
           .layout = broadcast_layout,
           .bind = bind<Kind>,
           .backward = backward,
+          .band = band_elementwise,
           .in_place = {0, 1}};
 }
 

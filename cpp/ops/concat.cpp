@@ -49,6 +49,12 @@ LayoutWish layout(const NodeView& node) {
   return want_same(node);
 }
 
+std::optional<Band> band(const NodeView& node, RowRange made) {
+  const TensorType& y = node.output(0);
+  if (y.layout.plain() || axis_of(node.attributes, y.shape, "concat") == 2) return {};
+  return Band{node.attributes, std::vector<std::optional<Band::Input>>(node.inputs.size(), Band::Input{made})};
+}
+
 Step bind(const BindScope& scope) {
   const Operand y = scope.outputs[0];
   const int axis = axis_of(scope.attributes, y.type.shape, "concat");
@@ -173,7 +179,8 @@ Step bind_slice_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_concat = {.name = "concat", .inputs = "x*...", .infer = infer, .layout = layout, .bind = bind, .backward = backward};
+const Op k_concat = {
+    .name = "concat", .inputs = "x*...", .infer = infer, .layout = layout, .bind = bind, .backward = backward, .band = band};
 const Op k_slice = {
     .name = "slice", .inputs = "x*", .infer = infer_slice, .layout = layout_slice, .bind = bind_slice, .backward = backward_slice};
 const Op k_slice_backward = {

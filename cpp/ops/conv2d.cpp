@@ -5,12 +5,14 @@
 // an activation (attributes norm_eps, norm_activation, norm_activation_a, norm_activation_b), as batch_norm does it; 1x1 convolutions
 // without stride and padding only. With attributes pool_kernel, pool_stride, pool_padding and pool_ceil_mode, y is what max_pool with these
 // makes of the above; there is no residual then. Once an algorithm is chosen (attribute "algorithm"), weight is replaced by what
-// conv2d_prepare makes of weight and bias, and "kernel" remembers the weight's shape.
+// conv2d_prepare makes of weight and bias, and "kernel" remembers the weight's shape; with the attribute "packed" it is made for direct
+// sums, whatever the algorithm.
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/batch_norm.h"
 #include "ops/conv2d_algorithms.h"
 #include "ops/ops.h"
+#include "ops/row_bands.h"
 
 namespace fastcnn {
 
@@ -40,6 +42,7 @@ std::optional<PoolGeometry> pool_of(const Conv2dGeometry& g, const Attributes& a
 ConvProblem problem_of(const Conv2dGeometry& g, const Attributes& attributes, int lanes, bool plain_input) {
   ConvProblem problem = forward_problem(g, lanes, plain_input);
   problem.normed = is_normed(attributes), problem.pool = pool_of(g, attributes);
+  problem.packed = attributes.has("packed");
   const ActivationKind kind = fused_activation(attributes).kind;
   problem.clamped = kind == ActivationKind::identity || kind == ActivationKind::relu || kind == ActivationKind::clipped;
   return problem;
@@ -76,6 +79,41 @@ int ring(const NodeView& node, std::size_t input) {
   return forward_problem(geometry_of(node), 1, false).ring();
 }
 
+// Row windows of the convolution itself. The Winograd form of first layers reads whole strides of rows.
+RowWindows row_windows(const Conv2dGeometry& g, const Conv2dAlgorithm& algorithm) {
+  const Index span = g.dilation_h * (g.KH - 1) + 1;
+  const bool whole_strides = algorithm.input == Want::plain && algorithm.rows_at_once > 1;
+  return {.size = g.H,
+          .outputs = g.OH,
+          .stride = g.stride_h,
+          .span = span,
+          .before = g.top,
+          .after = g.bottom,
+          .more = whole_strides ? round_up(span, g.stride_h) - span : 0};
+}
+
+std::optional<Band> band(const NodeView& node, RowRange made) {
+  const Conv2dGeometry g = geometry_of(node);
+  const Conv2dAlgorithm& algorithm = algorithm_of(node);
+  const std::optional<PoolGeometry> pool = pool_of(g, node.attributes);
+  // Poolings of other algorithms have bands of their own, of rows that need not lie at multiples of anything.
+  if (algorithm.rows_at_once == 0 || (pool && algorithm.input == Want::plain)) return {};
+  const Index stride = pool ? pool->rows.stride : 1;
+  const RowRange rows{made.begin * stride, made.end == node.output(0).H() ? g.OH : made.end * stride};
+  std::optional<Band> band = padded_band(node, row_windows(g, algorithm), rows);
+  if (band && node.has_input(3)) band->inputs[3] = {made};
+  return band;
+}
+
+BandSizes band_sizes(const NodeView& node) {
+  const Conv2dAlgorithm& algorithm = algorithm_of(node);
+  const Index rows = std::max(Index{1}, algorithm.rows_at_once), stride = node.attributes.has("pool_kernel") ? 2 : 1;
+  if (algorithm.input == Want::plain || rows == 1) return {rows, rows};
+  const Conv2dGeometry g = geometry_of(node);
+  const Index tiles = node.attributes.has("packed") ? 42 : std::max(g.C, g.O) <= 128 ? 14 : 28;  // that read the same weights
+  return {rows / stride, rows / stride * ceil_div(tiles, ceil_div(g.OW, rows))};
+}
+
 // One that the node itself names.
 const Conv2dAlgorithm& asked_algorithm(std::string_view op, const std::string& name, const ConvProblem& problem) {
   const Conv2dAlgorithm& algorithm = find_conv2d_algorithm(name);
@@ -110,7 +148,9 @@ void choose(ChoiceScope& scope) {
 
   // Prepared weights are the same for images of any size: asked for with the smallest, they are shared by all programs of a model.
   const Shape smallest{1, g.C, g.dilation_h * (g.KH - 1) + 1, g.dilation_w * (g.KW - 1) + 1};
-  scope.inputs[1] = add_prepared(scope, algorithm, smallest, weight.shape, false);
+  const bool packed = scope.small && algorithm.takes_packed;
+  if (packed) scope.attributes.set("packed", true);
+  scope.inputs[1] = add_prepared(scope, packed ? k_direct : algorithm, smallest, weight.shape, false);
   scope.inputs[2] = kNoValue;
 }
 
@@ -197,6 +237,8 @@ const Op k_conv2d = {.name = "conv2d",
                      .backward = backward,
                      .ring = ring,
                      .choose = choose,
+                     .band = band,
+                     .band_sizes = band_sizes,
                      .in_place = {3},
                      .works_in_place = takes_over};
 

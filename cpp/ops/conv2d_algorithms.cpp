@@ -42,7 +42,7 @@ ConvProblem forward_problem(const Conv2dGeometry& g, int lanes, bool plain_input
 
 ConvProblem forward_problem(const Conv2dGeometry& g, const ChoiceScope& scope, std::size_t input) {
   ConvProblem problem = forward_problem(g, scope.lanes, scope.plain[input]);
-  problem.most_error = scope.strict ? kDirectError : kMostError, problem.cold = scope.cold;
+  problem.most_error = scope.strict ? kDirectError : kMostError, problem.cold = scope.cold, problem.packed = scope.small;
   return problem;
 }
 
@@ -76,6 +76,13 @@ const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name) {
   throw Error(ErrorKind::value, "conv2d", "there is no algorithm of this name", name);
 }
 
+bool keeps_packed(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
+  constexpr double kHardlyMore = 1.05;
+  constexpr Index kFew = 16 << 10;
+  const Index elements = algorithm.prepared_elements(problem);
+  return elements <= kFew || static_cast<double>(elements) <= kHardlyMore * static_cast<double>(k_direct.prepared_elements(problem));
+}
+
 bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
   if (!algorithm.can_run(problem) || (problem.normed && !algorithm.takes_prologue)) return false;
   return !problem.pool || (algorithm.takes_pool && algorithm.takes_pool(problem));
@@ -84,7 +91,8 @@ bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
 namespace {
 
 bool is_allowed(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
-  return algorithm.error <= problem.most_error && can_compute(algorithm, problem);
+  if (algorithm.error > problem.most_error || !can_compute(algorithm, problem)) return false;
+  return !problem.packed || algorithm.takes_packed || keeps_packed(algorithm, problem);
 }
 
 }  // namespace

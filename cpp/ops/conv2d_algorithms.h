@@ -27,6 +27,7 @@ struct ConvProblem {
   bool normed = false;             // a batch normalization of the input comes first, as a prologue
   double most_error = kMostError;  // of the algorithms that may be chosen
   bool cold = false;               // the weights of the network are more than a cache holds
+  bool packed = false;             // weights are kept as direct sums read them, whatever the algorithm
   // A maximum pooling of the convolution, out_h x out_w; then the output that is written is pool->output.
   std::optional<PoolGeometry> pool = {};
   bool clamped = true;  // the activation is a clamp, or none: it keeps the order of numbers
@@ -52,6 +53,8 @@ struct Conv2dAlgorithm {
   double error;                 // max |difference| / max |y| of what it computes, about; bench/errors.py measures it
   bool takes_prologue = false;  // normalizes its input where the problem is `normed`
   bool takes_over = true;       // the output may lie where the residual does, each number of which is read just before the one write
+  bool takes_packed = false;    // can make its weights from those of direct sums while it runs
+  Index rows_at_once = 1;       // a band of rows that starts at a multiple of these has the bits of the whole; 0: it cannot run in bands
   // Whether it pools what it computes as the problem's `pool` says; nullptr: never. Asked only where it can run.
   bool (*takes_pool)(const ConvProblem&) = nullptr;
   bool (*can_run)(const ConvProblem&);
@@ -75,6 +78,8 @@ PrepareUnit prepare_each(const ConvProblem& problem) {
 
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms();
 const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name);
+// Whether its prepared weights are about as few as those of direct sums.
+bool keeps_packed(const Conv2dAlgorithm& algorithm, const ConvProblem& problem);
 bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem);  // with the prologue and pooling that the problem may have
 const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem);
 // The one that `choices` names for this text, or for all, if it may run; else the cheapest.

@@ -175,6 +175,7 @@ void set_arguments(BoundFirst& b, Activation activation) {
   b.pad.left = std::min(before, b.line);
   b.pad.columns = std::clamp<Index>(b.line - before, 0, b.problem.in_w);
   b.pad.channel_stride = b.problem.in_h * b.problem.in_w, b.pad.row_stride = b.problem.in_w;
+  if (!b.x.type.layout.plain()) b.pad.channel_stride = b.x.type.strides().block;  // a band of rows of planes
 
   ConvFirst& unit = b.unit;
   unit.columns = static_cast<int>(c.count);
@@ -284,6 +285,7 @@ const Conv2dAlgorithm k_first = {.name = "first",
 const Conv2dAlgorithm k_first_winograd = {.name = "first_winograd",
                                           .input = Want::plain,
                                           .error = 2e-6,
+                                          .rows_at_once = kGroup,
                                           .takes_pool = takes_pool<kGroup>,
                                           .can_run = can_run_winograd,
                                           .cost = cost<true>,

@@ -324,6 +324,7 @@ const Conv2dAlgorithm k_strassen = {.name = "strassen",
                                     .error = 2e-6,
                                     .takes_prologue = true,
                                     .takes_over = false,  // the halves of an odd strip share a pixel, which is written twice
+                                    .rows_at_once = 0,
                                     .can_run = can_run,
                                     .cost = cost,
                                     .prepared_elements = prepared_elements,

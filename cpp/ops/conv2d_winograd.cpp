@@ -6,6 +6,9 @@
 // are read before the weights of the next blocks drive them out of L2. Where one group is the whole work, its output channels are dealt out
 // in chunks; a worker that does several of them transforms the input once.
 //
+// Where the problem is `packed`, weights are kept as direct sums read them. A unit then transforms a panel of them, 64 input channels for a
+// tile of output channels, and multiplies all of its tiles with it while it is in L2: the same sums, in the same order.
+//
 // Prepared weights: for each of the N x N points, for each tile of one or two blocks of output channels: (in channels, tile's blocks *
 // lanes); then the bias, padded to whole blocks.
 #include <algorithm>
@@ -13,11 +16,13 @@
 
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
-#include "ops/conv2d_algorithms.h"
+#include "ops/conv2d_direct.h"
 
 namespace fastcnn {
 
 namespace {
+
+constexpr Index kPanelChannels = 64;  // the run that the products are summed in (kernels/winograd_multiply.cpp)
 
 template <int M, int R>
 constexpr int kPoints = (M + R - 1) * (M + R - 1);
@@ -50,9 +55,9 @@ Plan plan_of(const ConvProblem& p, Index outputs, Index taps) {
   plan.down = ceil_div(p.out_h, outputs), plan.across = ceil_div(p.out_w, outputs), plan.tiles = p.N * plan.down * plan.across;
   plan.channel_tiles = ceil_div(p.out_blocks(), 2);
   // Points of one register tile (14) of 128 channels, F4: a quarter of a megabyte, which leaves room in L2 for the weights. With many more
-  // channels than that they do not fit, and larger groups read the weights less often.
+  // channels than that they do not fit, and larger groups read the weights less often; and still larger ones transform them less often.
   const bool fits = std::max(p.in_channels, p.out_channels) <= 128;
-  const Index most = p.lanes == 16 ? (fits ? 14 : 28) : (fits ? 12 : 24);
+  const Index most = (p.lanes == 16 ? 14 : 12) * (p.packed ? 4 : fits ? 1 : 2);
   plan.groups = ceil_div(plan.tiles, most);
   constexpr Index kEnoughUnits = 4;
   if (plan.groups >= kEnoughUnits) {
@@ -119,6 +124,7 @@ constexpr double input_cost(int points) { return points == 16 ? 180 : points == 
 constexpr double output_cost(int points) { return points == 16 ? 130 : points == 36 ? 330 : points == 49 ? 450 : 900; }
 // And how much more they cost beside multiply-adds of twice that speed (Zen 5).
 constexpr double beside_fast_products(int points) { return points == 49 ? 2.3 : points == 64 ? 1.4 : 1.6; }
+constexpr double weights_cost(int points) { return points == 16 ? 60 : points == 36 ? 170 : points == 49 ? 330 : 390; }  // of an input
 
 template <int M, int R>
 double cost(const ConvProblem& p) {
@@ -127,7 +133,9 @@ double cost(const ConvProblem& p) {
   const double products = points * tiles * static_cast<double>(p.in_channels * p.out_blocks());
   const double transforms =
       input_cost(kPoints<M, R>) * static_cast<double>(p.in_blocks()) + output_cost(kPoints<M, R>) * static_cast<double>(p.out_blocks());
-  const double sum = std::max(products, cost_of_weights(p, prepared_elements<M, R>(p))) + cost_of_copy(p) +
+  const Index kept = p.packed ? k_direct.prepared_elements(p) : prepared_elements<M, R>(p);
+  const double of_weights = p.packed ? static_cast<double>(plan.groups * p.in_channels * p.out_blocks()) * weights_cost(kPoints<M, R>) : 0;
+  const double sum = std::max(products, cost_of_weights(p, kept)) + of_weights + cost_of_copy(p) +
                      tiles * transforms * (p.fast_products() ? beside_fast_products(kPoints<M, R>) : 1.0);
   constexpr double kLargestPays = 1.05;  // for less than that the largest tile is not worth its error
   return M == 6 ? kLargestPays * sum : sum;
@@ -141,6 +149,8 @@ struct BoundWinograd {
   ImageStrides xs, ys, rs;
   Activation activation;
   Index bias;
+  std::vector<ChannelTile> channels;  // of the output
+  Index panel_point;                  // floats from a point to the next of transformed weights, where they are `packed`
 };
 
 // Calls body(image, first tile of it, tiles, where they are in the group) for each image that a group has tiles of.
@@ -174,38 +184,84 @@ void transform_input(const Kernels& kernels, const BoundWinograd& b, const RunCo
   });
 }
 
-// The products of one tile of output channels; `last`: of this unit.
-void multiply(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, Index channel_tile, bool last, Index tiles,
-              const float* points, float* products) {
+// Blocks first .. first + count - 1 of the input channels.
+struct InputBlocks {
+  Index first, count;
+};
+
+// The weights of some channels at all points.
+struct PointWeights {
+  const float* first;
+  Index stride;  // from a point's to the next's
+  Index next;    // to those that are needed behind these, 0: none
+};
+
+// The products of one tile of output channels and some blocks of input channels.
+void multiply(const Kernels& kernels, const BoundWinograd& b, const ChannelTile& channels, InputBlocks ins, PointWeights weights,
+              Index tiles, const float* points, float* products) {
   const ConvProblem& p = b.problem;
-  const Index in_blocks = p.in_blocks();
-  const Index channel_tile_weights = 2 * p.lanes * p.in_channels;
+  const bool is_end = ins.first + ins.count == p.in_blocks();
   kernels.winograd_multiply({.points = static_cast<int>(b.plan.points),
-                             .input = points,
-                             .weights = b.prepared.data(run) + channel_tile * channel_tile_weights,
+                             .input = points + ins.first * tiles * p.lanes,
+                             .weights = weights.first,
                              .output = products,
                              .input_point_stride = b.plan.input_point,
-                             .weights_point_stride = weights_of_point(p),
+                             .weights_point_stride = weights.stride,
                              .output_point_stride = b.plan.product_point,
-                             .next_weights = last ? 0 : channel_tile_weights,
+                             .next_weights = weights.next,
                              .tiles = static_cast<int>(tiles),
-                             .input_blocks = static_cast<int>(p.in_blocks()),
-                             .last_channels = static_cast<int>(p.in_channels - (p.in_blocks() - 1) * p.lanes),
-                             .output_blocks = static_cast<int>(std::min<Index>(2, p.out_blocks() - 2 * channel_tile)),
+                             .input_blocks = static_cast<int>(ins.count),
+                             .last_channels = is_end ? static_cast<int>(p.in_channels - (p.in_blocks() - 1) * p.lanes) : p.lanes,
+                             .output_blocks = static_cast<int>(channels.out_blocks),
                              .input_block_stride = tiles * p.lanes,
-                             .output_block_stride = tiles * p.lanes});
+                             .output_block_stride = tiles * p.lanes,
+                             .accumulate = ins.first > 0});
 }
 
-void transform_output(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, Index group, Index channel_tile, Index tiles,
-                      const float* products) {
+// The weights of these channels at all points, from those of direct sums.
+void transform_weights(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, const ChannelTile& channels, InputBlocks ins,
+                       float* panel) {
   const ConvProblem& p = b.problem;
-  const Index end = std::min(p.out_blocks(), 2 * channel_tile + 2);
+  const Index outs = channels.out_blocks * p.lanes, taps = b.plan.taps * b.plan.taps;
+  const float* filters = b.prepared.data(run) + (channels.weights_before + ins.first * p.lanes * outs) * taps;
+  for (Index block = ins.first; block < ins.first + ins.count; ++block) {
+    const Index count = std::min<Index>(p.lanes, p.in_channels - block * p.lanes) * outs;
+    kernels.winograd_weights({.outputs = static_cast<int>(b.plan.outputs),
+                              .taps = static_cast<int>(b.plan.taps),
+                              .filters = filters,
+                              .count = count,
+                              .weights = panel,
+                              .point_stride = b.panel_point});
+    filters += count * taps, panel += count;
+  }
+}
+
+// All products of a tile of output channels; `last`: of this unit. Kernels sum runs of 64 input channels, so that panels of them change no
+// bit.
+void multiply_all(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, const ChannelTile& channels, bool last,
+                  Index tiles, const float* points, float* products, float* panel) {
+  const ConvProblem& p = b.problem;
+  const Index blocks = p.in_blocks(), tile_weights = 2 * p.lanes * p.in_channels;
+  if (!p.packed) {
+    const float* weights = b.prepared.data(run) + channels.out_block * p.lanes * p.in_channels;
+    return multiply(kernels, b, channels, {0, blocks}, {weights, weights_of_point(p), last ? 0 : tile_weights}, tiles, points, products);
+  }
+  for (Index first = 0; first < blocks; first += kPanelChannels / p.lanes) {
+    const InputBlocks ins{first, std::min(blocks - first, kPanelChannels / p.lanes)};
+    transform_weights(kernels, b, run, channels, ins, panel);
+    multiply(kernels, b, channels, ins, {panel, b.panel_point, 0}, tiles, points, products);
+  }
+}
+
+void transform_output(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, Index group, const ChannelTile& channels,
+                      Index tiles, const float* products) {
+  const ConvProblem& p = b.problem;
   for_images(b.plan, group, [&](Index image, Index first, Index count, Index at) {
-    for (Index block = 2 * channel_tile; block < end; ++block)
+    for (Index block = channels.out_block; block < channels.out_block + channels.out_blocks; ++block)
       kernels.winograd_output(
           {.outputs = static_cast<int>(b.plan.outputs),
            .taps = static_cast<int>(b.plan.taps),
-           .products = products + ((block - 2 * channel_tile) * tiles + at) * p.lanes,
+           .products = products + ((block - channels.out_block) * tiles + at) * p.lanes,
            .point_stride = b.plan.product_point,
            .bias = b.prepared.data(run) + b.bias + block * p.lanes,
            .output = b.y.data(run) + b.ys.origin + image * b.ys.batch + block * b.ys.block,
@@ -234,25 +290,36 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
                   .ys = scope.outputs[0].type.strides(),
                   .rs = {},
                   .activation = fused_activation(scope.attributes),
-                  .bias = bias_at(problem, kPoints<M, R>)};
+                  .bias = bias_at(problem, kPoints<M, R>),
+                  .channels = {},
+                  .panel_point = odd_lines(kPanelChannels * 2 * problem.lanes)};
+  if (problem.packed) {
+    b.channels = direct_tiles(problem), b.bias = k_direct.prepared_elements(problem) - problem.out_blocks() * problem.lanes;
+  } else {
+    for (Index block = 0; block < problem.out_blocks(); block += 2)
+      b.channels.push_back({.out_block = block, .out_blocks = std::min<Index>(2, problem.out_blocks() - block)});
+  }
   if (scope.inputs.size() > 3 && scope.inputs[3].given) b.residual = scope.inputs[3], b.rs = b.residual.type.strides();
 
   Step step;
   step.units = b.plan.groups * b.plan.chunks;
   step.flops = 2.0 * static_cast<double>(problem.macs());
   step.algorithm = name_of<M, R>();
-  step.scratch_bytes = b.plan.points * (b.plan.input_point + b.plan.product_point) * bytes_of(DType::f32);
+  step.scratch_bytes =
+      b.plan.points * (b.plan.input_point + b.plan.product_point + (problem.packed ? b.panel_point : 0)) * bytes_of(DType::f32);
   step.run = [b = std::move(b), kernels = &scope.kernels](const RunContext& run, Index begin, Index end) {
     float* const points = reinterpret_cast<float*>(run.scratch);
     float* const products = points + b.plan.points * b.plan.input_point;
+    float* const panel = products + b.plan.points * b.plan.product_point;
     for (Index unit = begin; unit < end; ++unit) {
       const Index group = unit / b.plan.chunks, chunk = unit % b.plan.chunks;
       const Index tiles = b.plan.first_tile(group + 1) - b.plan.first_tile(group);
       if (unit == begin || chunk == 0) transform_input(*kernels, b, run, group, tiles, points);
       const Index end_tile = b.plan.first_channel_tile(chunk + 1);
       for (Index tile = b.plan.first_channel_tile(chunk); tile < end_tile; ++tile) {
-        multiply(*kernels, b, run, tile, tile + 1 == end_tile, tiles, points, products);
-        transform_output(*kernels, b, run, group, tile, tiles, products);
+        const ChannelTile& channels = b.channels[static_cast<std::size_t>(tile)];
+        multiply_all(*kernels, b, run, channels, tile + 1 == end_tile, tiles, points, products, panel);
+        transform_output(*kernels, b, run, group, channels, tiles, products);
       }
     }
   };
@@ -264,6 +331,8 @@ constexpr Conv2dAlgorithm row_of(double error) {
   return {.name = name_of<M, R>(),
           .input = Want::image,
           .error = error,
+          .takes_packed = true,
+          .rows_at_once = M,
           .takes_pool = takes_pool<M>,
           .can_run = can_run<R>,
           .cost = cost<M, R>,

@@ -13,6 +13,10 @@ std::vector<TensorType> infer(const NodeView& node) {
   return {{.shape = pool_geometry("max_pool", node.attributes, node.input(0).shape).output}};
 }
 
+std::optional<Band> band(const NodeView& node, RowRange made) {
+  return pool_band(node, pool_geometry("max_pool", node.attributes, node.input(0).shape).rows, made);
+}
+
 Step bind(const BindScope& scope) {
   const PoolGeometry g = pool_geometry("max_pool", scope.attributes, scope.inputs[0].type.shape);
   Step step = bind_pool(scope.inputs[0], scope.outputs[0], clipped_windows(g.rows), clipped_windows(g.columns), scope.kernels.max_pool);
@@ -59,7 +63,8 @@ Step bind_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_max_pool = {.name = "max_pool", .inputs = "x", .infer = infer, .layout = want_image, .bind = bind, .backward = backward};
+const Op k_max_pool = {
+    .name = "max_pool", .inputs = "x", .infer = infer, .layout = want_image, .bind = bind, .backward = backward, .band = band};
 const Op k_max_pool_backward = {
     .name = "max_pool_backward", .inputs = "dy x", .infer = infer_backward, .layout = want_image, .bind = bind_backward};
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,29 @@ struct NodeView {
   const TensorType& input(std::size_t i) const { return *inputs[i]; }
   const TensorType& output(std::size_t i) const { return *outputs[i]; }
   bool has_input(std::size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }
+};
+
+// Rows begin .. end - 1 of an image.
+struct RowRange {
+  Index begin = 0, end = 0;
+  bool empty() const { return begin >= end; }
+  Index count() const { return end - begin; }
+};
+
+// A node that makes some rows of its output alone: the same op, with these attributes, on images that are cut to rows of them.
+struct Band {
+  struct Input {
+    RowRange rows;   // what the image is cut to
+    Index halo = 0;  // rows above and below that are read as its ring is
+  };
+  Attributes attributes;
+  std::vector<std::optional<Input>> inputs;  // nothing: all of it is read, whatever rows are made
+};
+
+// Bands begin at multiples of `group`, where the op computes rows in groups: so it computes the same bits as for the whole. Those of
+// fewer than `least` rows are slow.
+struct BandSizes {
+  Index group = 1, least = 1;
 };
 
 // The layout that an operand must have. `same`: element-wise ops take any, but one block for all of their `same` operands;
@@ -75,6 +99,7 @@ struct ChoiceScope {
   GraphEditor& graph;
   int lanes;    // of the ISA
   bool strict;  // only algorithms with the error of direct summation
+  bool small;   // no weights that are larger than they are packed for direct sums are kept between runs
   bool cold;    // the parameters of the graph are more than a cache holds
   const Choices& choices;
   // Which inputs come from outside or from an op that makes plain values: an image layout of them costs a copy in any case.
@@ -102,11 +127,14 @@ struct Op {
   void (*backward)(GradientScope&) = nullptr;                 // nullptr: training through this op raises, by name
   int (*ring)(const NodeView&, std::size_t input) = nullptr;  // nullptr: reads no ring
   void (*choose)(ChoiceScope&) = nullptr;
+  // How a node with its final layouts makes the rows `made` of its one output; nullptr, or nothing: not in bands.
+  std::optional<Band> (*band)(const NodeView&, RowRange made) = nullptr;
+  BandSizes (*band_sizes)(const NodeView&) = nullptr;  // nullptr: any
   std::vector<std::size_t> in_place = {};  // inputs whose memory output 0 may take over when they die here and the types are equal
   bool (*works_in_place)(const NodeView&) = nullptr;  // where not every node of the op may; nullptr: all may
-  bool alias = false;                      // output 0 is input 0 under another shape: no step, no copy (plain layouts)
-  bool random = false;                     // every run makes other values
-  bool update = false;                     // writes into its first input, a parameter or buffer, after the loss has been found finite
+  bool alias = false;                                 // output 0 is input 0 under another shape: no step, no copy (plain layouts)
+  bool random = false;                                // every run makes other values
+  bool update = false;  // writes into its first input, a parameter or buffer, after the loss has been found finite
 };
 
 std::size_t input_count(const Op& op);  // the number of names in Op::inputs
@@ -122,5 +150,8 @@ LayoutWish want_all(const NodeView& node, Want want);
 inline LayoutWish want_plain(const NodeView& node) { return want_all(node, Want::plain); }
 inline LayoutWish want_same(const NodeView& node) { return want_all(node, Want::same); }
 inline LayoutWish want_image(const NodeView& node) { return want_all(node, Want::image); }
+
+// Bands of ops that work element by element, NumPy's broadcasting of inputs included.
+std::optional<Band> band_elementwise(const NodeView& node, RowRange made);
 
 }  // namespace fastcnn

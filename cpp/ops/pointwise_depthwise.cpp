@@ -17,6 +17,7 @@
 #include "ops/activation_kind.h"
 #include "ops/conv2d_direct.h"
 #include "ops/ops.h"
+#include "ops/row_bands.h"
 
 namespace fastcnn {
 
@@ -59,16 +60,19 @@ std::vector<TensorType> infer(const NodeView& node) {
   return {{.shape = {p.depthwise.N, p.depthwise.out_channels, p.depthwise.out_h, p.depthwise.out_w}}};
 }
 
+std::optional<Band> band(const NodeView& node, RowRange made) {
+  const Conv2dGeometry g = conv2d_geometry(node.attributes, {node.input(0).N(), node.output(0).C(), node.input(0).H(), node.input(0).W()},
+                                           Shape(node.attributes.integers("kernel")));
+  return padded_band(node, {g.H, g.OH, g.stride_h, g.dilation_h * (g.KH - 1) + 1, g.top, g.bottom}, made);
+}
+
+BandSizes band_sizes(const NodeView&) { return {.group = 2, .least = 4}; }  // the kernel sums two rows at once
+
 LayoutWish layout(const NodeView& node) {
   LayoutWish wish = want_image(node);
   wish.inputs[1] = wish.inputs[2] = Want::plain;
   return wish;
 }
-
-// Rows begin .. end - 1 of e.
-struct RowRange {
-  Index begin, end;
-};
 
 // All that stays the same over a program's runs.
 struct BoundPair {
@@ -209,7 +213,12 @@ Step bind(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_pointwise_depthwise = {
-    .name = "pointwise_depthwise", .inputs = "x pointwise depthwise", .infer = infer, .layout = layout, .bind = bind};
+const Op k_pointwise_depthwise = {.name = "pointwise_depthwise",
+                                  .inputs = "x pointwise depthwise",
+                                  .infer = infer,
+                                  .layout = layout,
+                                  .bind = bind,
+                                  .band = band,
+                                  .band_sizes = band_sizes};
 
 }  // namespace fastcnn

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ops/row_bands.h"
+
 namespace fastcnn {
 
 namespace {
@@ -79,6 +81,11 @@ PoolWindows clipped_windows(const PoolAxis& a) {
     found.windows.push_back({first, std::min(a.size, start + a.dilation * (a.kernel - 1) + 1), 1.0f});
   }
   return found;
+}
+
+std::optional<Band> pool_band(const NodeView& node, const PoolAxis& a, RowRange made) {
+  if (a.adaptive) return {};
+  return padded_band(node, {a.size, a.outputs, a.stride, a.dilation * (a.kernel - 1) + 1, a.before, a.after}, made);
 }
 
 Step bind_pool(const Operand& from, const Operand& to, PoolWindows rows, PoolWindows columns, PoolKernel kernel) {

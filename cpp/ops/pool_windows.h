@@ -38,6 +38,9 @@ struct PoolWindows {
 
 PoolWindows clipped_windows(const PoolAxis& axis);  // scales are 1
 
+// Bands of a pooling; nothing for an adaptive one, whose windows differ in size.
+std::optional<Band> pool_band(const NodeView& node, const PoolAxis& rows, RowRange made);
+
 using PoolKernel = void (*)(const Pool&);
 
 // to[i, j] = kernel of from[rows.windows[i], columns.windows[j]] in every image and channel block. A unit is a row of one channel block.

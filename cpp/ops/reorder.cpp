@@ -27,6 +27,8 @@ ImageStrides strides_of(const TensorType& type) {
   return image.strides();
 }
 
+std::optional<Band> band(const NodeView& node, RowRange made) { return Band{node.attributes, {Band::Input{made}}}; }
+
 // A unit is one row of pixels of one image, all channels.
 Step bind(const BindScope& scope) {
   const Operand x = scope.inputs[0], y = scope.outputs[0];
@@ -81,7 +83,7 @@ Step bind_copy(const BindScope& scope) {
 }  // namespace
 
 const Op k_copy = {.name = "copy", .inputs = "x*", .infer = infer_copy, .layout = want_plain, .bind = bind_copy};
-const Op k_reorder = {.name = "reorder", .inputs = "x*", .infer = infer, .layout = layout, .bind = bind};
+const Op k_reorder = {.name = "reorder", .inputs = "x*", .infer = infer, .layout = layout, .bind = bind, .band = band};
 const Op k_reshape = {.name = "reshape",
                       .inputs = "x*",
                       .infer = infer_reshape,

@@ -56,6 +56,25 @@ void take_pieces(float* y, Index y_stride, const float* x, Index x_stride, Index
   }
 }
 
+// Along the rows, those that the band takes; along the columns, all of them.
+std::optional<Band> band(const NodeView& node, RowRange made) {
+  const TensorType& y = node.output(0);
+  if (y.layout.plain()) return {};
+  Band band{node.attributes, {Band::Input{made}}};
+  if (axis_of(node.attributes, y.shape, "take") != 2) return band;
+  const std::vector<Index>& all = node.attributes.integers("indices");
+  std::vector<Index> indices(all.begin() + made.begin, all.begin() + made.end);
+  RowRange rows{node.input(0).H(), 0};
+  for (Index index : indices)
+    if (index >= 0) rows = {std::min(rows.begin, index), std::max(rows.end, index + 1)};
+  if (rows.empty()) return {};
+  for (Index& index : indices)
+    if (index >= 0) index -= rows.begin;
+  band.inputs[0] = {rows};
+  band.attributes.set("indices", std::move(indices));
+  return band;
+}
+
 Step bind(const BindScope& scope) {
   const Operand x = scope.inputs[0], y = scope.outputs[0];
   const int axis = axis_of(scope.attributes, x.type.shape, "take");
@@ -104,7 +123,7 @@ Step bind_backward(const BindScope& scope) {
 
 }  // namespace
 
-const Op k_take = {.name = "take", .inputs = "x*", .infer = infer, .layout = layout, .bind = bind, .backward = backward};
+const Op k_take = {.name = "take", .inputs = "x*", .infer = infer, .layout = layout, .bind = bind, .backward = backward, .band = band};
 const Op k_take_backward = {.name = "take_backward", .inputs = "dy", .infer = infer_backward, .layout = layout, .bind = bind_backward};
 
 }  // namespace fastcnn

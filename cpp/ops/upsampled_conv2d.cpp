@@ -89,6 +89,19 @@ LayoutWish layout(const NodeView& node) {
 
 int ring(const NodeView&, std::size_t input) { return input == 0 ? 1 : 0; }
 
+// Two rows for each of x, whose neighbours are read where the ring of the whole would be.
+std::optional<Band> band(const NodeView& node, RowRange made) {
+  Band band{node.attributes, std::vector<std::optional<Band::Input>>(node.inputs.size())};
+  band.inputs[0] = {{made.begin / 2, made.end / 2}, 1};
+  if (node.has_input(3)) band.inputs[3] = {made};
+  return band;
+}
+
+BandSizes band_sizes(const NodeView& node) {
+  constexpr Index kPixels = 28;  // that read the same weights
+  return {.group = 2, .least = 2 * ceil_div(kPixels, std::max(Index{1}, node.input(0).W()))};
+}
+
 void choose(ChoiceScope& scope) {
   const Shape& weight = scope.graph.type(scope.inputs[1]).shape;
   Attributes attributes{{"kernel", weight.sizes()}, {"lanes", Index{scope.lanes}}};
@@ -304,7 +317,9 @@ const Op k_upsampled_conv2d = {.name = "upsampled_conv2d",
                                .layout = layout,
                                .bind = bind,
                                .ring = ring,
-                               .choose = choose};
+                               .choose = choose,
+                               .band = band,
+                               .band_sizes = band_sizes};
 const Op k_upsampled_conv2d_prepare = {
     .name = "upsampled_conv2d_prepare", .inputs = "weight bias?", .infer = infer_prepare, .layout = want_plain, .bind = bind_prepare};
 

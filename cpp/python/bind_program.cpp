@@ -11,9 +11,9 @@ namespace fastcnn {
 namespace {
 
 std::unique_ptr<Program> make_program(const Graph& graph, const std::string& isa, std::shared_ptr<ArenaPool> arenas, bool strict,
-                                      const Choices& choices) {
+                                      const Choices& choices, bool small) {
   if (!arenas) arenas = std::make_shared<ArenaPool>();
-  return std::make_unique<Program>(graph, kernels_for(isa), Program::Purpose::inference, std::move(arenas), strict, choices);
+  return std::make_unique<Program>(graph, kernels_for(isa), Program::Purpose::inference, std::move(arenas), strict, choices, small);
 }
 
 RunOptions options_of(int threads, std::uint64_t seed, std::uint64_t iteration) {
@@ -167,10 +167,10 @@ Index bytes_of_weights(const Program& program, const Node& node) {
 
 py::list steps_of(const Program& program) {
   py::list list;
-  for (const auto& [node, step] : program.steps()) {
+  for (const auto& [node, step, bands] : program.steps()) {
     py::dict item;
     item["op"] = node->op->name, item["name"] = node->name, item["algorithm"] = step->algorithm;
-    item["units"] = step->units, item["flops"] = step->flops;
+    item["units"] = step->units, item["flops"] = step->flops, item["bands"] = bands;
     item["activation_bytes"] = bytes_of_images(program, *node), item["weight_bytes"] = bytes_of_weights(program, *node);
     if (node->op->name == std::string_view("conv2d")) {
       item["problem"] = node->attributes.text("problem");
@@ -185,7 +185,7 @@ void bind_program(py::module_& module) {
   py::class_<ArenaPool, std::shared_ptr<ArenaPool>>(module, "ArenaPool").def(py::init<>());
   py::class_<Program>(module, "Program")
       .def(py::init(&make_program), py::arg("graph"), py::arg("isa") = "", py::arg("arenas") = nullptr, py::arg("strict") = false,
-           py::arg("choices") = Choices{})
+           py::arg("choices") = Choices{}, py::arg("small") = false)
       .def("run", &run, py::arg("inputs"), py::arg("outputs") = py::none(), py::arg("threads") = 0, py::arg("seed") = 0,
            py::arg("iteration") = 0)
       .def("profile", &profile, py::arg("inputs"), py::arg("threads") = 0)

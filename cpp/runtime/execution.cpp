@@ -11,20 +11,6 @@ namespace fastcnn {
 
 namespace {
 
-// Zeros around the pixels of images begin .. end - 1 (image x channel block) of an operand.
-void clear_rings(const Operand& image, const RunContext& run, Index begin, Index end) {
-  const ImageStrides s = image.type.strides();
-  const Index ring = image.type.layout.ring, H = image.type.H(), side = ring * s.pixel;
-  const auto clear = [](float* from, Index count) { std::memset(from, 0, static_cast<std::size_t>(count) * sizeof(float)); };
-  for (Index i = begin; i < end; ++i) {
-    float* corner = image.data(run) + s.image(i);
-    // Above and the left of row 0; then the right of each row with the left of the next; then the right of the last row and below.
-    clear(corner, ring * s.row + side);
-    for (Index h = 0; h + 1 < H; ++h) clear(corner + (ring + h + 1) * s.row - side, 2 * side);
-    clear(corner + (ring + H) * s.row - side, side + ring * s.row);
-  }
-}
-
 // This worker's share of `units`.
 struct Share {
   Index begin, end;
@@ -36,24 +22,38 @@ using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
+// Zeros around the pixels of images begin .. end - 1 (image x channel block) of an operand.
+void Program::clear_rings(const Ring& of, const RunContext& run, Index begin, Index end) {
+  const Operand& image = of.image;
+  const ImageStrides s = image.type.strides();
+  const Index ring = image.type.layout.ring, H = image.type.H(), side = ring * s.pixel, above = of.above ? ring * s.row : 0;
+  const auto clear = [](float* from, Index count) { std::memset(from, 0, static_cast<std::size_t>(count) * sizeof(float)); };
+  for (Index i = begin; i < end; ++i) {
+    float* corner = image.data(run) + s.image(i);
+    // Above and the left of row 0; then the right of each row with the left of the next; then the right of the last row and below.
+    clear(corner + ring * s.row - above, above + side);
+    for (Index h = 0; h + 1 < H; ++h) clear(corner + (ring + h + 1) * s.row - side, 2 * side);
+    clear(corner + (ring + H) * s.row - side, side + (of.below ? ring * s.row : 0));
+  }
+}
+
 void Program::execute(const std::vector<BoundStep>& steps, const std::vector<std::byte*>& spaces, Scratch scratch,
                       const RunOptions& options, int threads) const {
   run_parallel(threads, [&](const Worker& worker) {
     const FlushDenormals flush;
     const RunContext run{spaces.data(), scratch.first + worker.index() * scratch.bytes_a_worker, options.seed, options.iteration};
     Clock::time_point start = Clock::now();
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      const BoundStep& bound = steps[i];
+    for (const BoundStep& bound : steps) {
       const Share units(bound.step.units, worker);
       if (units.begin < units.end) bound.step.run(run, units.begin, units.end);
-      for (const Operand& image : bound.rings) {
-        const Share images(image.type.N() * image.type.strides().blocks, worker);
-        clear_rings(image, run, images.begin, images.end);
+      for (const Ring& ring : bound.rings) {
+        const Share images(ring.image.type.N() * ring.image.type.strides().blocks, worker);
+        clear_rings(ring, run, images.begin, images.end);
       }
       worker.barrier();
       if (options.step_seconds && worker.index() == 0) {
         const Clock::time_point now = Clock::now();
-        options.step_seconds[i] = std::chrono::duration<double>(now - start).count();
+        options.step_seconds[bound.report] += std::chrono::duration<double>(now - start).count();
         start = now;
       }
     }

@@ -9,7 +9,7 @@
 namespace fastcnn {
 
 Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas, bool strict,
-                 const Choices& choices)
+                 const Choices& choices, bool small)
     : graph_(std::move(graph)), kernels_(kernels), arenas_(std::move(arenas)), writes_parameters_(purpose == Purpose::training) {
   require(!graph_.outputs.empty(), "compile", "a graph needs at least one output");
   remove_identities(graph_);
@@ -21,15 +21,16 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   fuse_epilogues(graph_);
   fuse_prologues(graph_);
   if (purpose == Purpose::inference) fuse_upsampling(graph_);
-  choose_algorithms(graph_, kernels.lanes, strict || purpose == Purpose::training, choices);
-  fuse_pools(graph_, kernels.lanes);
+  choose_algorithms(graph_, kernels.lanes, strict || purpose == Purpose::training, small, choices);
+  fuse_pools(graph_, kernels.lanes, small);
   if (purpose == Purpose::inference) fuse_depthwise(graph_, kernels.lanes);
   assign_layouts(graph_, kernels.lanes);
-  concat_views(graph_);
+  concat_views(graph_, small);
   assign_rings(graph_);
   find_files();
   find_ahead(purpose);
-  storage_ = assign_storage(graph_, is_ahead_);
+  if (small) groups_ = choose_bands(graph_, is_ahead_);
+  storage_ = assign_storage(graph_, is_ahead_, groups_);
   place();
   bind();
 }
@@ -92,7 +93,7 @@ Program::BoundStep Program::bind_node(std::size_t index) const {
     const bool in_place = std::any_of(places.begin(), places.end(), [&](std::size_t i) {
       return i < scope.inputs.size() && scope.inputs[i].given && scope.inputs[i].where == where;
     });
-    if (graph_.type(id).layout.ring > 0 && !in_place) bound.rings.push_back(scope.outputs.back());
+    if (graph_.type(id).layout.ring > 0 && !in_place) bound.rings.push_back({scope.outputs.back()});
   }
   bound.step = node.op->bind(scope);
   return bound;
@@ -114,17 +115,30 @@ bool Program::made_of_parts(std::size_t index) const {
   return true;
 }
 
+void Program::add_step(std::vector<BoundStep>& steps, BoundStep bound, std::size_t report) {
+  scratch_ = std::max(scratch_, round_up(bound.step.scratch_bytes, kArenaAlignment));
+  flops_ += bound.step.flops;
+  bound.report = report;
+  steps.push_back(std::move(bound));
+}
+
 void Program::bind() {
+  auto group = groups_.begin();
   for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+    if (group != groups_.end() && i == group->last()) {
+      bind_group(*group++);
+      continue;
+    }
+    if (group != groups_.end() && i >= group->first()) continue;
     const Node& node = graph_.nodes[i];
     if (node.op->alias || is_ahead_[i]) continue;
     require(!node.op->update || graph_[node.inputs[0]].parameter, node.op->name, "what is updated must be a parameter or buffer",
             "'" + graph_[node.inputs[0]].name + "'");
     if (made_of_parts(i)) continue;
     BoundStep bound = bind_node(i);
-    scratch_ = std::max(scratch_, round_up(bound.step.scratch_bytes, kArenaAlignment));
-    flops_ += bound.step.flops;
-    (node.op->update ? updates_ : main_).push_back(std::move(bound));
+    reports_.push_back({i, bound.step});
+    reports_.back().step.run = nullptr;
+    add_step(node.op->update ? updates_ : main_, std::move(bound), reports_.size() - 1);
   }
   bind_ahead();
 }
@@ -152,8 +166,7 @@ ProgramMemory Program::memory() const {
 
 std::vector<Program::StepInfo> Program::steps() const {
   std::vector<StepInfo> list;
-  for (const auto* steps : {&main_, &updates_})
-    for (const BoundStep& bound : *steps) list.push_back({&graph_.nodes[bound.node], &bound.step});
+  for (const Report& report : reports_) list.push_back({&graph_.nodes[report.node], &report.step, report.bands});
   return list;
 }
 

@@ -24,7 +24,7 @@ struct RunState {
 struct RunOptions {
   int threads = 0;  // 0: default_threads()
   std::uint64_t seed = 0, iteration = 0;
-  double* step_seconds = nullptr;  // for profiling: one entry a step
+  double* step_seconds = nullptr;  // for profiling: one entry for each of steps(), to which time is added
 };
 
 struct ProgramMemory {
@@ -43,9 +43,9 @@ class Program {
  public:
   enum class Purpose { inference, training };  // training: parameters change with every run, so nothing is prepared ahead
 
-  // strict: only algorithms with the error of direct summation, as in training.
+  // strict: only algorithms with the error of direct summation, as in training. small: of an inference, as little memory as may be.
   Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shared_ptr<ArenaPool> arenas, bool strict = false,
-          const Choices& choices = {});
+          const Choices& choices = {}, bool small = false);
 
   ~Program() { arenas_->release(); }
 
@@ -77,20 +77,34 @@ class Program {
   std::vector<std::pair<std::size_t, Index>> forms() const;  // prepared weights: a number that equal ones share, and bytes
   int useful_threads(int asked) const;                       // how many a run uses where `asked` are there; 0: default_threads()
 
+  // What a run does for one node, in one step or in bands.
   struct StepInfo {
     const Node* node;
-    const Step* step;
+    const Step* step;  // of all bands together
+    Index bands;       // 1: it runs in one piece
   };
   std::vector<StepInfo> steps() const;
 
  private:
   friend class Session;
 
-  // A node with its function, and the images whose rings of zeros it must write.
+  // An image whose ring of zeros must be written; of a band of it, perhaps not what is above and below.
+  struct Ring {
+    Operand image;
+    bool above = true, below = true;
+  };
+  // A node with its function, and the images whose rings it must write. report: what its time counts for.
   struct BoundStep {
     std::size_t node;
     Step step;
-    std::vector<Operand> rings;
+    std::vector<Ring> rings;
+    std::size_t report = 0;
+  };
+  // What is told about a node of a run; its step is not to be run.
+  struct Report {
+    std::size_t node;
+    Step step;
+    Index bands = 1;
   };
   // A value that is made of parameters alone (prepared weights), and the steps that make it: the last makes the value itself, the others
   // what it is made from, which is kept no longer than that.
@@ -107,6 +121,11 @@ class Program {
   void find_ahead(Purpose purpose);
   void place();
   void bind();
+  void add_step(std::vector<BoundStep>& steps, BoundStep bound, std::size_t report);
+  void bind_group(const BandGroup& group);
+  BoundStep bind_in_band(const BandGroup& group, std::size_t member, std::size_t band) const;
+  Operand operand_in(const BandGroup& group, std::size_t band, ValueId value, RowRange rows) const;
+  static void clear_rings(const Ring& ring, const RunContext& run, Index begin, Index end);
   void bind_ahead();
   Ahead ahead_of(int block) const;
   void add_to(Ahead& ahead, std::vector<std::size_t>& added, std::size_t node) const;
@@ -125,6 +144,7 @@ class Program {
   const Kernels& kernels_;
   std::shared_ptr<ArenaPool> arenas_;
   std::vector<bool> is_ahead_;
+  std::vector<BandGroup> groups_;
   Storage storage_;
   std::vector<int> planned_;
   MemoryPlan plan_;
@@ -132,6 +152,7 @@ class Program {
   std::vector<std::byte*> fixed_spaces_;  // parameters; the others are filled in by each run
   int first_input_ = 1, first_output_ = 1;
   std::vector<BoundStep> main_, updates_;
+  std::vector<Report> reports_;
   std::vector<Ahead> ahead_;
   std::vector<std::shared_ptr<FileMapping>> files_;  // that parameters lie in
   bool writes_parameters_;

@@ -8,13 +8,19 @@ namespace {
 
 class Assignment {
  public:
-  Assignment(const Graph& graph, const std::vector<bool>& ahead)
-      : graph_(graph), ahead_(ahead), last_use_(graph.values.size(), -1), returned_(graph.values.size(), -1) {
+  Assignment(const Graph& graph, const std::vector<bool>& ahead, const std::vector<BandGroup>& groups)
+      : graph_(graph),
+        ahead_(ahead),
+        group_(graph.nodes.size(), nullptr),
+        last_use_(graph.values.size(), -1),
+        returned_(graph.values.size(), -1) {
+    for (const BandGroup& group : groups)
+      for (std::size_t node : group.nodes) group_[node] = &group;
     storage_.block_of.assign(graph.values.size(), -1);
     storage_.offset_of.assign(graph.values.size(), 0);
     for (std::size_t i = 0; i < graph.nodes.size(); ++i)
       for (ValueId id : graph.nodes[i].inputs)
-        if (id != kNoValue) last_use_[at(id)] = static_cast<int>(i);
+        if (id != kNoValue) last_use_[at(id)] = std::max(last_use_[at(id)], last_step(static_cast<int>(i)));
     for (std::size_t i = 0; i < graph.outputs.size(); ++i) returned_[at(graph.outputs[i])] = static_cast<int>(i);
   }
 
@@ -29,13 +35,24 @@ class Assignment {
  private:
   static std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
   bool together(ValueId a, ValueId b) const { return storage_.block_of[at(a)] == storage_.block_of[at(b)]; }
+
+  // When a node begins and ends to run: in a group, with all others of it.
+  int first_step(int node) const {
+    const BandGroup* group = node < 0 ? nullptr : group_[static_cast<std::size_t>(node)];
+    return group ? static_cast<int>(group->first()) : node;
+  }
+  int last_step(int node) const {
+    const BandGroup* group = node < 0 ? nullptr : group_[static_cast<std::size_t>(node)];
+    return group ? static_cast<int>(group->last()) : node;
+  }
+
   Block& block_of(ValueId id) { return storage_.blocks[static_cast<std::size_t>(storage_.block_of[at(id)])]; }
 
   void add_block(ValueId value, Home home, int index, int node) {
     Block block;
     block.home = home, block.index = index, block.first_value = value;
     block.first_node = static_cast<std::size_t>(std::max(node, 0));
-    block.life = {std::max(node, 0), std::max(node, last_use_[at(value)]), graph_.type(value).bytes()};
+    block.life = {std::max(first_step(node), 0), std::max(last_step(node), last_use_[at(value)]), graph_.type(value).bytes()};
     storage_.block_of[at(value)] = static_cast<int>(storage_.blocks.size());
     storage_.blocks.push_back(block);
   }
@@ -81,7 +98,9 @@ class Assignment {
     const Node& node = graph_.nodes[static_cast<std::size_t>(index)];
     if (node.op->alias) return join(node.outputs[0], node.inputs[0]);
     const bool ahead = ahead_[static_cast<std::size_t>(index)];
-    const bool has_place = ahead || node.op->in_place.empty() || graph_[node.outputs[0]].part_of != kNoValue;
+    // In bands, rows that a later band reads would be overwritten.
+    const bool in_bands = group_[static_cast<std::size_t>(index)] != nullptr;
+    const bool has_place = ahead || in_bands || node.op->in_place.empty() || graph_[node.outputs[0]].part_of != kNoValue;
     const ValueId reused = has_place ? kNoValue : reusable_input(index);
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
       const ValueId output = node.outputs[i];
@@ -102,12 +121,15 @@ class Assignment {
 
   const Graph& graph_;
   const std::vector<bool>& ahead_;
+  std::vector<const BandGroup*> group_;  // by node
   std::vector<int> last_use_, returned_;
   Storage storage_;
 };
 
 }  // namespace
 
-Storage assign_storage(const Graph& graph, const std::vector<bool>& ahead) { return Assignment(graph, ahead).run(); }
+Storage assign_storage(const Graph& graph, const std::vector<bool>& ahead, const std::vector<BandGroup>& groups) {
+  return Assignment(graph, ahead, groups).run();
+}
 
 }  // namespace fastcnn

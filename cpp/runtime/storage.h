@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "runtime/bands.h"
 #include "runtime/memory_plan.h"
 
 namespace fastcnn {
@@ -25,7 +26,8 @@ struct Storage {
   std::vector<Block> blocks;
 };
 
-// `ahead[i]`: node i is evaluated before the runs (prepared weights); its output lives outside the arena.
-Storage assign_storage(const Graph& graph, const std::vector<bool>& ahead);
+// `ahead[i]`: node i is evaluated before the runs (prepared weights); its output lives outside the arena. What a group of nodes reads or
+// writes in bands is alive while any of its nodes runs.
+Storage assign_storage(const Graph& graph, const std::vector<bool>& ahead, const std::vector<BandGroup>& groups);
 
 }  // namespace fastcnn

@@ -27,7 +27,7 @@ class InsertBefore final : public GraphEditor {
 
 }  // namespace
 
-void choose_algorithms(Graph& graph, int lanes, bool strict, const Choices& choices) {
+void choose_algorithms(Graph& graph, int lanes, bool strict, bool small, const Choices& choices) {
   constexpr Index kCachedBytes = 8 << 20;  // of parameters: about what a typical last-level cache keeps from run to run
   Index parameter_bytes = 0;
   for (const Value& value : graph.values)
@@ -44,6 +44,7 @@ void choose_algorithms(Graph& graph, int lanes, bool strict, const Choices& choi
       ChoiceScope scope{.graph = editor,
                         .lanes = lanes,
                         .strict = strict,
+                        .small = small,
                         .cold = parameter_bytes > kCachedBytes,
                         .choices = choices,
                         .plain = plain_inputs,

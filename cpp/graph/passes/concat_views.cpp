@@ -2,6 +2,9 @@
 // After:       a and b are parts of y: f and g write where y lies, and concat has nothing left to do
 // Conditions:  y is an image and is put together along its channels, each part of whole channel blocks; a part is made by a node, is no
 //              output, and is a part of one whole only (the last one that could take it; that whole may be a part of another).
+//              small: not where parts would wait long for one another.
+#include <algorithm>
+
 #include "graph/passes/passes.h"
 
 namespace fastcnn {
@@ -10,7 +13,7 @@ namespace {
 
 class Views {
  public:
-  explicit Views(Graph& graph) : graph_(graph), free_(graph.values.size(), false) {
+  Views(Graph& graph, bool small) : graph_(graph), small_(small), free_(graph.values.size(), false) {
     for (const Node& node : graph.nodes)
       for (ValueId id : node.outputs) free_[static_cast<std::size_t>(id)] = !node.op->alias;
     for (ValueId id : graph.outputs) free_[static_cast<std::size_t>(id)] = false;
@@ -26,6 +29,7 @@ class Views {
   void visit(const Node& node) {
     const TensorType whole = graph_.type(node.outputs[0]);
     const Index axis = node.attributes.integer("axis");
+    if (small_ && waits_for_smaller(node)) return;
     if (whole.layout.plain() || (axis != 1 && axis != 1 - whole.shape.rank())) return;
     Index start = 0;
     for (ValueId id : node.inputs) {
@@ -34,6 +38,23 @@ class Views {
       if (free_[static_cast<std::size_t>(id)] && whole_blocks && channels > 0) make_part(id, node.outputs[0], start / block);
       start += channels;
     }
+  }
+
+  // Whether images with fewer pixels are made between the first part and the concatenation, as on the way down and up again: the room of
+  // the later parts would lie idle meanwhile.
+  bool waits_for_smaller(const Node& concat) const {
+    const TensorType& whole = graph_.type(concat.outputs[0]);
+    if (whole.shape.rank() != 4) return false;
+    bool begun = false;
+    for (const Node& node : graph_.nodes) {
+      if (&node == &concat) return false;
+      for (ValueId id : node.outputs) {
+        const TensorType& made = graph_.type(id);
+        if (begun && made.shape.rank() == 4 && !made.layout.plain() && made.H() * made.W() < whole.H() * whole.W()) return true;
+        begun = begun || std::find(concat.inputs.begin(), concat.inputs.end(), id) != concat.inputs.end();
+      }
+    }
+    return false;
   }
 
   void make_part(ValueId part, ValueId whole, Index first_block) {
@@ -45,11 +66,12 @@ class Views {
   }
 
   Graph& graph_;
+  const bool small_;
   std::vector<bool> free_;
 };
 
 }  // namespace
 
-void concat_views(Graph& graph) { Views(graph).run(); }
+void concat_views(Graph& graph, bool small) { Views(graph, small).run(); }
 
 }  // namespace fastcnn

@@ -15,11 +15,11 @@ void recompute(Graph& graph);          // in training: norms and activations onc
 void fuse_epilogues(Graph& graph);     // residual add and activation into the convolution or linear layer before them
 void fuse_prologues(Graph& graph);     // batch normalization into the 1x1 convolution behind it
 void fuse_upsampling(Graph& graph);    // nearest upsampling into the convolution behind it
-void choose_algorithms(Graph& graph, int lanes, bool strict, const Choices& choices);
-void fuse_pools(Graph& graph, int lanes);      // maximum pooling into the convolution before it, where its algorithm can do both
+void choose_algorithms(Graph& graph, int lanes, bool strict, bool small, const Choices& choices);
+void fuse_pools(Graph& graph, int lanes, bool small);  // maximum pooling into the convolution before it, where its algorithm can do both
 void fuse_depthwise(Graph& graph, int lanes);  // a 1x1 convolution and the depthwise one behind it, where the image between them is large
 void assign_layouts(Graph& graph, int lanes);  // plain or image, with copies between
-void concat_views(Graph& graph);               // makers of parts write where the whole lies
+void concat_views(Graph& graph, bool small);   // makers of parts write where the whole lies
 void assign_rings(Graph& graph);               // zeros around images
 
 // How often each value is read by a node or returned.
