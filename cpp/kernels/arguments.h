@@ -120,6 +120,7 @@ struct ConvFirst {
   int rows, columns;      // output pixels of the unit
   int kernel_h, channels, kernel_w;
   int output_blocks;
+  int outputs;                                     // channels of them all: weights and bias of other lanes are zeros
   int stride;                                      // Winograd only: from an output row to the next, in input rows
   int64_t line, row_step, tap_row;                 // floats in a line, from an output row to the next, from a kernel row to the next
   int64_t pixel_step, tap_column;                  // from an output pixel to the next, from a kernel column to the next

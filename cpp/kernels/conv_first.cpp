@@ -6,6 +6,7 @@
 //            c2 row 0, row 1, ..                           0 0 [c2 row r    ] 0 0
 //                                                          0 0 [c0 row r + 1] 0 0   ..
 #include "kernels/first_lines.h"
+#include "kernels/first_planes.h"
 #include "kernels/pixels.h"
 #include "simd/loops.h"
 
@@ -69,15 +70,21 @@ void conv_first(const ConvFirst& given) {
   const auto one = first_tiles<Tile, 1>(unit.pixel_step), two = first_tiles<Tile, 2>(unit.pixel_step);
   const int64_t block_weights = (int64_t)unit.kernel_h * unit.channels * unit.kernel_w * kLanes;
   const Clamp clamp = clamp_of(unit.activation);
+  const RowOfPlanes row_of_planes = row_of_planes_for(unit);
   for (int row = 0; row < unit.rows; ++row) {
     const float* lines = unit.lines + row * unit.row_step;
     float* output = unit.output + row * unit.output_row_stride;
-    for_each_tile(unit, [&](int block, int blocks, int first, int columns) {
-      Corner at = {lines + first * unit.pixel_step, unit.weights + block * block_weights, unit.bias + block * kLanes,
-                   output + block * unit.output_block_stride + first * kLanes, nullptr};
-      if (unit.residual) at.residual = unit.residual + row * unit.residual_row_stride + block * unit.residual_block_stride + first * kLanes;
-      (blocks == 2 ? two : one)[columns](unit, at, clamp);
-    });
+    if (row_of_planes) {
+      row_of_planes(unit, lines, output, clamp);
+    } else {
+      for_each_tile(unit, [&](int block, int blocks, int first, int columns) {
+        Corner at = {lines + first * unit.pixel_step, unit.weights + block * block_weights, unit.bias + block * kLanes,
+                     output + block * unit.output_block_stride + first * kLanes, nullptr};
+        if (unit.residual)
+          at.residual = unit.residual + row * unit.residual_row_stride + block * unit.residual_block_stride + first * kLanes;
+        (blocks == 2 ? two : one)[columns](unit, at, clamp);
+      });
+    }
     if (is_clamp(unit.activation)) continue;
     for (int block = 0; block < unit.output_blocks; ++block)
       activate_pixels(output + block * unit.output_block_stride, unit.columns, kLanes, unit.activation);

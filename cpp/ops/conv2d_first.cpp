@@ -180,7 +180,8 @@ void set_arguments(BoundFirst& b, Activation activation) {
   ConvFirst& unit = b.unit;
   unit.columns = static_cast<int>(c.count);
   unit.kernel_h = static_cast<int>(r.taps), unit.channels = static_cast<int>(channels), unit.kernel_w = static_cast<int>(c.taps);
-  unit.output_blocks = static_cast<int>(b.problem.out_blocks()), unit.stride = static_cast<int>(r.in_step);
+  unit.output_blocks = static_cast<int>(b.problem.out_blocks()), unit.outputs = static_cast<int>(b.problem.out_channels);
+  unit.stride = static_cast<int>(r.in_step);
   unit.line = b.line, unit.row_step = r.in_step * channels * b.line, unit.tap_row = r.tap_step * channels * b.line;
   unit.pixel_step = c.in_step, unit.tap_column = c.tap_step;
   unit.output_block_stride = b.ys.block, unit.output_row_stride = b.ys.row;

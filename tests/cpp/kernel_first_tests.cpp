@@ -36,6 +36,7 @@ struct Case {
   int pixel_step = 1, dilation_h = 1, dilation_w = 1;
   bool residual = false;
   Activation activation = {};
+  int outputs = 0;  // channels that are there, 0: all of the blocks
 };
 
 const Activation kActivations[] = {{}, {ActivationKind::relu, 0, 0}, {ActivationKind::clipped, -0.25f, 0.5f}, {ActivationKind::silu, 0, 0}};
@@ -61,6 +62,8 @@ class Unit {
     unit.pixel_step = c.pixel_step, unit.tap_column = c.dilation_w;
     unit.output_block_stride = unit.residual_block_stride = y_block, unit.output_row_stride = unit.residual_row_stride = y_row;
     unit.activation = c.activation;
+    unit.outputs = c.outputs ? c.outputs : outputs;
+    for (std::int64_t o = unit.outputs; o < outputs; ++o) bias.data()[o] = 0;
   }
 
   float input(std::int64_t row, int channel, std::int64_t x) const { return lines[(row * unit.channels + channel) * line + x]; }
@@ -105,7 +108,9 @@ void check_first(const Kernels& kernels, const Case& c, std::uint32_t seed) {
   Random random(seed);
   Unit all(kernels, c, (c.rows - 1) * c.stride + (c.kernel_h - 1) * c.dilation_h + 1, random);
   const std::int64_t terms = std::int64_t{c.kernel_h} * c.channels * c.kernel_w;
-  const Buffer weights(terms * all.outputs, random);
+  Buffer weights(terms * all.outputs, random);
+  for (std::int64_t at = 0; c.outputs && at < weights.size(); ++at)
+    if (at % all.lanes >= c.outputs) weights.data()[at] = 0;
   all.unit.weights = weights.data();
   kernels.conv_first(all.unit);
   all.check(label_of(kernels, "conv_first", c), [&](std::int64_t row, std::int64_t column, std::int64_t o) {
@@ -228,6 +233,11 @@ void test_conv_first(const Kernels& kernels) {
   std::uint32_t seed = 400;
   for (int columns = 1; columns <= 30; ++columns)  // every tile width, one to three output blocks
     for (int blocks : {1, 2, 3}) check_first(kernels, case_of(2, columns, 3, blocks), seed++);
+  for (int columns = 1; columns <= 5 * kernels.lanes; ++columns) {  // every number of channels that are fewer than a block
+    Case c = case_of(2, columns, 3, 1);
+    c.pixel_step = 1, c.residual = columns % 7 == 0, c.outputs = 1 + columns % (kernels.lanes - 1);
+    check_first(kernels, c, seed++);
+  }
   for (int stride : {1, 2, 3, 4})
     for (int dilation : {1, 2})
       for (int kernel : {1, 2, 5}) check_first(kernels, {3, 17, kernel, 3, 6 - kernel, stride, 3, stride, dilation, 3 - dilation}, seed++);
