@@ -88,7 +88,9 @@ class Unit {
 
   const int lanes, outputs;
   const std::int64_t line, y_row, y_block;
-  const Buffer lines, bias, residual;
+  const Buffer lines;
+  Buffer bias;
+  const Buffer residual;
   Buffer y;
   ConvFirst unit{};
 };
