@@ -74,7 +74,7 @@ def patches() -> tuple[Array, NDArray[np.int64]]:
 
 
 class Committee(fc.Module):
-    """(N, 1, 25, 25) -> (N, 2): the mean of several networks' scores. One alone, from another seed, may take a badge for a face."""
+    """(N, 1, 25, 25) -> (N, 2): the mean of several networks' scores. One alone, from another seed, may take a sleeve for a face."""
 
     def __init__(self, contrast: fc.Module, members: list[fc.Module]) -> None:
         self.contrast = contrast

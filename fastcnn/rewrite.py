@@ -44,10 +44,7 @@ def small_filters(
     """
     made = deepcopy(net)
     with seeded(seed_or_none("small_filters", seed)):
-        changes = [_Change(path, layer, _stack(layer, activation)) for path, layer in _large(made)]
-    changes = [
-        change if change.new is None or _weights(change.new) < _weights(change.old) else change._replace(new=None) for change in changes
-    ]
+        changes = [_change(path, layer, activation) for path, layer in _large(made)]
     if all(change.new is None for change in changes):
         rule = "the network must have a Conv2d of 5x5 or 7x7 and stride 1 that has more weights than its stack of 3x3"
         raise ValueError(f"[small_filters] {rule}. Got {type(net).__name__}{' with none' if not changes else ', where stacks have more'}.")
@@ -61,6 +58,11 @@ def _large(net: Module) -> Iterator[tuple[str, Conv2d]]:
     for path, layer in net.named_modules():
         if isinstance(layer, Conv2d) and layer.kernel_size in _STACKS and layer.stride == layer.dilation == (1, 1):
             yield path, layer
+
+
+def _change(path: str, layer: Conv2d, activation: Callable[[], Module]) -> _Change:
+    stack = _stack(layer, activation)
+    return _Change(path, layer, stack if _weights(stack) < _weights(layer) else None)
 
 
 def _weights(part: Module) -> int:

@@ -146,6 +146,12 @@ def test_alexnet_at_its_own_size() -> None:
     assert full(images(1, 3, 288, 256)).shape == (1, 10, 3, 2)
 
 
+def test_six_by_six_places_of_384_pixels() -> None:
+    full = make("resnet18", classes=3).to_convolutional((3, 224, 224))
+    assert (full.window, full.stride) == ((224, 224), (32, 32))
+    assert full(images(1, 3, 384, 384)).shape == (1, 3, 6, 6)
+
+
 def test_gates_see_the_whole_image() -> None:
     """Squeeze and excitation: the mean is that of the larger image, so that the map of a constant image is that of its crops."""
     net = Lambda(lambda x: (x * x.mean((2, 3), keepdim=True).sigmoid()).mean((2, 3)))

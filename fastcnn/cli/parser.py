@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 __all__ = ["numbers", "parser", "shape"]
 
+Option = Callable[[argparse.ArgumentParser], None]
+
 _EXAMPLES = """\
 examples:
   fastcnn summary resnet18
@@ -81,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name: str, text: str, *options: Callable[[argparse.ArgumentParser], None], example: str = "") -> argparse.ArgumentParser:
+    def add(name: str, text: str, *options: Option, example: str = "") -> argparse.ArgumentParser:
         example = f"example:\n  fastcnn {name} {example}"
         raw = argparse.RawDescriptionHelpFormatter
         command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=example, formatter_class=raw)
@@ -89,6 +91,13 @@ def parser() -> argparse.ArgumentParser:
             option(command)
         return command
 
+    _add_tables(add)
+    _add_files(add)
+    return top
+
+
+def _add_tables(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """The commands that look into a network."""
     add("summary", "the layers of a network", _model, _input, _json, example="resnet18 --input 3x192x256")
     memory = add("memory", "what a run or a training step takes", _model, _input, _batch, _threads, _json, example=_EXAMPLES_OF["memory"])
     memory.add_argument("--training", action="store_true", help="of a training step, not a run")
@@ -100,13 +109,16 @@ def parser() -> argparse.ArgumentParser:
     profile.add_argument("--plot", metavar="FILE", help="a picture of it, too (needs matplotlib)")
     bench = add("bench", "the latency of a call", _model, _input, _batch, _threads, _json, example="resnet50 --batch 8 --seconds 5")
     bench.add_argument("--seconds", type=_seconds, default=2.0, help="how long to measure (2)")
+
+
+def _add_files(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """The commands that read and write files."""
     _predict(add("predict", "the classes of image files", _model, _json, example=_EXAMPLES_OF["predict"]))
     convert = add("convert", "from one file format to the other", _input, example="model.onnx model.safetensors")
     convert.add_argument("model", metavar="IN", help="a file or a network of the zoo")
     convert.add_argument("output", metavar="OUT", help="a file that ends in .safetensors or .onnx")
     demo = add("demo", "train a network on handwritten digits and show what it can do", example="")
     demo.add_argument("folder", nargs="?", default="demo_output", help="where its model and picture go (demo_output)")
-    return top
 
 
 _EXAMPLES_OF = {"memory": "vgg16 --batch 64 --training --optimizer adam", "predict": "model.onnx cat.png --size 224 --labels names.txt"}
