@@ -257,7 +257,6 @@ RUNS = [
     (lambda: lenet().compile((1, 1, 8, 8), threads=0), ValueError, "[compile] threads must be at least 1. Got threads=0."),
     (lambda: lenet().compile((1, 1, 8, 8), memory="tiny"), ValueError, "[compile] memory must be 'fast' or 'small'. Got memory='tiny'."),
     (lambda: lenet().compile((1, 1, 8, 8), accuracy="no"), ValueError, "[compile] accuracy must be 'fast' or 'strict'. Got accuracy='no'."),
-    (lambda: lenet().compile((1, 1, 8, 8), tune=True), NotImplementedError, "[compile] tuning is not there yet. Got tune=True."),
     (lambda: lenet().predict(IMAGES, batch_size=0), ValueError, "[predict] batch_size must be at least 1. Got batch_size=0."),
     (lambda: lenet().predict(1.0), ValueError, "[predict] x must have a batch axis. Got shape ()."),
     (lambda: fc.set_num_threads(0), ValueError, "[set_num_threads] threads must be at least 1. Got threads=0."),
