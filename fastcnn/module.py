@@ -94,7 +94,7 @@ class Module(Registry):
         that is not finite spoils the tile of outputs around it.
 
         memory="small": layers at high resolution run depth-first, row band by row band, so that of the images between them only bands are
-        in memory, and no weights are kept that are larger than the layers' own. It may be some 10 % slower.
+        in memory, and no weights are kept that are larger than the layers' own. It is 5 to 20 % slower.
 
         tune=True measures the algorithms that each convolution may take, in this network and with so many threads, where no earlier
         measurement knows its shape. What is fastest is kept in a file for this processor in the folder FASTCNN_CACHE, or fastcnn/ in
