@@ -8,11 +8,11 @@ namespace fastcnn {
 
 // Some output channels and the input channels that they need.
 struct ChannelTile {
-  Index out_block, out_blocks;  // 1 or 2
-  int last_outputs;             // channels of the last of them
-  Index in_block, in_blocks;
-  int last_channels;     // of the last of them
-  Index weights_before;  // prepared weights of one tap in the tiles before this one
+  Index out_block = 0, out_blocks = 0;  // 1 or 2
+  int last_outputs = 0;                 // channels of the last of them
+  Index in_block = 0, in_blocks = 0;
+  int last_channels = 0;     // of the last of them
+  Index weights_before = 0;  // prepared weights of one tap in the tiles before this one
 };
 
 std::vector<ChannelTile> direct_tiles(const ConvProblem& problem);
