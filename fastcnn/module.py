@@ -149,6 +149,7 @@ class Module(Registry):
         checkpoint: str | PathLike[str] | None = None,
         resume: bool = False,
         clip_norm: float | None = None,
+        memory: int | str | None = None,
         seed: int = 0,
         progress: bool = True,
     ) -> History:
@@ -159,10 +160,14 @@ class Module(Registry):
 
         checkpoint: a file that is written whole after each epoch; with resume=True training goes on from there, if it exists, to the same
         bits as without the interruption. clip_norm: the largest norm of all gradients together. progress: a bar (tqdm) where stderr is a
-        terminal. Returns the history: loss, accuracy, val_loss, val_accuracy, seconds, a list with one entry an epoch each.
+        terminal. memory: NotImplementedError, a budget is not there yet; where the machine has less memory left than a step takes, a
+        RuntimeWarning says before the start which batch size would fit. Returns the history: loss, accuracy, val_loss, val_accuracy,
+        seconds, a list with one entry an epoch each.
         """
         from fastcnn.train import FitOptions, fit
 
+        if memory is not None:
+            raise NotImplementedError(f"[fit] training within a budget is not there yet. Got memory={memory!r}.")
         options = FitOptions(epochs, batch_size, checkpoint, resume, clip_norm, seed, progress)
         return fit(self, x, y, optimizer, loss, validation_data, options)
 

@@ -127,6 +127,11 @@ def test_what_is_no_budget(wrong: object) -> None:
         lenet().max_batch((1, 8, 8), wrong)
 
 
+def test_a_budget_for_training_is_not_there_yet() -> None:
+    with pytest.raises(NotImplementedError, match=r"^\[fit\] training within a budget is not there yet\. Got memory='4 GB'\.$"):
+        lenet().fit(np.zeros((2, 1, 8, 8)), np.zeros(2, int), optimizer="sgd", memory="4 GB")
+
+
 # ---- what is left
 
 
