@@ -18,7 +18,8 @@ struct Share {
   }
 };
 
-// Weights: (rows, width) floats, a width of one or two cache lines, at `weights`; the next ones `distance` behind them, 0: there are none.
+// Weights: (rows, width) floats, a width of one or two blocks and at most two cache lines, at `weights`; the next ones `distance` behind
+// them, 0: there are none.
 struct NextWeights {
   const float* weights;
   int64_t distance, rows, width;

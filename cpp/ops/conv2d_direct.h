@@ -9,7 +9,7 @@ namespace fastcnn {
 // Some output channels and the input channels that they need.
 struct ChannelTile {
   Index out_block = 0, out_blocks = 0;  // 1 or 2
-  int last_outputs = 0;                 // channels of the last of them
+  int last_outputs = 0;                 // lanes of the last of them that must be summed
   Index in_block = 0, in_blocks = 0;
   int last_channels = 0;     // of the last of them
   Index weights_before = 0;  // prepared weights of one tap in the tiles before this one

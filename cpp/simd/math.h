@@ -111,9 +111,9 @@ FASTCNN_INLINE Vec exp_minus_one_of_negative(Vec x) {
 }
 
 // 1 + e^-x = 1 + 2^n e^-r with r = x + n ln2 between -ln2 / 2 and ln2 / 2; beyond what t keeps, it is 1 or infinity. Adding 1.5 2^23 rounds
-// to an integer. The polynomial is the minimax one of its degree, with an error of 7.5e-8.
+// to an integer, here from -126 to 128. The polynomial is the minimax one of its degree, with an error of 7.5e-8.
 FASTCNN_INLINE Vec one_plus_exp_of_minus(Vec x) {
-  const Vec t = min(broadcast(87.0f), max(broadcast(-90.0f), x));
+  const Vec t = min(broadcast(87.0f), max(broadcast(-89.0f), x));
   const float shift = 12582912.0f;
   const Vec n = fma(t, broadcast(-1.44269504088896341f), broadcast(shift)) - shift;
   Vec r = fma(n, broadcast(0.693359375f), t);

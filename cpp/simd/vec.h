@@ -11,7 +11,8 @@
 //   max(a, b), min(a, b)                 b where either is NaN: put the value whose NaN must survive second
 //   sqrt(v), sum(v)                      lane-wise root; sum of all lanes, in a fixed order
 //   round_to_int(v)                      nearest integer, |v| < 2^31
-//   times_power_of_two(v, n)             v 2^n for 1/2 <= v < 2 and integers n from -126 on; infinity where n > 128
+//   times_power_of_two(v, n)             v 2^n for 1/2 <= v < 2 and integers -126 <= n <= 128, if that is a normal number; for n = 128
+//                                        infinity, or the number where the ISA can
 //
 // NarrowVec has kNarrowLanes: the fewest that save time, on most ISAs as many as a Vec.
 //   load_as<V>(p), broadcast_as<V>(x), store, fma, max, min   as above; V: Vec or NarrowVec
