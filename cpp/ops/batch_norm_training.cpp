@@ -131,7 +131,7 @@ const Op k_batch_norm_training_backward = {.name = "batch_norm_training_backward
                                            .infer = infer_backward,
                                            .layout = layout_backward,
                                            .bind = bind_backward,
-                                           .in_place = {0, 1}};
+                                           .in_place = {0}};  // not x: it would be kept with the ring that dx needs
 const Op k_batch_norm_update = {.name = "batch_norm_update",
                                 .inputs = "running batch rate?",
                                 .infer = infer_update,

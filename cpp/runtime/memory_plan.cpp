@@ -59,18 +59,46 @@ MemoryPlan place(const std::vector<Lifetime>& blocks, const std::vector<std::siz
   return plan;
 }
 
-}  // namespace
+// The step at which most bytes are alive, and how many.
+struct Fullest {
+  int step = 0;
+  Index bytes = 0;
+};
 
-Index most_alive(const std::vector<Lifetime>& blocks, Index alignment) {
+Fullest fullest(const std::vector<Lifetime>& blocks, Index alignment) {
   std::map<int, Index> change;  // bytes that come alive at a step, less those that died before it
   for (const Lifetime& block : blocks) {
     change[block.first] += round_up(block.bytes, alignment);
     change[block.last + 1] -= round_up(block.bytes, alignment);
   }
-  Index alive = 0, most = 0;
-  for (const auto& [step, bytes] : change) most = std::max(most, alive += bytes);
+  Fullest most;
+  Index alive = 0;
+  for (const auto& [step, bytes] : change)
+    if ((alive += bytes) > most.bytes) most = {step, alive};
   return most;
 }
+
+// While the plan is more than a hundredth above the bound: the block that ends highest is placed before all others the next time.
+void mend(const std::vector<Lifetime>& blocks, MemoryPlan& best, Index bound) {
+  constexpr std::size_t kMostRounds = 64, kMostWork = std::size_t{1} << 24;  // placing n blocks takes about n^2 comparisons
+  const std::size_t rounds = std::min(kMostRounds, kMostWork / std::max<std::size_t>(1, blocks.size() * blocks.size()));
+  const auto end = [&](const MemoryPlan& plan, std::size_t i) { return plan.offsets[i] + blocks[i].bytes; };
+  std::vector<std::size_t> order(blocks.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return best.offsets[a] < best.offsets[b]; });
+  MemoryPlan last = best;
+  for (std::size_t round = 0; round < rounds && best.total > bound + bound / 100; ++round) {
+    const auto highest =
+        std::max_element(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return end(last, a) < end(last, b); });
+    std::rotate(order.begin(), highest, highest + 1);
+    last = place(blocks, order, false, bound);
+    if (last.total < best.total) best = last;
+  }
+}
+
+}  // namespace
+
+Index most_alive(const std::vector<Lifetime>& blocks, Index alignment) { return fullest(blocks, alignment).bytes; }
 
 MemoryPlan plan_memory(const std::vector<Lifetime>& blocks) {
   for (const Lifetime& block : blocks)
@@ -81,8 +109,8 @@ MemoryPlan plan_memory(const std::vector<Lifetime>& blocks) {
   std::vector<std::size_t> order(blocks.size());
   MemoryPlan best;
   best.total = -1;
-  const Index bound = most_alive(blocks, kArenaAlignment);
-  const auto try_order = [&](auto before, bool alternate = false) {
+  const auto [fullest_step, bound] = fullest(blocks, kArenaAlignment);
+  const auto try_order = [&, bound = bound](auto before, bool alternate = false) {
     if (best.total == bound) return;
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), before);
@@ -93,8 +121,14 @@ MemoryPlan plan_memory(const std::vector<Lifetime>& blocks) {
   try_order([&](std::size_t a, std::size_t b) { return area(a) > area(b); });
   try_order([&](std::size_t a, std::size_t b) { return life(a) > life(b); });
   try_order([&](std::size_t a, std::size_t b) { return blocks[a].first < blocks[b].first; });
+  const auto at_fullest = [&, step = fullest_step](std::size_t i) { return blocks[i].first <= step && step <= blocks[i].last; };
+  try_order([&](std::size_t a, std::size_t b) {  // what must lie side by side, the longest lives first; the rest into the gaps above
+    if (at_fullest(a) != at_fullest(b)) return at_fullest(a);
+    return at_fullest(a) ? life(a) > life(b) : blocks[a].bytes > blocks[b].bytes;
+  });
   // From both ends, in the order of time: a chain, where each block meets only its neighbours, always reaches the bound this way.
   try_order([&](std::size_t a, std::size_t b) { return blocks[a].first < blocks[b].first; }, true);
+  mend(blocks, best, bound);
   best.lower_bound = bound;
   return best;
 }

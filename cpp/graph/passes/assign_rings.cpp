@@ -1,7 +1,7 @@
 // Before:      images without rings
 // After:       every image with a ring as wide as its widest reader needs
 // Conditions:  images that share memory have rings of one width: the parts of a concatenation and the whole; and the input and output of an
-//              op that could work in place, for equal types are what makes it possible.
+//              op that could work in place, for equal types are what makes it possible. Where the input is read later, it cannot.
 #include <algorithm>
 
 #include "graph/passes/passes.h"
@@ -25,11 +25,16 @@ void assign_rings(Graph& graph) {
     widen(a, graph.type(b).layout.ring);
     widen(b, graph.type(a).layout.ring);
   };
+  std::vector<const Node*> last_reader(graph.values.size(), nullptr);
+  for (const Node& node : graph.nodes)
+    for (ValueId id : node.inputs)
+      if (id != kNoValue) last_reader[static_cast<std::size_t>(id)] = &node;
   do {
     changed = false;
     for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
       for (std::size_t i : in_place_inputs(graph, *node)) {
         if (i >= node->inputs.size() || node->inputs[i] == kNoValue) continue;
+        if (last_reader[static_cast<std::size_t>(node->inputs[i])] != &*node) continue;
         const TensorType& output = graph.type(node->outputs[0]);
         if (graph.type(node->inputs[i]).shape == output.shape) widen(node->inputs[i], output.layout.ring);
       }

@@ -16,7 +16,7 @@ constexpr int kMostSteps = 4;  // a norm on each side of a residual sum, the sum
 
 bool is_cheap(const Node& node) {
   const std::string_view name = node.op->name;
-  return name == "batch_norm_training" || name == "activation" || name == "add";
+  return name == "batch_norm_training" || name == "activation" || name == "add" || name == "max_pool";
 }
 
 class Recomputation {
