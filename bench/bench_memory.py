@@ -12,9 +12,6 @@ from pathlib import Path
 
 import pytest
 from bench_networks import started
-from compare.command import conversions_of, place_of
-from compare.contest import Place
-from compare.convert import Conversions
 from compare.engines import DEFAULT_ENGINES, ENGINES
 from compare.networks import NETWORKS
 from compare.process import BENCH
@@ -24,7 +21,6 @@ import fastcnn as fc
 from fastcnn.text import size_text
 
 PEERS = os.environ.get("PEERS")
-BUILD = BENCH.parent / "build" / ("compare" if PEERS else "bench")
 MOST_ERROR = 0.03  # of the predicted growth of resident memory
 MOST_OF_TORCH = 0.5
 
@@ -103,16 +99,6 @@ def bench_training_beside_torch(benchmark, report_row, name, batch):
     texts = [f"{engine} {size_text(found['peak'])}" for engine, found in (("fastcnn", ours), ("PyTorch", theirs))]
     report_row(f"training {name}, batch {batch}", *texts, f"ratio {ours['peak'] / theirs['peak']:.2f}")
     assert ours["peak"] <= MOST_OF_TORCH * theirs["peak"]
-
-
-@pytest.fixture(scope="module")
-def place() -> Place:
-    return place_of(BUILD, Path(PEERS) if PEERS else None)
-
-
-@pytest.fixture(scope="module")
-def conversions(place: Place) -> Conversions:
-    return conversions_of(place)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

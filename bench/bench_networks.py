@@ -7,20 +7,17 @@ The time is the engine's own, sent back by its process, so the stored statistics
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
-from compare.command import conversions_of, place_of
 from compare.contest import TOLERANCE, Place, difference, trial
 from compare.convert import Conversions
 from compare.engines import DEFAULT_ENGINES, ENGINES
 from compare.networks import NETWORKS
-from compare.process import BENCH, EngineError, Worker
+from compare.process import EngineError, Worker
 from machine import THREADS
 
 PEERS = os.environ.get("PEERS")
-BUILD = BENCH.parent / "build" / ("compare" if PEERS else "bench")
 ROUND_SECONDS, ROUNDS = 0.02, 30
 FORMS = [(engine, form) for engine in DEFAULT_ENGINES for form in ENGINES[engine].forms if PEERS or engine == "fastcnn"]
 _clock = 0.0
@@ -29,16 +26,6 @@ _clock = 0.0
 def engine_clock() -> float:
     """Seconds a call, summed over the rounds so far: what pytest-benchmark takes for the time."""
     return _clock
-
-
-@pytest.fixture(scope="module")
-def place() -> Place:
-    return place_of(BUILD, Path(PEERS) if PEERS else None)
-
-
-@pytest.fixture(scope="module")
-def conversions(place: Place) -> Conversions:
-    return conversions_of(place)
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,17 @@
-"""What all benchmarks share: the machine in the header and in the JSON, and a table of the measured rows at the end."""
+"""What all benchmarks share: the machine in the header and in the JSON, a table of the measured rows at the end, files for the peers."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from compare.command import conversions_of, place_of
+from compare.contest import Place
+from compare.convert import Conversions
+from compare.process import BENCH
 from machine import machine
 
 import fastcnn as fc
@@ -21,6 +27,18 @@ def pytest_report_header() -> str:
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
     machine_info["fastcnn"] = machine()
+
+
+@pytest.fixture(scope="session")
+def place() -> Place:
+    """Where the networks' files lie, for the engines of the environment PEERS, or for fastcnn alone."""
+    peers = os.environ.get("PEERS")
+    return place_of(BENCH.parent / "build" / ("compare" if peers else "bench"), Path(peers) if peers else None)
+
+
+@pytest.fixture(scope="session")
+def conversions(place: Place) -> Conversions:
+    return conversions_of(place)
 
 
 @pytest.fixture

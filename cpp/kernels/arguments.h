@@ -214,14 +214,19 @@ struct Pool {
   int64_t x_slots;  // max_pool: row r of x lies where row r % x_slots would; 0: every row in its own place
 };
 
+// All windows of a pooling.
+struct PoolGrid {
+  const PoolWindow* rows;
+  const PoolWindow* columns;
+  int64_t row_count, column_count, row_step, column_step;
+};
+
 // Where the maximum of each window lies: the number of its first maximum among the window's pixels, row by row, lane by lane. A byte each,
 // one output behind the other; four where `wide`, for windows of more than 256 pixels.
 struct MaxPoolPlaces {
   const float* x;
   void* places;
-  const PoolWindow* rows;
-  const PoolWindow* columns;
-  int64_t row_count, column_count, row_step, column_step;
+  PoolGrid windows;
   int64_t x_row_stride;
   bool wide;
 };
@@ -231,9 +236,7 @@ struct MaxPoolBackward {
   const float* dy;
   const void* places;
   float* dx;
-  const PoolWindow* rows;
-  const PoolWindow* columns;
-  int64_t row_count, column_count, row_step, column_step;
+  PoolGrid windows;
   int64_t x_rows, x_columns;
   int64_t dy_row_stride, dx_row_stride;
   bool wide;

@@ -131,13 +131,14 @@ FASTCNN_INLINE IntVec load_place(const int32_t* from) {
 
 template <class Place>
 void find_places(const MaxPoolPlaces& unit) {
+  const PoolGrid& windows = unit.windows;
   Place* to = static_cast<Place*>(unit.places);
-  for (int64_t i = 0; i < unit.row_count; ++i)
-    for (int64_t j = 0; j < unit.column_count; ++j, to += kLanes) {
+  for (int64_t i = 0; i < windows.row_count; ++i)
+    for (int64_t j = 0; j < windows.column_count; ++j, to += kLanes) {
       Vec most = broadcast(-__builtin_inff());
       IntVec first{};
       int32_t tap = 0;
-      for_each_tap(unit.rows[i], unit.row_step, unit.x_row_stride, unit.columns[j], unit.column_step, [&](int64_t at) {
+      for_each_tap(windows.rows[i], windows.row_step, unit.x_row_stride, windows.columns[j], windows.column_step, [&](int64_t at) {
         const Vec x = load(unit.x + at);
         const IntVec higher = (x > most) | ((x != x) & (most == most));
         most = select(higher, x, most);
@@ -150,13 +151,14 @@ void find_places(const MaxPoolPlaces& unit) {
 
 template <class Place>
 void add_to_places(const MaxPoolBackward& unit) {
+  const PoolGrid& windows = unit.windows;
   const Place* from = static_cast<const Place*>(unit.places);
-  for (int64_t i = 0; i < unit.row_count; ++i)
-    for (int64_t j = 0; j < unit.column_count; ++j, from += kLanes) {
+  for (int64_t i = 0; i < windows.row_count; ++i)
+    for (int64_t j = 0; j < windows.column_count; ++j, from += kLanes) {
       const IntVec place = load_place(from);
       const Vec dy = load(unit.dy + i * unit.dy_row_stride + j * kLanes);
       int32_t tap = 0;
-      for_each_tap(unit.rows[i], unit.row_step, unit.dx_row_stride, unit.columns[j], unit.column_step, [&](int64_t at) {
+      for_each_tap(windows.rows[i], windows.row_step, unit.dx_row_stride, windows.columns[j], windows.column_step, [&](int64_t at) {
         store(unit.dx + at, load(unit.dx + at) + select(place == IntVec{} + tap, dy, zero()));
         ++tap;
       });

@@ -110,7 +110,7 @@ BandSizes band_sizes(const NodeView& node) {
   const Index rows = std::max(Index{1}, algorithm.rows_at_once), stride = node.attributes.has("pool_kernel") ? 2 : 1;
   if (algorithm.input == Want::plain || rows == 1) return {rows, rows};
   const Conv2dGeometry g = geometry_of(node);
-  const Index tiles = node.attributes.has("packed") ? 42 : std::max(g.C, g.O) <= 128 ? 14 : 28;  // that read the same weights
+  const Index tiles = node.attributes.has("packed") ? 56 : std::max(g.C, g.O) <= 128 ? 14 : 28;  // a group of conv2d_winograd.cpp
   return {rows / stride, rows / stride * ceil_div(tiles, ceil_div(g.OW, rows))};
 }
 

@@ -59,6 +59,15 @@ struct Places {
   }
 };
 
+PoolGrid grid_of(const PoolWindows& rows, const PoolWindows& columns) {
+  return {.rows = rows.windows.data(),
+          .columns = columns.windows.data(),
+          .row_count = static_cast<Index>(rows.windows.size()),
+          .column_count = static_cast<Index>(columns.windows.size()),
+          .row_step = rows.step,
+          .column_step = columns.step};
+}
+
 std::vector<TensorType> infer_places(const NodeView& node) {
   const Shape& x = node.input(0).shape;
   return {{.shape = {Places(pool_geometry("max_pool_places", node.attributes, x), x[0], x[1]).elements}}};
@@ -78,12 +87,7 @@ Step bind_places(const BindScope& scope) {
     for (Index unit = begin; unit < end; ++unit)
       kernel({.x = x.data(run) + xs.origin + xs.image(unit),
               .places = places.of(to, run, unit, g.rows.outputs * g.columns.outputs, xs.pixel),
-              .rows = rows.windows.data(),
-              .columns = columns.windows.data(),
-              .row_count = g.rows.outputs,
-              .column_count = g.columns.outputs,
-              .row_step = rows.step,
-              .column_step = columns.step,
+              .windows = grid_of(rows, columns),
               .x_row_stride = xs.row,
               .wide = places.wide});
   };
@@ -115,12 +119,7 @@ Step bind_backward(const BindScope& scope) {
       kernel({.dy = dy.data(run) + dys.origin + dys.image(unit),
               .places = places.of(from, run, unit, g.rows.outputs * g.columns.outputs, dxs.pixel),
               .dx = dx.data(run) + dxs.origin + dxs.image(unit),
-              .rows = rows.windows.data(),
-              .columns = columns.windows.data(),
-              .row_count = g.rows.outputs,
-              .column_count = g.columns.outputs,
-              .row_step = rows.step,
-              .column_step = columns.step,
+              .windows = grid_of(rows, columns),
               .x_rows = g.rows.size,
               .x_columns = g.columns.size,
               .dy_row_stride = dys.row,

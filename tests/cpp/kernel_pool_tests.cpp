@@ -100,26 +100,18 @@ void check_max_backward(const Kernels& kernels, const Axis& rows, const Axis& co
     value = with_nan && i % 2 ? std::nanf("") : 0.75f;
   }
   const bool wide = seed % 2;
+  const PoolGrid windows{.rows = rows.windows.data(),
+                         .columns = columns.windows.data(),
+                         .row_count = rows.count(),
+                         .column_count = columns.count(),
+                         .row_step = rows.dilation,
+                         .column_step = columns.dilation};
   std::vector<std::int32_t> places(static_cast<std::size_t>(rows.count() * columns.count() * lanes));
-  kernels.max_pool_places({.x = x.floats.data(),
-                           .places = places.data(),
-                           .rows = rows.windows.data(),
-                           .columns = columns.windows.data(),
-                           .row_count = rows.count(),
-                           .column_count = columns.count(),
-                           .row_step = rows.dilation,
-                           .column_step = columns.dilation,
-                           .x_row_stride = x.row(),
-                           .wide = wide});
+  kernels.max_pool_places({.x = x.floats.data(), .places = places.data(), .windows = windows, .x_row_stride = x.row(), .wide = wide});
   kernels.max_pool_backward({.dy = dy.floats.data(),
                              .places = places.data(),
                              .dx = dx.floats.data(),
-                             .rows = rows.windows.data(),
-                             .columns = columns.windows.data(),
-                             .row_count = rows.count(),
-                             .column_count = columns.count(),
-                             .row_step = rows.dilation,
-                             .column_step = columns.dilation,
+                             .windows = windows,
                              .x_rows = rows.size,
                              .x_columns = columns.size,
                              .dy_row_stride = dy.row(),
