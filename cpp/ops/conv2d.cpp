@@ -110,8 +110,11 @@ BandSizes band_sizes(const NodeView& node) {
   const Index rows = std::max(Index{1}, algorithm.rows_at_once), stride = node.attributes.has("pool_kernel") ? 2 : 1;
   if (algorithm.input == Want::plain || rows == 1) return {rows, rows};
   const Conv2dGeometry g = geometry_of(node);
-  const Index tiles = node.attributes.has("packed") ? 56 : std::max(g.C, g.O) <= 128 ? 14 : 28;  // a group of conv2d_winograd.cpp
-  return {rows / stride, rows / stride * ceil_div(tiles, ceil_div(g.OW, rows))};
+  const Index across = ceil_div(g.OW, rows), all = across * ceil_div(g.OH, rows);
+  Index tiles = std::max(g.C, g.O) <= 128 ? 14 : 28;  // a group of conv2d_winograd.cpp
+  // Packed, a group has 56, for each transforms all weights anew; but of a small image that would be most of its rows.
+  if (node.attributes.has("packed")) tiles = std::clamp<Index>(all / 8, 28, 56);
+  return {rows / stride, rows / stride * ceil_div(tiles, across)};
 }
 
 // One that the node itself names.
