@@ -41,6 +41,14 @@ def test_layers_add_up(training: bool) -> None:
     assert [line.split()[0] for line in text[2:]] == list(rows)
 
 
+def test_windows_count_as_such_without_padding_too() -> None:
+    """With memory="small" a window of an image is in memory: without padding the bound is lower than with it, never the whole image's."""
+    net = fc.Sequential(fc.Conv2d(3, 20, 3, padding=1, seed=0), fc.ReLU(), fc.Conv2d(20, 20, 3, padding=1, seed=1), fc.MaxPool2d(2))
+    fast, small = (net.memory((1, 3, 160, 160), threads=1, memory=memory) for memory in ("fast", "small"))
+    assert small.logical_bound <= small.lower_bound < fast.logical_bound
+    assert all(row.logical <= row.alive for row in small.layers)
+
+
 def test_what_is_alive_without_release_is_all_that_was_made() -> None:
     """A chain of equal layers: with release two images are alive, without one more a layer."""
     net = fc.Sequential(*(fc.Conv2d(16, 16, 1, seed=i) for i in range(6)))

@@ -83,3 +83,17 @@ def test_a_convolution_and_its_gradient_read_one_copy_of_the_input(isa: str) -> 
     graph.outputs([y])
     steps = _core.TrainingProgram(graph, loss, [weight], isa=isa).steps
     assert [step["name"] for step in steps if step["op"] == "reorder"].count("x") == 1
+
+
+def test_an_output_is_not_computed_twice() -> None:
+    """The loss reads a ReLU of the output: on the way back the ReLU may be made again, from the output that is there."""
+    graph = _core.Graph()
+    x, target = graph.input("x", (2, 3, 8, 8)), graph.input("target", (2, 4, 8, 8))
+    weight = _core.Parameter(np.full((4, 3, 3, 3), 0.1, np.float32))
+    window = {"stride": [1, 1], "padding": [1, 1, 1, 1], "dilation": [1, 1], "groups": 1}
+    y = graph.add("conv2d", [x, graph.parameter(weight, "weight")], window)[0]
+    positive = graph.add("activation", [y], {"kind": "relu", "a": 0.0, "b": 0.0})[0]
+    again = graph.add("activation", [positive], {"kind": "tanh", "a": 0.0, "b": 0.0})[0]
+    graph.outputs([y])
+    training = _core.TrainingProgram(graph, graph.add("mse", [again, target], {})[0], [weight])
+    assert sum(step["op"] == "conv2d" for step in training.steps) == 1

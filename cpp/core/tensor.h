@@ -31,7 +31,7 @@ struct Layout {
   int ring = 0;   // pixels of zeros around an image, on each side
   Index of = 0;   // where the image is a part of another's channels: the channel blocks of that one; else 0
   // Rows of a channel block that there is memory for, those of the ring included; 0: for all. An image that is made and read row band by
-  // row band is a window; so is a band of rows seen as an image of its own, from whose blocks rows that are not its own lie between.
+  // row band is a window; so is a band of rows seen as an image of its own: between its channel blocks lie rows that are not its own.
   Index window = 0;
 
   bool plain() const { return block == 0; }
@@ -79,7 +79,9 @@ struct TensorType {
     return N() * s.batch;
   }
   Index bytes() const { return elements() * bytes_of(dtype); }
-  Index logical_bytes() const { return shape.elements() * bytes_of(dtype); }  // without ring and unused lanes
+  Index logical_bytes() const {  // without ring and unused lanes
+    return (layout.window ? shape.elements() / H() * std::min(H(), layout.window) : shape.elements()) * bytes_of(dtype);
+  }
 };
 
 }  // namespace fastcnn

@@ -39,12 +39,17 @@ std::optional<PoolGeometry> pool_of(const Conv2dGeometry& g, const Attributes& a
   return pool_geometry("conv2d", pool, {g.N, g.O, g.OH, g.OW});
 }
 
+// What comes before and behind the convolution.
+void add_fused(ConvProblem& problem, const Conv2dGeometry& g, const Attributes& attributes) {
+  const ActivationKind kind = fused_activation(attributes).kind;
+  problem.normed = is_normed(attributes), problem.pool = pool_of(g, attributes);
+  problem.clamped = kind == ActivationKind::identity || kind == ActivationKind::relu || kind == ActivationKind::clipped;
+}
+
 ConvProblem problem_of(const Conv2dGeometry& g, const Attributes& attributes, int lanes, bool plain_input) {
   ConvProblem problem = forward_problem(g, lanes, plain_input);
-  problem.normed = is_normed(attributes), problem.pool = pool_of(g, attributes);
+  add_fused(problem, g, attributes);
   problem.packed = attributes.has("packed");
-  const ActivationKind kind = fused_activation(attributes).kind;
-  problem.clamped = kind == ActivationKind::identity || kind == ActivationKind::relu || kind == ActivationKind::clipped;
   return problem;
 }
 
@@ -141,7 +146,7 @@ void choose(ChoiceScope& scope) {
   const TensorType &x = scope.graph.type(scope.inputs[0]), &weight = scope.graph.type(scope.inputs[1]);
   const Conv2dGeometry g = conv2d_geometry(scope.attributes, x.shape, weight.shape);
   ConvProblem problem = forward_problem(g, scope, 0);
-  problem.normed = is_normed(scope.attributes), problem.pool = pool_of(g, scope.attributes);
+  add_fused(problem, g, scope.attributes);
   const std::string text = text_of(g, problem);
   const Conv2dAlgorithm& algorithm = scope.attributes.has("algorithm")
                                          ? asked_algorithm("conv2d", scope.attributes.text("algorithm"), problem)
@@ -223,7 +228,7 @@ Step bind_prepare(const BindScope& scope) {
 }  // namespace
 
 bool conv2d_takes_pool(const NodeView& conv, const Attributes& pool, int lanes) {
-  if (pool.has("adaptive") || (pool.has("dilation") && pool.integers("dilation") != std::vector<Index>{1, 1})) return false;
+  if (pool.has("adaptive") || is_dilated(pool)) return false;
   if (conv.has_input(3) || conv.attributes.has("pool_kernel")) return false;
   const Conv2dAlgorithm& algorithm = algorithm_of(conv);
   ConvProblem problem = problem_of(geometry_of(conv), conv.attributes, lanes, algorithm.input == Want::plain);

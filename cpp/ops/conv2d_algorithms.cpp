@@ -76,19 +76,20 @@ const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name) {
   throw Error(ErrorKind::value, "conv2d", "there is no algorithm of this name", name);
 }
 
-bool keeps_packed(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
-  constexpr double kHardlyMore = 1.05;
-  constexpr Index kFew = 16 << 10;
-  const Index elements = algorithm.prepared_elements(problem);
-  return elements <= kFew || static_cast<double>(elements) <= kHardlyMore * static_cast<double>(k_direct.prepared_elements(problem));
-}
-
 bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
   if (!algorithm.can_run(problem) || (problem.normed && !algorithm.takes_prologue)) return false;
   return !problem.pool || (algorithm.takes_pool && algorithm.takes_pool(problem));
 }
 
 namespace {
+
+// Whether its prepared weights are about as few as those of direct sums.
+bool keeps_packed(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
+  constexpr double kHardlyMore = 1.05;
+  constexpr Index kFew = 16 << 10;
+  const Index elements = algorithm.prepared_elements(problem);
+  return elements <= kFew || static_cast<double>(elements) <= kHardlyMore * static_cast<double>(k_direct.prepared_elements(problem));
+}
 
 bool is_allowed(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
   if (problem.packed && algorithm.can_run(problem) && !algorithm.takes_packed && !keeps_packed(algorithm, problem)) return false;

@@ -78,8 +78,6 @@ PrepareUnit prepare_each(const ConvProblem& problem) {
 
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms();
 const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name);
-// Whether its prepared weights are about as few as those of direct sums.
-bool keeps_packed(const Conv2dAlgorithm& algorithm, const ConvProblem& problem);
 bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem);  // with the prologue and pooling that the problem may have
 const Conv2dAlgorithm& cheapest_conv2d_algorithm(const ConvProblem& problem);
 // The one that `choices` names for this text, or for all, if it may run; else the cheapest.

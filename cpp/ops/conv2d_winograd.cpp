@@ -17,6 +17,7 @@
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/conv2d_direct.h"
+#include "ops/image_pieces.h"
 
 namespace fastcnn {
 
@@ -155,20 +156,15 @@ struct BoundWinograd {
 
 // Calls body(image, first tile of it, tiles, where they are in the group) for each image that a group has tiles of.
 template <class Body>
-void for_images(const Plan& plan, Index group, Body&& body) {
-  const Index per_image = plan.down * plan.across, begin = plan.first_tile(group), end = plan.first_tile(group + 1);
-  for (Index at = begin; at < end;) {
-    const Index image = at / per_image, count = std::min(end, (image + 1) * per_image) - at;
-    body(image, at - image * per_image, count, at - begin);
-    at += count;
-  }
+void for_tiles(const Plan& plan, Index group, Body&& body) {
+  for_images(plan.down * plan.across, plan.first_tile(group), plan.first_tile(group + 1), body);
 }
 
 void transform_input(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, Index group, Index tiles, float* points) {
   const ConvProblem& p = b.problem;
   const Index top = p.rows[0].in_first, left = p.columns[0].in_first, ring = b.x.type.layout.ring;
   const float* origin = b.x.data(run) + b.xs.origin + top * b.xs.row + left * b.xs.pixel;
-  for_images(b.plan, group, [&](Index image, Index first, Index count, Index at) {
+  for_tiles(b.plan, group, [&](Index image, Index first, Index count, Index at) {
     for (Index block = 0; block < p.in_blocks(); ++block)
       kernels.winograd_input({.outputs = static_cast<int>(b.plan.outputs),
                               .taps = static_cast<int>(b.plan.taps),
@@ -251,7 +247,7 @@ void multiply_all(const Kernels& kernels, const BoundWinograd& b, const RunConte
 void transform_output(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, Index group, const ChannelTile& channels,
                       Index tiles, const float* products) {
   const ConvProblem& p = b.problem;
-  for_images(b.plan, group, [&](Index image, Index first, Index count, Index at) {
+  for_tiles(b.plan, group, [&](Index image, Index first, Index count, Index at) {
     for (Index block = channels.out_block; block < channels.out_block + channels.out_blocks; ++block)
       kernels.winograd_output(
           {.outputs = static_cast<int>(b.plan.outputs),

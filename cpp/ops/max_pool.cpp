@@ -1,6 +1,6 @@
 // max_pool: y(N, C, OH, OW) = the maximum of each window of x(N, C, H, W); a NaN in a window is its maximum.
 // max_pool_places(x) -> places: which pixel of each window is its first maximum, in row-major order. Bytes, or integers where a window has
-// more than 256 pixels, in the order of channel blocks, images and outputs; a plain array, a float for each four bytes.
+// more than 256 pixels, in the order of images, channel blocks and outputs; a plain array, a float for each four bytes.
 // max_pool_backward(dy, places) -> dx: each window's gradient goes to its first maximum. Attribute "input": the shape of x.
 //
 // Attributes of all: kernel, stride, padding (top, left, bottom, right), dilation, ceil_mode; or adaptive, the size of the output.
@@ -45,8 +45,9 @@ struct Places {
     constexpr Index kMostLanes = 16, kMostPlaces = 256;
     Index most = 1;
     for (const PoolAxis* axis : {&g.rows, &g.columns}) {
+      const PoolWindows all = clipped_windows(*axis);
       Index longest = 0;
-      for (const PoolWindow& window : clipped_windows(*axis).windows) longest = std::max<Index>(longest, window.last - window.first);
+      for (const PoolWindow& window : all.windows) longest = std::max(longest, ceil_div(window.last - window.first, all.step));
       most *= longest;
     }
     wide = most > kMostPlaces;

@@ -84,6 +84,7 @@ struct BoundPair {
   ImageStrides xs, ys;
   Activation between, activation;
   Index bands, rows_a_band;
+  Index blocks;                          // of channels, in the largest tile
   Index left, row_pixels, block_stride;  // of e in scratch, where columns of zeros are part of its rows
 
   Index row_stride() const { return row_pixels * lanes; }
@@ -98,10 +99,10 @@ struct BoundPair {
 // Bands small enough for a part of a typical L2 cache, and even: the kernel sums two rows at once.
 void cut_into_bands(BoundPair& b) {
   constexpr Index kScratchBytes = 80 << 10;
-  Index blocks = 1;
-  for (const ChannelTile& tile : b.tiles) blocks = std::max(blocks, tile.out_blocks);
+  b.blocks = 1;
+  for (const ChannelTile& tile : b.tiles) b.blocks = std::max(b.blocks, tile.out_blocks);
   const Index span = (b.rows.taps - 1) * b.rows.tap_step + 1;
-  const Index most = kScratchBytes / (b.row_stride() * bytes_of(DType::f32) * blocks);
+  const Index most = kScratchBytes / (b.row_stride() * bytes_of(DType::f32) * b.blocks);
   const Index fitting = std::max(Index{2}, (most - span) / b.rows.in_step + 1);
   b.bands = std::max(Index{1}, ceil_div(b.rows.count, fitting));
   b.rows_a_band = std::max(Index{2}, round_up(ceil_div(b.rows.count, b.bands), 2));
@@ -202,9 +203,7 @@ Step bind(const BindScope& scope) {
   step.units = b.N * static_cast<Index>(b.tiles.size()) * b.bands;
   step.flops = 2.0 * static_cast<double>(p.pointwise.macs() + p.depthwise.macs());
   step.algorithm = "bands";
-  Index blocks = 1;
-  for (const ChannelTile& tile : b.tiles) blocks = std::max(blocks, tile.out_blocks);
-  step.scratch_bytes = blocks * b.block_stride * bytes_of(DType::f32);
+  step.scratch_bytes = b.blocks * b.block_stride * bytes_of(DType::f32);
   step.run = [b = std::move(b), kernels = &scope.kernels](const RunContext& run, Index begin, Index end) {
     run_units(b, run, *kernels, begin, end);
   };

@@ -69,6 +69,8 @@ PoolGeometry pool_geometry(std::string_view op, const Attributes& attributes, co
   return {rows, columns, {input[0], input[1], rows.outputs, columns.outputs}};
 }
 
+bool is_dilated(const Attributes& pool) { return pool.has("dilation") && pool.integers("dilation") != std::vector<Index>{1, 1}; }
+
 PoolWindows clipped_windows(const PoolAxis& a) {
   PoolWindows found{.windows = {}, .step = a.dilation};
   for (Index i = 0; i < a.outputs; ++i) {

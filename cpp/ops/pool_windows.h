@@ -29,6 +29,8 @@ struct PoolGeometry {
 // Checks every rule of a pooling of `input`. Attributes: kernel, stride, padding, ceil_mode, dilation if there is one; or adaptive.
 PoolGeometry pool_geometry(std::string_view op, const Attributes& attributes, const Shape& input);
 
+bool is_dilated(const Attributes& pool);
+
 // One window for each output along an axis; a tap is `step` inputs from the next.
 struct PoolWindows {
   std::vector<PoolWindow> windows;

@@ -4,6 +4,14 @@
 
 namespace fastcnn {
 
+namespace {
+
+struct WindowBand {
+  RowRange rows;
+  Index before, after;
+};
+
+// Nothing where the windows see padding alone.
 std::optional<WindowBand> window_band(const RowWindows& w, RowRange made) {
   const Index first = made.begin * w.stride - w.before, end = (made.end - 1) * w.stride - w.before + w.span;
   WindowBand band{
@@ -13,6 +21,8 @@ std::optional<WindowBand> window_band(const RowWindows& w, RowRange made) {
   if (made.empty() || band.rows.empty()) return {};
   return band;
 }
+
+}  // namespace
 
 std::optional<Band> padded_band(const NodeView& node, const RowWindows& windows, RowRange made) {
   const std::optional<WindowBand> cut = window_band(windows, made);

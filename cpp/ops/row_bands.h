@@ -1,4 +1,4 @@
-// Row bands of sliding windows: which input rows some output rows of a convolution or pooling see, and what padding is left there.
+// Row bands of sliding windows: a convolution or pooling of the input rows that some output rows see, with the padding that is left there.
 #pragma once
 
 #include "ops/op.h"
@@ -13,15 +13,7 @@ struct RowWindows {
   Index more = 0;       // rows behind a window that are read with it, fewer than `stride`
 };
 
-struct WindowBand {
-  RowRange rows;
-  Index before, after;
-};
-
-// Nothing where the windows see padding alone.
-std::optional<WindowBand> window_band(const RowWindows& windows, RowRange made);
-
-// The band of an op with one image in and an attribute "padding".
+// The band of an op with one image in and an attribute "padding"; nothing where the windows see padding alone.
 std::optional<Band> padded_band(const NodeView& node, const RowWindows& windows, RowRange made);
 
 }  // namespace fastcnn

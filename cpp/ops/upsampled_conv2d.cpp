@@ -15,6 +15,7 @@
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/conv2d_algorithms.h"
+#include "ops/image_pieces.h"
 #include "ops/ops.h"
 
 namespace fastcnn {
@@ -145,19 +146,14 @@ struct Bound {
 
 // Calls body(image, first pixel of it, pixels, where they are in the group) for each image that a group has pixels of.
 template <class Body>
-void for_images(const Bound& b, Index group, Body&& body) {
-  const Index per_image = b.u.H * b.u.W, begin = b.groups.first(group), end = b.groups.first(group + 1);
-  for (Index at = begin; at < end;) {
-    const Index image = at / per_image, count = std::min(end, (image + 1) * per_image) - at;
-    body(image, at - image * per_image, count, at - begin);
-    at += count;
-  }
+void for_pixels(const Bound& b, Index group, Body&& body) {
+  for_images(b.u.H * b.u.W, b.groups.first(group), b.groups.first(group + 1), body);
 }
 
 void list_neighbours(const Axis& axis, Index step, std::int64_t (&to)[2]) { to[0] = axis.before ? -step : step, to[1] = step; }
 
 void transform_input(const Kernels& kernels, const Bound& b, const RunContext& run, Index group, Index pixels, float* points) {
-  for_images(b, group, [&](Index image, Index first, Index count, Index at) {
+  for_pixels(b, group, [&](Index image, Index first, Index count, Index at) {
     for (Index block = 0; block < b.u.in_blocks(); ++block) {
       UpsampledInput unit{.input = b.x.data(run) + b.xs.origin + image * b.xs.batch + block * b.xs.block,
                           .row_stride = b.xs.row,
@@ -200,7 +196,7 @@ void transform_output(const Kernels& kernels, const Bound& b, const RunContext& 
                       const float* products) {
   const Upsampled& u = b.u;
   const auto plain = [](const Axis& axis) { return axis.neighbours() == 1 && axis.before ? 1 : 0; };
-  for_images(b, group, [&](Index image, Index first, Index count, Index at) {
+  for_pixels(b, group, [&](Index image, Index first, Index count, Index at) {
     for (Index block = 2 * tile; block < std::min(u.out_blocks(), 2 * tile + 2); ++block)
       kernels.upsampled_output(
           {.products = products + ((block - 2 * tile) * pixels + at) * u.lanes,

@@ -157,7 +157,7 @@ Index bytes_of_weights(const Program& program, const Node& node) {
   Index bytes = 0;
   for (ValueId id : node.inputs) {
     if (id == kNoValue || !is_weight(program, id)) continue;
-    const bool packed = home_of(program, id) == Home::prepared && node.attributes.has("kernel") && id == node.inputs[1];
+    const bool packed = home_of(program, id) == Home::prepared && node.op->name == std::string_view("conv2d") && id == node.inputs[1];
     const Shape& shape = program.graph().type(id).shape;
     bytes += (packed ? Shape(node.attributes.integers("kernel")) : shape).elements() * bytes_of(DType::f32);
   }

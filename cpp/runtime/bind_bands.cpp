@@ -47,7 +47,7 @@ Step move_rows(const std::vector<Move>& moves) {
 
 }  // namespace
 
-// top: of the window of `value` in a band; of a whole image, that of its ring.
+// Rows of a value in a band: of its window, or of the whole image if it has none.
 Operand Program::operand_in(const BandGroup& group, std::size_t band, ValueId value, RowRange rows) const {
   const BandGroup::Window* window = group.window_of(value);
   const Operand whole = operand(value);
@@ -73,23 +73,27 @@ Program::BoundStep Program::bind_in_band(const BandGroup& group, std::size_t mem
 
 void Program::bind_group(const BandGroup& group) {
   const std::size_t first_report = reports_.size();
-  for (std::size_t node : group.nodes) reports_.push_back({node, {}, 0});
+  std::vector<std::size_t> report_of;  // by member; what already lies in its place has none
+  for (std::size_t node : group.nodes) {
+    report_of.push_back(reports_.size());
+    if (!made_of_parts(node)) reports_.push_back({node, {}, 0});
+  }
   for (std::size_t band = 0; band < static_cast<std::size_t>(group.bands); ++band) {
     std::vector<Move> moves;
     for (const BandGroup::Window& window : group.windows) {
-      const Index kept = band == 0 ? 0 : window.high[band - 1] - window.low[band],
-                  by = band == 0 ? 0 : window.low[band] - window.low[band - 1];
+      if (band == 0) break;
+      const Index kept = window.high[band - 1] - window.low[band], by = window.low[band] - window.low[band - 1];
       if (kept > 0 && by > 0) moves.push_back({operand(window.value), by, kept, by});
     }
     if (!moves.empty()) add_step(main_, {group.first(), move_rows(moves), {}}, first_report);
     for (std::size_t member = 0; member < group.nodes.size(); ++member) {
       if (group.made[member][band].empty() || made_of_parts(group.nodes[member])) continue;
       BoundStep bound = bind_in_band(group, member, band);
-      Report& report = reports_[first_report + member];
+      Report& report = reports_[report_of[member]];
       report.bands += 1;
       report.step.units += bound.step.units, report.step.flops += bound.step.flops;
       report.step.algorithm = bound.step.algorithm;
-      add_step(main_, std::move(bound), first_report + member);
+      add_step(main_, std::move(bound), report_of[member]);
     }
   }
 }

@@ -12,6 +12,7 @@ TrainingProgram::TrainingProgram(Graph graph, ValueId loss, std::vector<std::sha
                                  std::shared_ptr<ArenaPool> arenas)
     : parameters_(std::move(parameters)), user_outputs_(graph.outputs.size()), arenas_(std::move(arenas)) {
   require(graph.type(loss).shape.elements() == 1, "fit", "the loss must be one number", graph.type(loss).shape);
+  graph.outputs.insert(graph.outputs.begin(), loss);
   pool_first(graph);
   std::vector<ValueId> wrt;
   for (const auto& parameter : parameters_) {
@@ -20,7 +21,6 @@ TrainingProgram::TrainingProgram(Graph graph, ValueId loss, std::vector<std::sha
     gradient_elements_ += round_up(parameter->shape().elements(), 16);  // each starts on a cache line
   }
   const std::vector<ValueId> gradients = graph.gradient({loss}, {kNoValue}, wrt);
-  graph.outputs.insert(graph.outputs.begin(), loss);
   for (ValueId gradient : gradients) {
     has_gradient_.push_back(gradient != kNoValue);
     if (gradient != kNoValue) graph.outputs.push_back(gradient);

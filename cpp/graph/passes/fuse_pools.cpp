@@ -1,9 +1,9 @@
 // Before:      c = conv2d(x, activation); y = max_pool(c)
 // After:       y = conv2d(x, activation, pool ...)
-// Formula:     the same; rows are pooled in the cache, where the convolution has just written them, and the larger image is never in
-// memory. Conditions:  c is read by this pooling alone (in training the backward reads it, so there nothing is fused), and the
-// convolution's
-//              algorithm, chosen before, takes the pooling (Conv2dAlgorithm::takes_pool): no residual, no dilation, not adaptive.
+// Formula:     the same; rows are pooled in the cache, where the convolution has just written them, and the larger image never exists.
+// Conditions:  c is read by this pooling alone (in training the backward reads it, so there nothing is fused), and the algorithm of the
+//              convolution, chosen before, takes the pooling (Conv2dAlgorithm::takes_pool): no residual, no dilation, not adaptive.
+//              small: not into a first layer, which runs in bands only without it.
 #include "graph/passes/passes.h"
 #include "ops/conv2d_algorithms.h"
 
@@ -18,7 +18,6 @@ void fuse_pools(Graph& graph, int lanes, bool small) {
     const auto input = static_cast<std::size_t>(node.inputs[0]);
     Node* conv = maker[input];
     if (uses[input] != 1 || !conv || conv->op->name != std::string_view("conv2d")) continue;
-    // A first layer and its pooling can run in bands with what follows only as two steps.
     if (small && find_conv2d_algorithm(conv->attributes.text("algorithm")).input == Want::plain) continue;
     if (!conv2d_takes_pool(view(graph, *conv), node.attributes, lanes)) continue;
     for (const char* name : {"kernel", "stride", "padding", "ceil_mode"})

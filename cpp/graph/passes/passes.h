@@ -13,7 +13,7 @@ void remove_unused(Graph& graph);      // nodes that no output and no update nee
 void updates_last(Graph& graph);       // what updates read must stay alive until the loss is known
 void fold_batch_norms(Graph& graph);   // into the weights of the convolution before or behind them
 void places_early(Graph& graph);       // in training: where maxima lie is kept, rather than the image
-void recompute(Graph& graph);          // in training: norms and activations once more on the way back, rather than kept
+void recompute(Graph& graph);          // in training: cheap steps once more on the way back, rather than their results kept
 void fuse_epilogues(Graph& graph);     // residual add and activation into the convolution or linear layer before them
 void fuse_prologues(Graph& graph);     // batch normalization into the 1x1 convolution behind it
 void fuse_upsampling(Graph& graph);    // nearest upsampling into the convolution behind it

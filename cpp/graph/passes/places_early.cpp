@@ -15,12 +15,13 @@ void places_early(Graph& graph) {
     const Node& node = graph.nodes[i];
     for (ValueId id : node.inputs) {
       if (id == kNoValue) continue;
-      if (node.backward) ++uses_back[static_cast<std::size_t>(id)];
+      if (node.backward)
+        ++uses_back[static_cast<std::size_t>(id)];
+      else
+        last_touched[static_cast<std::size_t>(id)] = i;
     }
     if (node.backward) continue;
     for (ValueId id : node.outputs) last_touched[static_cast<std::size_t>(id)] = i;
-    for (ValueId id : node.inputs)
-      if (id != kNoValue) last_touched[static_cast<std::size_t>(id)] = i;
   }
   std::vector<std::size_t> keys;  // a node's place in the new order
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {

@@ -1,11 +1,12 @@
 // Before:      y = activation(x); p = max_pool(y)
 // After:       q = max_pool(x); p = activation(q)
-// Formula:     the same numbers, and the same gradient: a clamp or a leaky ReLU keeps the order of numbers. Where windows have several
-//              maxima only behind the activation, its slope there is 0, or they were equal before. There are fewer numbers to activate,
-//              and x need not be kept for the way back.
-// Conditions:  nobody else reads y, and y is no output.
+// Formula:     the same numbers, and the same gradient, but for numbers that a slope rounds to one: a clamp or a leaky ReLU keeps the
+//              order. Where windows have several maxima only behind the activation, its slope there is 0. There are fewer numbers to
+//              activate, and x need not be kept for the way back.
+// Conditions:  nobody else reads y, and y is no output; no dilation, by which a window may lie in the padding alone.
 #include "graph/passes/passes.h"
 #include "ops/activation_kind.h"
+#include "ops/pool_windows.h"
 
 namespace fastcnn {
 
@@ -26,6 +27,7 @@ void pool_first(Graph& graph) {
     for (ValueId id : graph.nodes[i].outputs) producer[static_cast<std::size_t>(id)] = i;
     const ValueId pooled = graph.nodes[i].inputs.empty() ? kNoValue : graph.nodes[i].inputs[0];
     if (graph.nodes[i].op->name != std::string_view("max_pool") || uses[static_cast<std::size_t>(pooled)] != 1) continue;
+    if (is_dilated(graph.nodes[i].attributes)) continue;
     const std::size_t at = producer[static_cast<std::size_t>(pooled)];
     if (at == graph.nodes.size() || graph.nodes[at].op->name != std::string_view("activation") || !keeps_order(graph.nodes[at].attributes))
       continue;

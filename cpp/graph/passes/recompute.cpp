@@ -51,7 +51,7 @@ class Recomputation {
     for (Node node : before) {
       if (node.backward)
         for (ValueId& id : node.inputs)
-          if (id != kNoValue && at(id) < made_again_.size() && made_again_[at(id)]) id = copy_of(id, before);
+          if (id != kNoValue && made_again_[at(id)]) id = copy_of(id, before);
       graph_.nodes.push_back(std::move(node));
     }
   }
@@ -91,8 +91,8 @@ class Recomputation {
     return copies_[value] = copy;
   }
 
-  // On the way back, or it is what copies are made of.
-  bool is_kept(ValueId id) const { return !made_again_[at(id)] && first_use_back_[at(id)] != kNever; }
+  // An output, or read on the way back: it is what copies are made of.
+  bool is_kept(ValueId id) const { return !made_again_[at(id)] && (first_use_back_[at(id)] != kNever || last_use_[at(id)] == kNever); }
 
   Graph& graph_;
   std::vector<std::size_t> producer_;
