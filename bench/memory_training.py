@@ -1,4 +1,4 @@
-"""Three training steps of one network in a process of its own: `python memory_training.py ENGINE NETWORK BATCH [OPTIMIZER]`.
+"""Three training steps of one network in a process of its own: `python memory_training.py ENGINE NETWORK BATCH`.
 
 Prints, as JSON, how far a step raised the process above what it was with the network and the data: its resident memory, and its peak.
 """

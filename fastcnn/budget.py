@@ -18,7 +18,7 @@ def bytes_of(where: str, name: str, value: int | str) -> int:
     """A number of bytes, or a text like "4 GB"; units are B, KB, MB, GB, TB, by 1024."""
     rule = f'[{where}] {name} must be a positive number of bytes, or a text like "4 GB". Got {name}={value!r}.'
     if isinstance(value, str):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B)\s*", value.upper())
+        match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d+)?)\s*([KMGT]?B)\s*", value.upper())
         size = int(float(match[1]) * _UNITS[match[2]]) if match else 0
     elif isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(rule)
@@ -71,7 +71,7 @@ def available_memory(root: Path = Path("/")) -> int | None:
 
 
 def largest(fits: Callable[[int], bool]) -> int:
-    """The largest number from 1 on that fits, where all below it do; 0 if 1 does not."""
+    """The largest number from 1 to 2^24 that fits, where all below it do; 0 if 1 does not."""
     if not fits(1):
         return 0
     good, bad = 1, 2

@@ -72,7 +72,7 @@ def input_side(view: View, strict: bool) -> Iterator[Finding]:
     times = view.halvings()
     step, sides = 2 ** max(times), view.image[1:]
     larger = (_suited(view, 0), _suited(view, 1))
-    smaller = tuple(size - 2**count for size, count in zip(larger, times, strict=True))
+    smaller = tuple(size >> count << count for size, count in zip(sides, times, strict=True))
     choices = " or ".join(_by(sizes) for sizes in (smaller, larger) if min(sizes) > 0)
     usual = [str(side) for side in _USUAL_SIDES if side % step == 0]
     named = f" Usual sides: {', '.join(usual)}." if usual else ""
@@ -268,7 +268,7 @@ def _training(view: View) -> Trace:
     """A trace of a training step, in which more may be used; of two images, for batch norms that see a pixel of each."""
     try:
         return traced(view.net, [(2, *view.image)], training=True)[0]
-    except ValueError:
+    except (ValueError, NotImplementedError):
         return view.trace
 
 

@@ -61,9 +61,8 @@ class Convolutional(Module):
             )
         self.window = image[1], image[2]
         self._nodes = trace.graph.nodes()
-        self._shapes = {
-            value: trace.graph.shape(value) for node in self._nodes for value in (*node["inputs"], *node["outputs"]) if value is not None
-        }
+        values = [value for node in self._nodes for value in (*node["inputs"], *node["outputs"]) if value is not None]
+        self._shapes = {0: (1, *image)} | {value: trace.graph.shape(value) for value in values}
         self._output = output.id
         self._weights: dict[int, Parameter] = {}
         self._names: dict[int, str] = {}
@@ -114,11 +113,13 @@ class Convolutional(Module):
             with trace.at(node["name"]):
                 self._slide(node, spots)
         spot = spots[self._output]
-        if spot.flat and spot.volume[1:] != (1, 1):
+        if self._nodes and spot.flat and spot.volume[1:] != (1, 1):
             _unsupported(self._nodes[-1], "the output must be scores, (N, classes) or (N, classes, h, w)")
         return spot.value
 
     def _slide(self, node: Node, spots: dict[int, _Spot]) -> None:
+        if not any(value in spots for value in node["inputs"]):
+            _unsupported(node, "an operation must be of the image, not of constants alone")
         step: Callable[[Node, dict[int, _Spot]], _Spot] | None = getattr(self, f"_slide_{node['op']}", None)
         if node["op"] in _SAME:
             step = self._same
@@ -253,9 +254,8 @@ class Convolutional(Module):
 
 
 def _unsupported(node: Node, rule: str) -> NoReturn:
-    raise NotImplementedError(
-        f"[to_convolutional] {rule}. Got {node['op']}{repr(node['name']).join((' in layer ', '')) if node['name'] else ''}."
-    )
+    where = f" in layer {node['name']!r}" if node["name"] else ""
+    raise NotImplementedError(f"[to_convolutional] {rule}. Got {node['op']}{where}.")
 
 
 def _gates(nodes: list[Node], shapes: dict[int, Shape]) -> set[int]:

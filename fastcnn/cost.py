@@ -100,7 +100,7 @@ def _numbers(row: LayerCost) -> list[str]:
         count_text(row.macs) if row.macs else "-",
         size_text(row.activation_bytes),
         "-" if row.backward_bytes is None else size_text(row.backward_bytes),
-        "all" if isinstance(seen, str) else "x".join(map(str, sorted({*seen}) if seen[0] == seen[1] else seen)) if seen else "-",
+        "all" if isinstance(seen, str) else (str(seen[0]) if seen[0] == seen[1] else f"{seen[0]}x{seen[1]}") if seen else "-",
         f"{row.intensity:.1f}" if row.intensity else "-",
         f"{1e3 * row.seconds:.3f}" if row.seconds else "-",
     ]

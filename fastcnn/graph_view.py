@@ -1,4 +1,4 @@
-"""View: the graph of one call of forward(), as size rules, costs and rewriting look at it. Nothing is compiled for it."""
+"""View: the graph of one call of forward(), as the size rules look at it. Nothing is compiled for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fastcnn.value import Value
 if TYPE_CHECKING:
     from fastcnn.module import Module
 
-__all__ = ["Node", "View", "span_of", "windows_of"]
+__all__ = ["Node", "View", "windows_of"]
 
 Node = dict[str, Any]
 _POOLS = ("max_pool", "avg_pool")
@@ -113,15 +113,6 @@ class View:
             seen.add(value)
             waiting += [value for value in maker["inputs"] if value is not None]
         return True
-
-    def macs(self, node: Node) -> int:
-        """Multiply-adds of convolutions and linear layers; of others 0."""
-        output = self.shape(node["outputs"][0]) if node["outputs"] else ()
-        if node["op"] == "conv_transpose2d":  # each input pixel meets all of its kernel
-            output = self.shape(node["inputs"][0])
-        elif node["op"] not in ("conv2d", "linear"):
-            return 0
-        return math.prod(output) * math.prod(self.shape(node["inputs"][1])[1:])
 
     # ---- sizes as they could be
 

@@ -22,6 +22,8 @@ def read(path: str | PathLike[str], channels: int = 3) -> Array:
         raise ValueError(f"[image] an image file gives 1 channel or 3. Got {channels}.")
     try:
         with Image.open(path) as image:
+            if image.mode[0] in "IF":  # Pillow would cut them off at 255
+                raise ValueError(f"[image] pixels must have 8 bits a channel. Got mode {image.mode} in {fspath(path)}.")
             pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"), np.float32) / 255
     except UnidentifiedImageError:
         raise ValueError(f"[image] the file must be an image that Pillow reads. Got {fspath(path)}.") from None

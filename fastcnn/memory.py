@@ -55,10 +55,13 @@ class MemoryReport:
 
     def __str__(self) -> str:
         rows = [[text, size_text(getattr(self, name))] for name, text in _ROWS]
-        arena = [["lower bound of the arena", size_text(self.lower_bound)], ["the arena without release", size_text(self.without_release)]]
-        arena.insert(1, ["... without padding", size_text(self.logical_bound)])
-        text = table(["memory", "size"], [*rows, ["total", size_text(self.total)], ["the arena", size_text(self.arena)], *arena])
-        return text
+        arena = [
+            ["the arena", size_text(self.arena)],
+            ["lower bound of the arena", size_text(self.lower_bound)],
+            ["... without padding", size_text(self.logical_bound)],
+            ["the arena without release", size_text(self.without_release)],
+        ]
+        return table(["memory", "size"], [*rows, ["total", size_text(self.total)], *arena])
 
     def by_layer(self) -> str:
         """A table of the layers: what each makes, what is alive while it works (with release), what was made by then (without)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from fastcnn.plot import figure_of
 from fastcnn.text import size_text
 
 if TYPE_CHECKING:
@@ -44,13 +45,10 @@ def _ticks(axes: Any, steps: tuple[str, ...]) -> None:
 
 def plot(report: MemoryReport, path: str | os.PathLike[str] | None) -> Any:
     """See MemoryReport.plot."""
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.patches import Patch, Rectangle
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
-    except ImportError as error:
-        raise ImportError("[plot] matplotlib draws the picture: pip install fastcnn[plot].") from error
-    figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
+    figure = figure_of(_WIDTH, _HEIGHT)
+    from matplotlib.patches import Patch, Rectangle
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
     axes = figure.subplots()
     top = max(report.arena, 1)
     inch_x, inch_y = (_WIDTH - _MARGINS[0]) / max(len(report.steps), 1), (_HEIGHT - _MARGINS[1]) / (1.05 * top)

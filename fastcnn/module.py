@@ -224,7 +224,7 @@ class Module(Registry):
         loss: Loss | str = "cross_entropy",
         threads: int | None = None,
     ) -> int:
-        """The largest N for which memory((N, *shape)).total is within the budget; 0 if no batch fits.
+        """The largest N for which memory((N, *shape)).total is within the budget, at most 2^24; 0 if none fits.
 
         shape: of one input, (C, H, W). budget: bytes, or a text like "4 GB" (B, KB, MB, GB, TB, by 1024). Nothing is run or allocated.
         """

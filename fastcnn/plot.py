@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fastcnn.module import Module
     from fastcnn.profile import Profile
 
-__all__ = ["activations", "filters", "step_times", "training_curves"]
+__all__ = ["activations", "figure_of", "filters", "step_times", "training_curves"]
 
 # Okabe and Ito's, which can be told apart without red or green
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
@@ -28,7 +28,8 @@ _MOST_TILES = 64
 _MOST_CHANNELS = 16
 
 
-def _figure(width: float, height: float) -> Any:
+def figure_of(width: float, height: float) -> Any:
+    """An empty one, in inches. ImportError, with what to install, where matplotlib is not there."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -41,7 +42,7 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Any:
     panels = [name for name in ("loss", "accuracy") if history.get(name)]
     if not panels:
         raise ValueError("[plot] the history must have an epoch at least. Got none.")
-    figure = _figure(5.0 * len(panels), 3.4)
+    figure = figure_of(5.0 * len(panels), 3.4)
     for axis, name in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
         for key, label, colour in ((name, "training", _COLOURS[0]), (f"val_{name}", "validation", _COLOURS[1])):
             if history.get(key):
@@ -62,7 +63,7 @@ def step_times(profile: Profile) -> Any:
     order = sorted(set(kinds), key=lambda kind: -sum(step.seconds for step, own in zip(profile, kinds, strict=True) if own == kind))
     names = order if len(order) <= len(_COLOURS) else order[: len(_COLOURS) - 1]
     colours = {kind: _COLOURS[names.index(kind)] if kind in names else "#999999" for kind in order}
-    figure = _figure(8.0, 1.3 + 0.19 * len(profile))
+    figure = figure_of(8.0, 1.3 + 0.19 * len(profile))
     axis = figure.subplots()
     times = [1e3 * step.seconds for step in profile]
     places = np.arange(len(times))
@@ -125,7 +126,7 @@ def activations(net: Module, image: ArrayLike, layer: str) -> Any:
         columns = min(8, len(shown)) if len(shown) <= 32 else 16
         scale = high - low or 1.0
         return _tiled([(plane - low) / scale for plane in shown], columns, what, f"all from {low:.3g} (black) to {high:.3g} (white)")
-    figure = _figure(7.0, 3.0)
+    figure = figure_of(7.0, 3.0)
     axis = figure.subplots()
     axis.bar(np.arange(values.size), values.ravel(), color=_COLOURS[0], width=1.0 if values.size > 60 else 0.8)
     axis.set(title=f"{layer}: {values.size} values", xlabel="index", ylabel="value")
@@ -169,7 +170,7 @@ def _tiled(tiles: list[AnyArray], columns: int, title: str, note: str) -> Any:
         top, left = (i // columns) * (height + border), (i % columns) * (width + border)
         sheet[top : top + height, left : left + width] = tile if tile.ndim == 3 else tile[..., None]
     inches = min(7.0, max(3.5, 0.6 * columns))
-    figure = _figure(inches, inches * sheet.shape[0] / sheet.shape[1] + 0.9)
+    figure = figure_of(inches, inches * sheet.shape[0] / sheet.shape[1] + 0.9)
     axis = figure.subplots()
     axis.imshow(sheet, interpolation="nearest")
     axis.set_title(title, fontsize=9)

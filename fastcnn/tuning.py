@@ -50,7 +50,7 @@ def tuned_choices(compile_: Compile, shapes: Sequence[Shape], threads: int) -> d
     known = _read()
     if not problems <= known.keys():
         measured = _measured(compile_, model, shapes, threads)
-        known = {**measured, **_read()}  # what is there stays: others are compiled with it
+        known = {**measured, **_read(told=True)}  # what is there stays: others are compiled with it
         _write(known)
     return {problem: known[problem] for problem in problems if problem in known}
 
@@ -101,8 +101,8 @@ def _run_times(steps: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
     return {key: sum(seconds) / len(seconds) for key, seconds in found.items()}
 
 
-def _read() -> dict[str, str]:
-    """What the file says, if this version of fastcnn wrote it: others may have other algorithms."""
+def _read(told: bool = False) -> dict[str, str]:
+    """What the file says, if this version of fastcnn wrote it: others may have other algorithms. told: of a broken one nothing is said."""
     from fastcnn import __version__
 
     try:
@@ -112,7 +112,8 @@ def _read() -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        warnings.warn(f"[compile] the tuning file cannot be read and is made anew. Got {cache_file()}: {error}.", stacklevel=2)
+        if not told:
+            warnings.warn(f"[compile] the tuning file cannot be read and is made anew. Got {cache_file()}: {error}.", stacklevel=2)
     return {}
 
 

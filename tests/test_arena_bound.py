@@ -10,16 +10,16 @@ import pytest
 from zoo_networks import make
 
 import fastcnn as fc
+from fastcnn.cli.models import OTHER_IMAGES
 from fastcnn.loss import named
 from fastcnn.trainer import trained_parameters, training_plan
 
 MOST = 1.02
-SHAPES = {"lenet5": (1, 32, 32), "resnet20": (3, 32, 32), "resnet56": (3, 32, 32), "unet": (1, 256, 256)}
 CACHE_LINE = 64
 
 
 def shape_of(name: str, batch: int) -> tuple[int, ...]:
-    return batch, *SHAPES.get(name, (3, 224, 224))
+    return batch, *OTHER_IMAGES.get(name, (3, 224, 224))
 
 
 class Groups:

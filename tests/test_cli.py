@@ -61,6 +61,7 @@ def test_json(capsys: Capture, name: str) -> None:
         report = fc.zoo.vgg16().memory((64, 3, 224, 224), training=True, optimizer="adam")
         assert document["total"] == report.total and document["optimizer_state"] == report.optimizer_state
         assert document["shape"] == [64, 3, 224, 224]
+        assert [row["name"] for row in document["layers"]] == [row.name for row in report.layers]
     elif name == "check":
         assert {row["rule"] for row in document} == {finding.rule for finding in fc.zoo.resnet18().check((3, 224, 224))}
     elif name == "cost":

@@ -241,3 +241,14 @@ def test_bad_arguments() -> None:
         fc.Trainer(full, "mse", "sgd", (1, 2, 4, 4))
     with pytest.raises(ValueError, match=r"^\[to_convolutional\] the network must return one value\. Got 2\.$"):
         Lambda(lambda x: (x, x)).to_convolutional((2, 4, 4))
+
+
+def test_what_is_converted_can_be_looked_at() -> None:
+    net = fc.Sequential(fc.Conv2d(1, 2, 3, seed=0), fc.Flatten(), fc.Linear(2 * 6 * 6, 3, seed=1)).to_convolutional((1, 8, 8))
+    assert net.cost((1, 10, 10)).macs > 0
+    assert all(finding.severity != "error" for finding in net.check((1, 10, 10)))
+
+
+def test_a_network_without_operations() -> None:
+    x = images(1, 2, 5, 6)
+    assert np.array_equal(fc.Identity().to_convolutional((2, 4, 4))(x), x)

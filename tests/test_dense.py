@@ -134,5 +134,8 @@ def test_read(tmp_path) -> None:
     assert np.allclose(images.read(tmp_path / "a.png"), np.moveaxis(pixels, 2, 0) / 255)
     assert images.read(tmp_path / "a.png", 1).shape == (1, 4, 5)
     (tmp_path / "no.png").write_bytes(b"no image")
+    image.fromarray(np.arange(16, dtype=np.uint16).reshape(4, 4) * 4096).save(tmp_path / "deep.png")
+    with pytest.raises(ValueError, match=r"^\[image\] pixels must have 8 bits a channel\. Got mode I;16 in .*deep\.png\.$"):
+        images.read(tmp_path / "deep.png")
     with pytest.raises(ValueError, match=r"^\[image\] the file must be an image that Pillow reads\. Got .*no\.png\.$"):
         images.read(tmp_path / "no.png")

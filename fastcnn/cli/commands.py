@@ -6,7 +6,6 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from time import perf_counter
 from typing import Any
 
@@ -22,14 +21,10 @@ __all__ = ["COMMANDS"]
 
 def _show(given: Namespace, document: Any, text: str, spare: tuple[str, ...] = ()) -> int:
     if given.json:
-        print(json.dumps(document, indent=2, default=_plain))
+        print(json.dumps(document, indent=2))
     else:
         print(fitted(text, terminal_width(), spare))
     return 0
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
 
 
 def _rows(rows: Iterable[Any]) -> list[dict[str, Any]]:
@@ -48,7 +43,8 @@ def memory(given: Namespace) -> int:
     report = net.memory(shape, training=given.training, optimizer=given.optimizer, threads=given.threads)
     if not given.json:
         print(f"{given.model}, {'a training step' if given.training else 'a run'} for {'x'.join(map(str, shape))}")
-    return _show(given, {"shape": shape, **asdict(report), "total": report.total}, str(report))
+    document = {"shape": shape, **vars(report), "layers": _rows(report.layers), "boxes": _rows(report.boxes), "total": report.total}
+    return _show(given, document, str(report))
 
 
 def check(given: Namespace) -> int:
@@ -66,7 +62,7 @@ def cost(given: Namespace) -> int:
 
 
 def _images(shape: tuple[int, ...]) -> Array:
-    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    return np.random.default_rng(0).standard_normal(shape, np.float32)
 
 
 def profile(given: Namespace) -> int:

@@ -11,9 +11,10 @@ from fastcnn.arrays import Shape
 if TYPE_CHECKING:
     from fastcnn.module import Module
 
-__all__ = ["image_shape", "loaded", "with_batch"]
+__all__ = ["OTHER_IMAGES", "image_shape", "loaded", "with_batch"]
 
-_OTHER_IMAGES = {"lenet5": (1, 32, 32), "unet": (1, 256, 256), "resnet20": (3, 32, 32), "resnet56": (3, 32, 32)}
+# (C, H, W) of the zoo; all others take (3, 224, 224)
+OTHER_IMAGES = {"lenet5": (1, 32, 32), "unet": (1, 256, 256), "resnet20": (3, 32, 32), "resnet56": (3, 32, 32)}
 
 
 def loaded(name: str) -> Module:
@@ -43,7 +44,7 @@ def image_shape(net: Module, given: Shape | None) -> Shape:
             return tuple(size for size in declared[0][1:] if isinstance(size, int))
     origin = origin_of(net)
     if origin is not None:
-        return _OTHER_IMAGES.get(origin.name, (3, 224, 224))
+        return OTHER_IMAGES.get(origin.name, (3, 224, 224))
     raise ValueError("[input] the model does not say the shape of its images: give it, as in --input 3x224x224. Got none.")
 
 
