@@ -322,6 +322,48 @@ def test_prologue_and_epilogue_meet(isa: str) -> None:
     assert [op for op in net.ops(y, isa=isa) if op != "reorder"] == ["conv2d"]
 
 
+def squeezed(net: Net, x: int) -> int:
+    """Factors (N, C, 1, 1) that x decides itself."""
+    C = net.truth[x].shape[1]
+    mean = net.add("reduce", [x], kind="mean", axes=[2, 3], keepdims=True)
+    return net.add("activation", [net.conv(mean, C, kernel=1, **POINTWISE)], kind="sigmoid", a=0.0, b=0.0)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("shape", [(1, 3, 6, 7), (3, 17, 2, 1), (1, 40, 13, 5), (2, 16, 30, 30), (1, 96, 7, 7)])
+def test_factors_go_into_the_pointwise_convolution_behind_them(isa: str, shape: tuple[int, ...], swapped: bool) -> None:
+    net = Net(shape)
+    product = net.add("multiply", [squeezed(net, 0), 0] if swapped else [0, squeezed(net, 0)])
+    y = net.add("add", [net.conv(product, shape[1], kernel=1, **POINTWISE), 0])
+    ops = net.ops(net.conv(y, 5), isa=isa)  # a 3x3 behind it: the output has a ring
+    assert [op for op in ops if op != "reorder"] == ["reduce", "conv2d", "conv2d", "conv2d"]
+
+
+def test_a_product_that_no_prologue_computes_stays(isa: str) -> None:
+    """One that is read twice, that has a factor for each pixel, or for all samples; one before a 3x3 convolution; of a single pixel."""
+    net = Net((2, 18, 6, 7))
+    product = net.add("multiply", [0, squeezed(net, 0)])
+    assert "multiply" in net.ops(product, net.conv(product, 5, kernel=1, **POINTWISE), isa=isa)
+    for factors in ((2, 18, 6, 7), (18, 1, 1), (1, 18, 1, 1), (2, 1, 1, 1), (1, 1, 6, 7)):
+        net = Net((2, 18, 6, 7))
+        y = net.conv(net.add("multiply", [0, net.parameter(*factors)]), 5, kernel=1, **POINTWISE)
+        assert "multiply" in net.ops(y, isa=isa)
+    net = Net((2, 18, 6, 7))
+    assert "multiply" in net.ops(net.conv(net.add("multiply", [0, squeezed(net, 0)]), 5), isa=isa)
+
+
+def test_a_prologue_that_scales_has_rules() -> None:
+    graph = _core.Graph()
+    x, weight = graph.input("x", (2, 18, 6, 7)), graph.parameter(_core.Parameter(np.zeros((5, 18, 1, 1), np.float32)), "weight")
+    wrong = graph.input("factors", (1, 18, 1, 1))
+    for more, rule in (
+        ([], r"a prologue that scales needs the factors\."),
+        ([None] * 6 + [wrong], r"the factors of a prologue must be \(N, channels, 1, 1\)\. Got \(1, 18, 1, 1\) for \(2, 18, 6, 7\)\."),
+    ):
+        with pytest.raises(ValueError, match=rf"^\[conv2d\] {rule}$"):
+            graph.add("conv2d", [x, weight, *more], POINTWISE | {"scaled": True})
+
+
 def test_norm_before_other_convolutions_stays_in_front(isa: str) -> None:
     for options in ({"kernel": 3}, {"kernel": 1, **POINTWISE, "stride": [2, 2]}, {"kernel": 1}):
         net = Net((1, 18, 8, 7))

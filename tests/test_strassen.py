@@ -97,6 +97,14 @@ def test_prologue(isa: str) -> None:
     check(_core.Program(graph, isa=isa), [x], want, float(np.abs(want).max()))
 
 
+def test_scaling_prologue(isa: str) -> None:
+    x, weight, scale = uniform(0, 3, 64, 9, 7), uniform(1, 24, 64, 1, 1), uniform(2, 3, 64, 1, 1)
+    graph, y = graph_of(weight, x, None, None, None, None, None, None, scale, scaled=True)
+    graph.outputs([y])
+    want = reference.conv2d(x * scale, weight, None, **ATTRIBUTES)
+    check(_core.Program(graph, isa=isa), [x], want, float(np.abs(want).max()))
+
+
 @pytest.mark.parametrize("more", [{"stride": [2, 2]}, {"padding": [1] * 4}, {"groups": 2}, {"channels": 10}])
 def test_only_what_it_can_compute(more: dict[str, Any]) -> None:
     channels = more.pop("channels", 32)

@@ -27,13 +27,6 @@ float checked_eps(std::string_view op, const Attributes& attributes) {
   return static_cast<float>(eps);
 }
 
-Prologue prologue_of(const Attributes& attributes) {
-  return {checked_eps("batch_norm", Attributes{{"eps", attributes.number("norm_eps")}}),
-          fused_activation(Attributes{{"activation", attributes.text("norm_activation")},
-                                      {"activation_a", attributes.number("norm_activation_a")},
-                                      {"activation_b", attributes.number("norm_activation_b")}})};
-}
-
 LayoutWish layout_batch_norm(const NodeView& node, std::size_t images_in) {
   LayoutWish wish = want_plain(node);
   std::fill_n(wish.inputs.begin(), images_in, Want::image);

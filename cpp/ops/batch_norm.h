@@ -23,13 +23,6 @@ float checked_eps(std::string_view op, const Attributes& attributes);
 // The first inputs and the first output are images, the others plain.
 LayoutWish layout_batch_norm(const NodeView& node, std::size_t images_in);
 
-// A normalization and activation that another op does to its input: attributes norm_eps, norm_activation, norm_activation_a and _b.
-struct Prologue {
-  float eps;
-  Activation activation;
-};
-Prologue prologue_of(const Attributes& attributes);
-
 // From channel `first` on; nullptr for what is left out.
 inline float* channel_data(const Operand& array, const RunContext& run, Index first) {
   return array.given ? array.data(run) + first : nullptr;

@@ -2,15 +2,17 @@
 // One filter is shared over all positions. The backward side stands in conv2d_backward.cpp.
 //
 // Inputs: x, weight, bias?, residual?; and for a prologue norm_weight?, norm_bias?, mean, var: then x is first normalized and goes through
-// an activation (attributes norm_eps, norm_activation, norm_activation_a, norm_activation_b), as batch_norm does it; 1x1 convolutions
-// without stride and padding only. With attributes pool_kernel, pool_stride, pool_padding and pool_ceil_mode, y is what max_pool with these
-// makes of the above; there is no residual then. Once an algorithm is chosen (attribute "algorithm"), weight is replaced by what
-// conv2d_prepare makes of weight and bias, and "kernel" remembers the weight's shape; with the attribute "packed" it is made for direct
-// sums, whatever the algorithm.
+// an activation (attributes norm_eps, norm_activation, norm_activation_a, norm_activation_b), as batch_norm does it; or scale, (N, C, 1,
+// 1), and the attribute "scaled": then x is first multiplied by it. 1x1 convolutions without stride and padding only. With attributes
+// pool_kernel, pool_stride, pool_padding and pool_ceil_mode, y is what max_pool with these makes of the above; there is no residual then.
+// Once an algorithm is chosen (attribute "algorithm"), weight is replaced by what conv2d_prepare makes of weight and bias, and "kernel"
+// remembers the weight's shape; with the attribute "packed" it is made for direct sums, whatever the algorithm.
+#include <algorithm>
+
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
-#include "ops/batch_norm.h"
 #include "ops/conv2d_algorithms.h"
+#include "ops/conv2d_prologue.h"
 #include "ops/ops.h"
 #include "ops/row_bands.h"
 
@@ -20,14 +22,8 @@ namespace {
 
 Conv2dGeometry geometry_of(const NodeView& node) { return conv2d_geometry(node.attributes, node.input(0).shape, conv_weight_shape(node)); }
 
-bool is_normed(const Attributes& attributes) { return attributes.has("norm_eps"); }
-
-void check_prologue(const NodeView& node, const Conv2dGeometry& g) {
-  const bool pointwise = g.KH == 1 && g.KW == 1 && g.stride_h == 1 && g.stride_w == 1 && g.groups == 1 && g.OH == g.H && g.OW == g.W;
-  require(pointwise, "conv2d", "only a 1x1 convolution without stride and padding takes a prologue", "kernel ", g.KH, "x", g.KW);
-  require(node.has_input(6) && node.has_input(7), "conv2d", "a prologue needs mean and var");
-  check_batch_norm("conv2d", node, 0, {{4, "norm_weight"}, {5, "norm_bias"}, {6, "mean"}, {7, "var"}});
-  prologue_of(node.attributes);
+bool is_pointwise(const Conv2dGeometry& g) {
+  return g.KH == 1 && g.KW == 1 && g.stride_h == 1 && g.stride_w == 1 && g.groups == 1 && g.OH == g.H && g.OW == g.W;
 }
 
 // The pooling that is part of the node, if there is one.
@@ -42,7 +38,7 @@ std::optional<PoolGeometry> pool_of(const Conv2dGeometry& g, const Attributes& a
 // What comes before and behind the convolution.
 void add_fused(ConvProblem& problem, const Conv2dGeometry& g, const Attributes& attributes) {
   const ActivationKind kind = fused_activation(attributes).kind;
-  problem.normed = is_normed(attributes), problem.pool = pool_of(g, attributes);
+  problem.prologue = has_prologue(attributes), problem.pool = pool_of(g, attributes);
   problem.clamped = kind == ActivationKind::identity || kind == ActivationKind::relu || kind == ActivationKind::clipped;
 }
 
@@ -65,7 +61,7 @@ std::vector<TensorType> infer(const NodeView& node) {
     require(node.input(3).shape == y.shape, "conv2d", "residual must have the shape of the output", "residual ", node.input(3).shape,
             ", output ", y.shape);
   fused_activation(node.attributes);
-  if (is_normed(node.attributes)) check_prologue(node, g);
+  if (has_prologue(node.attributes)) check_prologue(node, is_pointwise(g));
   return {y};
 }
 
@@ -75,7 +71,7 @@ LayoutWish layout(const NodeView& node) {
   LayoutWish wish = want_image(node);
   wish.inputs[0] = algorithm_of(node).input;
   wish.inputs[1] = Want::plain;
-  for (std::size_t i = 4; i < wish.inputs.size(); ++i) wish.inputs[i] = Want::plain;
+  for (std::size_t i = 4; i < std::min<std::size_t>(8, wish.inputs.size()); ++i) wish.inputs[i] = Want::plain;
   return wish;
 }
 
@@ -130,12 +126,12 @@ const Conv2dAlgorithm& asked_algorithm(std::string_view op, const std::string& n
 }
 
 // All that the time of a convolution depends on, beside the machine and the ISA.
-std::string text_of(const Conv2dGeometry& g, const ConvProblem& problem) {
+std::string text_of(const Conv2dGeometry& g, const ConvProblem& problem, const Attributes& attributes) {
   std::string text = join("conv2d ", g.N, "x", g.C, "x", g.H, "x", g.W, " by ", g.O, "x", g.KH, "x", g.KW, " stride ", g.stride_h, "x",
                           g.stride_w, " dilation ", g.dilation_h, "x", g.dilation_w, " padding ", g.top, ",", g.left, ",", g.bottom, ",",
                           g.right, " groups ", g.groups);
   if (problem.plain_input) text += " plain";
-  if (problem.normed) text += " normed";
+  if (problem.prologue) text += attributes.has("scaled") ? " scaled" : " normed";
   if (problem.cold) text += " cold";
   if (problem.most_error <= kDirectError) text += " strict";
   if (problem.packed) text += " small";
@@ -147,7 +143,7 @@ void choose(ChoiceScope& scope) {
   const Conv2dGeometry g = conv2d_geometry(scope.attributes, x.shape, weight.shape);
   ConvProblem problem = forward_problem(g, scope, 0);
   add_fused(problem, g, scope.attributes);
-  const std::string text = text_of(g, problem);
+  const std::string text = text_of(g, problem, scope.attributes);
   const Conv2dAlgorithm& algorithm = scope.attributes.has("algorithm")
                                          ? asked_algorithm("conv2d", scope.attributes.text("algorithm"), problem)
                                          : chosen_conv2d_algorithm(problem, scope.options.choices, text);
@@ -174,7 +170,7 @@ Step bind(const BindScope& scope) {
 
 void backward(GradientScope& scope) {
   const Attributes& fused = scope.attributes;
-  if (fused_activation(fused).kind != ActivationKind::identity || scope.inputs[3] != kNoValue || is_normed(fused) ||
+  if (fused_activation(fused).kind != ActivationKind::identity || scope.inputs[3] != kNoValue || has_prologue(fused) ||
       fused.has("pool_kernel"))
     throw Error(ErrorKind::unsupported, "conv2d", "a convolution with a fused prologue, activation, residual or pooling has no gradient");
   const ValueId x = scope.inputs[0], weight = scope.inputs[1], dy = scope.output_gradients[0];
@@ -239,7 +235,7 @@ bool conv2d_takes_pool(const NodeView& conv, const Attributes& pool, int lanes) 
 bool takes_over(const NodeView& node) { return node.has_input(3) && algorithm_of(node).takes_over; }
 
 const Op k_conv2d = {.name = "conv2d",
-                     .inputs = "x weight bias? residual? norm_weight? norm_bias? mean? var?",
+                     .inputs = "x weight bias? residual? norm_weight? norm_bias? mean? var? scale?",
                      .infer = infer,
                      .layout = layout,
                      .bind = bind,

@@ -77,7 +77,7 @@ const Conv2dAlgorithm& find_conv2d_algorithm(std::string_view name) {
 }
 
 bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
-  if (!algorithm.can_run(problem) || (problem.normed && !algorithm.takes_prologue)) return false;
+  if (!algorithm.can_run(problem) || (problem.prologue && !algorithm.takes_prologue)) return false;
   return !problem.pool || (algorithm.takes_pool && algorithm.takes_pool(problem));
 }
 

@@ -7,8 +7,8 @@
 
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
-#include "ops/batch_norm.h"
 #include "ops/conv2d_direct.h"
+#include "ops/conv2d_prologue.h"
 
 namespace fastcnn {
 
@@ -190,50 +190,40 @@ void cut_into_units(BoundDirect& b) {
     }
     const Index bytes = bytes_a_row(b, pass);
     const Index align = !b.flat ? 1 : b.problem.lanes == 16 ? 14 : 6;  // whole tiles of the kernel
-    const Index units_a_strip = b.problem.normed ? 1 : tiles;
-    b.strips.emplace_back(pass.row.count, bytes, b.problem.N * units_a_strip * static_cast<Index>(b.plan.passes.size()), align,
+    b.strips.emplace_back(pass.row.count, bytes, b.problem.N * tiles * static_cast<Index>(b.plan.passes.size()), align,
                           most_bytes(pass, bytes, b.flat));
-    b.first_unit.push_back(b.first_unit.back() + b.problem.N * b.strips.back().count * units_a_strip);
+    b.first_unit.push_back(b.first_unit.back() + b.problem.N * b.strips.back().count * tiles);
   }
 }
 
-// A unit of a convolution with a prologue is one strip: it is normalized once, into scratch, (blocks, rows, columns, lanes), and read from
-// there for all tiles of channels while it is in the cache. Only 1x1 convolutions have one, so a strip reads no row of another.
-std::function<void(const RunContext&, Index, Index)> run_normed(const BoundDirect& bound, const BindScope& scope, Index& scratch_bytes) {
-  const Operand weight = scope.inputs[4], bias = scope.inputs[5], mean = scope.inputs[6], var = scope.inputs[7];
+// With a prologue a strip first goes into scratch, (blocks, rows, columns, lanes), when a thread meets it; all its tiles of channels read
+// it there, while it is in the cache. Only 1x1 convolutions have one, so a strip reads no row of another.
+std::function<void(const RunContext&, Index, Index)> run_behind_prologue(const BoundDirect& bound, const BindScope& scope,
+                                                                         Index& scratch_bytes) {
   const Index pixels_a_row = bound.flat ? 1 : bound.problem.in_w, blocks = bound.problem.in_blocks();
   Index most_rows = 0;
   for (Index strip = 0; strip < bound.strips[0].count; ++strip)
     most_rows = std::max(most_rows, bound.strips[0].begin(strip + 1) - bound.strips[0].begin(strip));
   scratch_bytes = blocks * most_rows * pixels_a_row * bound.xs.pixel * bytes_of(DType::f32);
-  return [=, b = bound, prologue = prologue_of(scope.attributes), normalize = scope.kernels.batch_norm,
-          conv_direct = scope.kernels.conv_direct](const RunContext& run, Index begin, Index end) {
-    float* const normed = reinterpret_cast<float*>(run.scratch);
+  return [=, b = bound, prologue = bind_prologue(scope), conv_direct = scope.kernels.conv_direct](const RunContext& run, Index begin,
+                                                                                                  Index end) {
+    float* const strip_input = reinterpret_cast<float*>(run.scratch);
     const Strips& strips = b.strips[0];
+    const Index tiles = static_cast<Index>(b.plan.tiles.size()), row_stride = pixels_a_row * b.xs.pixel;
     for (Index unit = begin; unit < end; ++unit) {
-      const Index image = unit / strips.count, first_row = strips.begin(unit % strips.count);
-      const Index rows = strips.begin(unit % strips.count + 1) - first_row;
-      const Index row_stride = pixels_a_row * b.xs.pixel, block_stride = rows * row_stride;
-      for (Index block = 0; block < blocks; ++block) {
-        const Index channel = block * b.xs.pixel;
-        normalize({.x = b.x.data(run) + b.xs.origin + image * b.xs.batch + block * b.xs.block + first_row * b.xs.row,
-                   .y = normed + block * block_stride,
-                   .weight = channel_data(weight, run, channel),
-                   .bias = channel_data(bias, run, channel),
-                   .mean = channel_data(mean, run, channel),
-                   .var = channel_data(var, run, channel),
-                   .eps = prologue.eps,
-                   .pixels = {1, rows, pixels_a_row, channels_in(b.x.type, block)},
-                   .x_strides = {0, b.xs.row},
-                   .y_strides = {0, row_stride},
-                   .activation = prologue.activation});
+      const Index tile = unit % tiles, strip = unit / tiles % strips.count, image = unit / tiles / strips.count;
+      const Index first_row = strips.begin(strip), rows = strips.begin(strip + 1) - first_row;
+      const Index block_stride = rows * row_stride;
+      if (unit == begin || tile == 0) {
+        const float* from = b.x.data(run) + b.xs.origin + image * b.xs.batch + first_row * b.xs.row;
+        for (Index block = 0; block < blocks; ++block)
+          prologue(run, {image, block, from + block * b.xs.block, strip_input + block * block_stride, b.flat ? 1 : rows,
+                         b.flat ? rows : pixels_a_row, b.xs.row, row_stride});
       }
-      for (const ChannelTile& tile : b.plan.tiles) {
-        ConvDirect args = kernel_arguments(b, run, b.plan.passes[0], tile, image, first_row, rows);
-        args.input = normed;
-        args.input_block_stride = block_stride, args.row_step = row_stride;
-        conv_direct(args);
-      }
+      ConvDirect args = kernel_arguments(b, run, b.plan.passes[0], b.plan.tiles[static_cast<std::size_t>(tile)], image, first_row, rows);
+      args.input = strip_input;
+      args.input_block_stride = block_stride, args.row_step = row_stride;
+      conv_direct(args);
     }
   };
 }
@@ -253,8 +243,8 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
   step.units = b.first_unit.back();
   step.flops = 2.0 * static_cast<double>(problem.macs());
   step.algorithm = b.flat ? "direct_1x1" : "direct";
-  if (problem.normed) {
-    step.run = run_normed(b, scope, step.scratch_bytes);
+  if (problem.prologue) {
+    step.run = run_behind_prologue(b, scope, step.scratch_bytes);
     return step;
   }
   const auto conv_direct = scope.kernels.conv_direct;

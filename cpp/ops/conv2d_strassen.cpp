@@ -20,8 +20,8 @@
 
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
-#include "ops/batch_norm.h"
 #include "ops/conv2d_algorithms.h"
+#include "ops/conv2d_prologue.h"
 
 namespace fastcnn {
 
@@ -127,11 +127,11 @@ struct Scratch {
   }
 };
 
-// A strip and its sums fit into an L2 of 1 MB; smaller ones read the weights, which do not, more often. Whole register tiles in each half.
+// A strip and its sums fit into an L2 of 1 MB; smaller ones read the weights, which do not, more often. Strips of even size share no pixel;
+// whole register tiles in each half would be uneven shares of a 14x14 image for two threads.
 Strips strips_of(const ConvProblem& p) {
-  constexpr Index kBytes = 400 << 10, kEnoughUnits = 8;
-  const Index align = 2 * (p.lanes == 16 ? 14 : 6);
-  return Strips(p.out_h * p.out_w, p.in_channels * bytes_of(DType::f32), p.N * Halves(p).tiles, align, kBytes, kEnoughUnits);
+  constexpr Index kBytes = 400 << 10, kEnoughUnits = 8, kAlign = 2;
+  return Strips(p.out_h * p.out_w, p.in_channels * bytes_of(DType::f32), p.N * Halves(p).tiles, kAlign, kBytes, kEnoughUnits);
 }
 
 std::vector<Index> pixel_places(const ImageStrides& s, Index rows, Index columns) {
@@ -216,7 +216,7 @@ void multiply(const Kernels& kernels, const BoundStrassen& b, const RunContext& 
   product(sums + 3 * sum, summed, nullptr, nullptr, &y12);
 }
 
-// Brings a strip's pixels side by side, normalized if there is a prologue.
+// Brings a strip's pixels side by side, through the prologue if there is one.
 using Gather = std::function<void(const RunContext&, const StripPixels&, float* to)>;
 
 // Calls body(first pixel, pixels) for each stretch of a strip whose pixels lie side by side in the input.
@@ -232,7 +232,7 @@ void for_stretches(const BoundStrassen& b, const StripPixels& strip, Body&& body
 
 Gather gather_of(const BoundStrassen& bound, const BindScope& scope) {
   const std::vector<Index> places = pixel_places(bound.xs, bound.problem.in_h, bound.problem.in_w);
-  if (!bound.problem.normed) {
+  if (!bound.problem.prologue) {
     return [b = bound, places](const RunContext& run, const StripPixels& strip, float* to) {
       const Index lanes = b.problem.lanes;
       for (Index block = 0; block < b.problem.in_blocks(); ++block) {
@@ -244,25 +244,14 @@ Gather gather_of(const BoundStrassen& bound, const BindScope& scope) {
       }
     };
   }
-  const Operand weight = scope.inputs[4], bias = scope.inputs[5], mean = scope.inputs[6], var = scope.inputs[7];
-  return [=, b = bound, prologue = prologue_of(scope.attributes), normalize = scope.kernels.batch_norm](
-             const RunContext& run, const StripPixels& strip, float* to) {
+  return [b = bound, places, prologue = bind_prologue(scope)](const RunContext& run, const StripPixels& strip, float* to) {
     const Index lanes = b.problem.lanes;
     for (Index block = 0; block < b.problem.in_blocks(); ++block) {
       const float* from = b.x.data(run) + b.xs.origin + strip.image * b.xs.batch + block * b.xs.block;
       float* copy = to + block * strip.count * lanes;
       for_stretches(b, strip, [&](Index first, Index count) {
-        normalize({.x = from + places[static_cast<std::size_t>(first)],
-                   .y = copy + (first - strip.first) * lanes,
-                   .weight = channel_data(weight, run, block * lanes),
-                   .bias = channel_data(bias, run, block * lanes),
-                   .mean = channel_data(mean, run, block * lanes),
-                   .var = channel_data(var, run, block * lanes),
-                   .eps = prologue.eps,
-                   .pixels = {1, 1, count, channels_in(b.x.type, block)},
-                   .x_strides = {0, 0},
-                   .y_strides = {0, 0},
-                   .activation = prologue.activation});
+        prologue(run, {strip.image, block, from + places[static_cast<std::size_t>(first)], copy + (first - strip.first) * lanes, 1, count,
+                       0, 0});
       });
     }
   };
@@ -278,7 +267,7 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
                   .xs = scope.inputs[0].type.strides(),
                   .ys = scope.outputs[0].type.strides(),
                   .rs = {},
-                  .gathered = problem.normed || scope.inputs[0].type.layout.ring != 0,
+                  .gathered = problem.prologue || scope.inputs[0].type.layout.ring != 0,
                   .activation = fused_activation(scope.attributes),
                   .strips = strips_of(problem),
                   .pixels = {},

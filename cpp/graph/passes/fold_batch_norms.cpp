@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "graph/passes/passes.h"
+#include "ops/conv2d_prologue.h"
 
 namespace fastcnn {
 
@@ -81,7 +82,7 @@ class Folding {
   bool fold_before(const Node& conv) {
     Node* norm = private_producer(conv.inputs[0]);
     if (!norm || norm->op->name != std::string_view("batch_norm") || !constant(*norm, 1, 4) || !constant(conv, 1, 2)) return false;
-    if (conv.attributes.has("norm_eps")) return false;  // its prologue would come between the two
+    if (has_prologue(conv.attributes)) return false;  // its prologue would come between the two
     const bool activation = norm->attributes.has("activation") && norm->attributes.text("activation") != "identity";
     const std::vector<Index>& padding = conv.attributes.integers("padding");
     if (activation || std::any_of(padding.begin(), padding.end(), [](Index size) { return size != 0; })) return false;

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "graph/passes/passes.h"
+#include "ops/conv2d_prologue.h"
 
 namespace fastcnn {
 
@@ -14,7 +15,7 @@ namespace {
 
 bool is_plain_conv(const Node* node, const char* algorithm) {
   if (!node || node->op->name != std::string_view("conv2d") || node->attributes.text("algorithm") != algorithm) return false;
-  return !node->attributes.has("norm_eps") && (node->inputs.size() <= 3 || node->inputs[3] == kNoValue);
+  return !has_prologue(node->attributes) && (node->inputs.size() <= 3 || node->inputs[3] == kNoValue);
 }
 
 bool is_pointwise(const Attributes& attributes) {

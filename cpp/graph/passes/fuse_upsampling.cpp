@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "graph/passes/passes.h"
+#include "ops/conv2d_prologue.h"
 
 namespace fastcnn {
 
@@ -23,7 +24,7 @@ ValueId doubled(const Graph& graph, const Node* take, Index axis) {
 }
 
 bool can_take_over(const Graph& graph, const Node& conv) {
-  if (conv.op->name != std::string_view("conv2d") || conv.attributes.has("norm_eps") || conv.attributes.has("algorithm")) return false;
+  if (conv.op->name != std::string_view("conv2d") || has_prologue(conv.attributes) || conv.attributes.has("algorithm")) return false;
   const auto all_one = [&](const char* name) {
     const std::vector<Index>& list = conv.attributes.integers(name);
     return std::all_of(list.begin(), list.end(), [](Index entry) { return entry == 1; });
