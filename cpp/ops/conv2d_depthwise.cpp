@@ -1,4 +1,7 @@
-// Depthwise convolution as work units: a channel block x a strip of rows. groups == in_channels == out_channels.
+// Depthwise convolution as work units: a strip of rows x a channel block. groups == in_channels == out_channels.
+//
+// The strip changes last, as in 1x1 convolutions: then a thread's part of an image is some rows of all channels, and what it reads it has
+// mostly written itself in the step before. Small images are one strip. The strips of a block that a thread is given are one call.
 //
 // Prepared weights: for each pair of walks (one forward): (channel blocks, taps_h, taps_w, lanes); then the bias, padded to whole blocks.
 #include <algorithm>
@@ -6,6 +9,7 @@
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/conv2d_algorithms.h"
+#include "ops/image_pieces.h"
 
 namespace fastcnn {
 
@@ -43,13 +47,18 @@ void prepare(const Kernels&, const ConvProblem& p, const float* weight, const fl
   for (Index c = 0; c < channels; ++c) prepared[c] = bias && c < p.out_channels ? bias[c] : 0.0f;
 }
 
-constexpr Index kTileRows = 2;  // of output, that the kernel sums up at once
-
 struct Pass {
   AxisWalk row, column;
-  Strips strips;
+  Index rows_a_strip, strips;  // of an image
   Index weights, first_unit;
+  Index begin(Index strip) const { return std::min(row.count, strip * rows_a_strip); }
 };
+
+Index rows_a_strip(Index rows, Index images_and_blocks) {
+  constexpr Index kTileRows = 2;  // of output, that the kernel sums up at once
+  constexpr Index kFewRows = 12, kEnoughUnits = 16;
+  return rows < kFewRows && images_and_blocks >= kEnoughUnits ? std::max<Index>(rows, 1) : kTileRows;
+}
 
 struct BoundDepthwise {
   Index images, blocks;
@@ -61,28 +70,39 @@ struct BoundDepthwise {
   Index bias;
 };
 
-ConvDepthwise kernel_arguments(const BoundDepthwise& b, const RunContext& run, const Pass& pass, Index n, Index block, Index strip) {
+ConvDepthwise kernel_arguments(const BoundDepthwise& b, const RunContext& run, const Pass& pass, Index n, Index block, RowRange made) {
   const AxisWalk &r = pass.row, &c = pass.column;
   const ImageStrides &xs = b.xs, &ys = b.ys;
-  const Index first_row = pass.strips.begin(strip);
   ConvDepthwise unit{};
   unit.input =
-      b.x.data(run) + xs.origin + n * xs.batch + block * xs.block + (r.in_first + first_row * r.in_step) * xs.row + c.in_first * xs.pixel;
+      b.x.data(run) + xs.origin + n * xs.batch + block * xs.block + (r.in_first + made.begin * r.in_step) * xs.row + c.in_first * xs.pixel;
   unit.weights = b.prepared.data(run) + pass.weights + block * r.taps * c.taps * b.lanes;
   unit.bias = b.prepared.data(run) + b.bias + block * b.lanes;
-  unit.output = b.y.data(run) + ys.origin + n * ys.batch + block * ys.block + (r.out_first + first_row * r.out_step) * ys.row +
+  unit.output = b.y.data(run) + ys.origin + n * ys.batch + block * ys.block + (r.out_first + made.begin * r.out_step) * ys.row +
                 c.out_first * ys.pixel;
   if (b.residual.given) {
-    unit.residual = b.residual.data(run) + b.rs.origin + n * b.rs.batch + block * b.rs.block + first_row * b.rs.row;
+    unit.residual = b.residual.data(run) + b.rs.origin + n * b.rs.batch + block * b.rs.block + made.begin * b.rs.row;
     unit.residual_row_stride = b.rs.row;
   }
-  unit.rows = static_cast<int>(pass.strips.begin(strip + 1) - first_row), unit.columns = static_cast<int>(c.count);
+  unit.rows = static_cast<int>(made.count()), unit.columns = static_cast<int>(c.count);
   unit.kernel_h = static_cast<int>(r.taps), unit.kernel_w = static_cast<int>(c.taps);
   unit.row_step = r.in_step * xs.row, unit.pixel_step = c.in_step * xs.pixel;
   unit.tap_row = r.tap_step * xs.row, unit.tap_column = c.tap_step * xs.pixel;
   unit.output_row_stride = r.out_step * ys.row, unit.output_pixel_stride = c.out_step * ys.pixel;
   unit.activation = b.activation;
   return unit;
+}
+
+// Units first .. last - 1 of a pass, (images, strips, blocks): block by block, all of its strips that are among them.
+void run_units(const BoundDepthwise& b, const Pass& pass, const RunContext& run, void (*conv_depthwise)(const ConvDepthwise&), Index first,
+               Index last) {
+  for_images(pass.strips * b.blocks, first, last, [&](Index image, Index begin, Index count, Index) {
+    const Index end = begin + count;
+    for (Index block = 0; block < b.blocks; ++block) {
+      const RowRange made{pass.begin(begin / b.blocks + (block < begin % b.blocks)), pass.begin(end / b.blocks + (block < end % b.blocks))};
+      if (!made.empty()) conv_depthwise(kernel_arguments(b, run, pass, image, block, made));
+    }
+  });
 }
 
 Step bind(const ConvProblem& problem, const BindScope& scope) {
@@ -105,10 +125,10 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
   Index weights = 0, units = 0;
   for (const AxisWalk& row : problem.rows) {
     for (const AxisWalk& column : problem.columns) {
-      const Strips strips(row.count, b.xs.row * row.in_step * 4, b.images * b.blocks, kTileRows);
-      b.passes.push_back({row, column, strips, weights, units});
+      const Index rows = rows_a_strip(row.count, b.images * b.blocks), strips = ceil_div(row.count, rows);
+      b.passes.push_back({row, column, rows, strips, weights, units});
       weights += row.taps * column.taps * b.blocks * b.lanes;
-      units += b.images * b.blocks * strips.count;
+      units += b.images * b.blocks * strips;
     }
   }
 
@@ -116,14 +136,12 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
   step.units = units;
   step.flops = 2.0 * static_cast<double>(problem.macs());
   step.algorithm = "depthwise";
-  const auto conv_depthwise = scope.kernels.conv_depthwise;
-  step.run = [b = std::move(b), conv_depthwise](const RunContext& run, Index begin, Index end) {
-    std::size_t p = 0;
-    for (Index unit = begin; unit < end; ++unit) {
-      while (p + 1 < b.passes.size() && unit >= b.passes[p + 1].first_unit) ++p;
+  step.run = [b = std::move(b), units, conv_depthwise = scope.kernels.conv_depthwise](const RunContext& run, Index begin, Index end) {
+    for (std::size_t p = 0; p < b.passes.size(); ++p) {
       const Pass& pass = b.passes[p];
-      const Index at = unit - pass.first_unit, image = at / pass.strips.count / b.blocks, block = at / pass.strips.count % b.blocks;
-      conv_depthwise(kernel_arguments(b, run, pass, image, block, at % pass.strips.count));
+      const Index end_of_pass = p + 1 < b.passes.size() ? b.passes[p + 1].first_unit : units;
+      const Index first = std::max(begin, pass.first_unit) - pass.first_unit, last = std::min(end, end_of_pass) - pass.first_unit;
+      if (first < last) run_units(b, pass, run, conv_depthwise, first, last);
     }
   };
   return step;
