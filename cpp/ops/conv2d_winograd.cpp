@@ -127,6 +127,12 @@ constexpr double output_cost(int points) { return points == 16 ? 130 : points ==
 constexpr double beside_fast_products(int points) { return points == 49 ? 2.3 : points == 64 ? 1.4 : 1.6; }
 constexpr double weights_cost(int points) { return points == 16 ? 60 : points == 36 ? 170 : points == 49 ? 330 : 390; }  // of an input
 
+// Memory is worth something, too: of a layer's weights each megabyte beyond 16 must save about 0.05 ms.
+double cost_of_memory(Index elements) {
+  constexpr double kFree = 4 << 20, kAFloat = 1.6;
+  return kAFloat * std::max(0.0, static_cast<double>(elements) - kFree);
+}
+
 template <int M, int R>
 double cost(const ConvProblem& p) {
   const Plan plan = plan_of(p, M, R);
@@ -136,7 +142,7 @@ double cost(const ConvProblem& p) {
   const double transformed = p.packed ? static_cast<double>(plan.groups * p.in_channels * p.out_blocks()) * weights_cost(kPoints<M, R>) : 0;
   const double transforms =
       input_cost(kPoints<M, R>) * static_cast<double>(p.in_blocks()) + output_cost(kPoints<M, R>) * static_cast<double>(p.out_blocks());
-  const double sum = std::max(products, cost_of_weights(p, kept)) + cost_of_copy(p) +
+  const double sum = std::max(products, cost_of_weights(p, kept)) + cost_of_copy(p) + cost_of_memory(kept) +
                      (tiles * transforms + transformed) * (p.fast_products() ? beside_fast_products(kPoints<M, R>) : 1.0);
   constexpr double kLargestPays = 1.1;  // for less than that the largest tile is not worth its error: one in VGG-19 made it 1.2e-5
   return M == 6 ? kLargestPays * sum : sum;
