@@ -64,6 +64,10 @@ def test_every_shape(isa: str, name: str, padding: str, activation: str) -> None
     np.testing.assert_allclose(answers[0][0], want, rtol=0, atol=3e-6 * np.abs(want).max(initial=1))
     assert same_bits(answers[0], answers[1])
     assert same_bits(answers[0], answers[2])
+    small = _core.Program(graph, isa=isa, small=True)
+    assert same_bits(answers[0], small.run([x, residual], threads=2))
+    outputs = -(-filters // _core.lanes(isa)) * _core.lanes(isa)
+    assert small.memory["prepared"] == outputs * (shape[1] * kernel * kernel + 1) * 4  # those of direct sums, and a bias
 
 
 def test_axes_in_either_order() -> None:

@@ -76,6 +76,20 @@ struct UpsampledInput {
   int64_t point_stride;
 };
 
+// weights[a, b] = sums of the taps in rows[a] x columns[b], of each of `count` filters, a multiple of the lanes; filters: (taps, taps,
+// count).
+struct TapRange {
+  int first, end;
+};
+struct UpsampledWeights {
+  int taps, down, across;  // down x across points
+  TapRange rows[3], columns[3];
+  const float* filters;
+  int64_t count;
+  float* weights;  // points x (count)
+  int64_t point_stride;
+};
+
 // output = act(sums of products + bias + residual), of one block of output channels. Of the two outputs along an axis one is the product of
 // the pixel, the other that plus the neighbour's; with two neighbours each has its own.
 struct UpsampledOutput {

@@ -1,4 +1,4 @@
-// What comes before and behind the products of a convolution of a doubled image: differences of neighbours, and their sums.
+// What comes before and behind the products of a convolution of a doubled image: differences of neighbours, sums of taps, and their sums.
 #include "kernels/kernels.h"
 #include "kernels/pixels.h"
 #include "simd/clamp.h"
@@ -79,6 +79,20 @@ void output_pixels(const UpsampledOutput& unit) {
 }  // namespace
 
 void upsampled_input(const UpsampledInput& unit) { unit.neighbours == 1 ? input_pixels<1>(unit) : input_pixels<2>(unit); }
+void upsampled_weights(const UpsampledWeights& unit) {
+  for (int a = 0; a < unit.down; ++a)
+    for (int b = 0; b < unit.across; ++b) {
+      float* to = unit.weights + (a * unit.across + b) * unit.point_stride;
+      for (int64_t i = 0; i < unit.count; i += kLanes) {
+        Vec sum = zero();
+        for (int row = unit.rows[a].first; row < unit.rows[a].end; ++row)
+          for (int column = unit.columns[b].first; column < unit.columns[b].end; ++column)
+            sum += load(unit.filters + (row * unit.taps + column) * unit.count + i);
+        store(to + i, sum);
+      }
+    }
+}
+
 void upsampled_output(const UpsampledOutput& unit) { unit.neighbours == 1 ? output_pixels<1>(unit) : output_pixels<2>(unit); }
 
 }  // namespace fastcnn::FASTCNN_ISA

@@ -8,61 +8,19 @@
 // 4 or 9 points, for which this is a Winograd convolution: points of a group of pixels, products with prepared weights, outputs.
 //
 // Inputs: x, weight, bias?, residual?. Attributes: padding; the activation. Behind `choose`, weight is what upsampled_conv2d_prepare makes
-// of weight and bias, and "kernel" its shape.
+// of weight and bias, and "kernel" its shape; with the attribute "packed" it is made for direct sums, and a group of pixels sums the taps
+// that meet at each point for itself, 64 input channels of a tile of outputs at a time.
 #include <algorithm>
-#include <array>
 
-#include "kernels/kernels.h"
 #include "ops/activation_kind.h"
-#include "ops/conv2d_algorithms.h"
+#include "ops/conv2d_direct.h"
 #include "ops/image_pieces.h"
 #include "ops/ops.h"
+#include "ops/upsampled.h"
 
 namespace fastcnn {
 
 namespace {
-
-// One axis: which neighbours there are. The kernel has one more tap.
-struct Axis {
-  bool before, behind;
-  int neighbours() const { return before + behind; }
-};
-
-struct Upsampled {
-  Index N, C, H, W, O;  // H x W: of the image before
-  Index taps;
-  Axis rows, columns;
-  int lanes;
-
-  int points() const { return (1 + rows.neighbours()) * (1 + columns.neighbours()); }
-  Index in_blocks() const { return ceil_div(C, lanes); }
-  Index out_blocks() const { return ceil_div(O, lanes); }
-  Index weights_of_point() const { return C * out_blocks() * lanes; }
-  Index bias_at() const { return points() * weights_of_point(); }
-};
-
-Axis axis_of(std::string_view op, Index before, Index behind, Index taps) {
-  require(before <= 1 && behind <= 1 && before + behind == taps - 1, op, "padding must be 0 or 1 a side, and keep the size", "padding ",
-          before, " and ", behind, ", kernel ", taps);
-  return {before == 1, behind == 1};
-}
-
-Upsampled upsampled(std::string_view op, const Attributes& attributes, const Shape& x, const Shape& weight, int lanes) {
-  require(x.rank() == 4, op, "input must be (N, C, H, W)", x);
-  require(weight.rank() == 4 && weight[2] == weight[3] && (weight[2] == 2 || weight[2] == 3), op,
-          "weight must be (out_channels, in_channels, 2, 2) or (.., 3, 3)", weight);
-  require(weight[1] == x[1], op, "input must have the weight's number of channels", x, ", weight ", weight);
-  const auto& padding = attributes.integers("padding", 4, 0, op);
-  return {x[0],
-          x[1],
-          x[2],
-          x[3],
-          weight[0],
-          weight[2],
-          axis_of(op, padding[0], padding[2], weight[2]),
-          axis_of(op, padding[1], padding[3], weight[2]),
-          lanes};
-}
 
 Shape weight_shape(const NodeView& node) {
   return node.attributes.has("kernel") ? Shape(node.attributes.integers("kernel")) : node.input(1).shape;
@@ -104,14 +62,23 @@ BandSizes band_sizes(const NodeView& node) {
 }
 
 void choose(ChoiceScope& scope) {
-  const Shape& weight = scope.graph.type(scope.inputs[1]).shape;
+  const Shape weight = scope.graph.type(scope.inputs[1]).shape;
   Attributes attributes{{"kernel", weight.sizes()}, {"lanes", Index{scope.lanes}}};
   attributes.set("padding", scope.attributes.integers("padding"));
   scope.attributes.set("kernel", weight.sizes());
-  const ValueId bias = scope.inputs.size() > 2 ? scope.inputs[2] : kNoValue;
-  scope.inputs[1] = scope.graph.add_one("upsampled_conv2d_prepare", {scope.inputs[1], bias}, attributes);
+  if (scope.options.small) {
+    scope.attributes.set("packed", true);
+    scope.inputs[1] = add_prepared(scope, k_direct, {1, weight[1], weight[2], weight[3]}, weight, false);
+  } else {
+    const ValueId bias = scope.inputs.size() > 2 ? scope.inputs[2] : kNoValue;
+    scope.inputs[1] = scope.graph.add_one("upsampled_conv2d_prepare", {scope.inputs[1], bias}, attributes);
+  }
   if (scope.inputs.size() > 2) scope.inputs[2] = kNoValue;
 }
+
+constexpr Index kPanelChannels = 64;  // the run that the products are summed in (kernels/winograd_multiply.cpp)
+
+Index odd_lines(Index vectors) { return vectors | 1; }  // points then do not meet in the same sets of the cache
 
 // How a program's pixels are cut, of all images.
 struct Groups {
@@ -129,7 +96,6 @@ Groups groups_of(const Upsampled& u) {
   groups.count = ceil_div(groups.pixels, tiles * register_tile);
   groups.count += groups.count % 2;  // two threads are the commonest team
   groups.most = ceil_div(groups.pixels, groups.count);
-  const auto odd_lines = [](Index vectors) { return vectors | 1; };  // points then do not meet in the same sets of the cache
   groups.input_point = odd_lines(u.in_blocks() * groups.most) * u.lanes;
   groups.product_point = odd_lines(2 * groups.most) * u.lanes;
   return groups;
@@ -142,6 +108,9 @@ struct Bound {
   Operand x, prepared, residual, y;
   ImageStrides xs, ys, rs;
   Activation activation;
+  bool packed;
+  std::vector<ChannelTile> tiles;  // of output channels
+  Index bias, panel_point;         // panel_point: floats from a point to the next of weights that are summed up in the run
 };
 
 // Calls body(image, first pixel of it, pixels, where they are in the group) for each image that a group has pixels of.
@@ -150,7 +119,7 @@ void for_pixels(const Bound& b, Index group, Body&& body) {
   for_images(b.u.H * b.u.W, b.groups.first(group), b.groups.first(group + 1), body);
 }
 
-void list_neighbours(const Axis& axis, Index step, std::int64_t (&to)[2]) { to[0] = axis.before ? -step : step, to[1] = step; }
+void list_neighbours(const UpsampledAxis& axis, Index step, std::int64_t (&to)[2]) { to[0] = axis.before ? -step : step, to[1] = step; }
 
 void transform_input(const Kernels& kernels, const Bound& b, const RunContext& run, Index group, Index pixels, float* points) {
   for_pixels(b, group, [&](Index image, Index first, Index count, Index at) {
@@ -172,36 +141,67 @@ void transform_input(const Kernels& kernels, const Bound& b, const RunContext& r
   });
 }
 
-// The products of one tile of one or two blocks of output channels.
-void multiply(const Kernels& kernels, const Bound& b, const RunContext& run, Index tile, Index pixels, const float* points,
-              float* products) {
+// The products of one tile of output channels and the input channels of `blocks` blocks from `first` on, by weights of which a point's lie
+// `stride` from the next's.
+void multiply(const Kernels& kernels, const Bound& b, const ChannelTile& tile, Index first, Index blocks, const float* weights,
+              Index stride, Index pixels, const float* points, float* products) {
   const Upsampled& u = b.u;
+  const bool is_end = first + blocks == u.in_blocks();
   kernels.winograd_multiply({.points = u.points(),
-                             .input = points,
-                             .weights = b.prepared.data(run) + tile * 2 * u.lanes * u.C,
+                             .input = points + first * pixels * u.lanes,
+                             .weights = weights,
                              .output = products,
                              .input_point_stride = b.groups.input_point,
-                             .weights_point_stride = u.weights_of_point(),
+                             .weights_point_stride = stride,
                              .output_point_stride = b.groups.product_point,
                              .next_weights = 0,
                              .tiles = static_cast<int>(pixels),
-                             .input_blocks = static_cast<int>(u.in_blocks()),
-                             .last_channels = static_cast<int>(u.C - (u.in_blocks() - 1) * u.lanes),
-                             .output_blocks = static_cast<int>(std::min<Index>(2, u.out_blocks() - 2 * tile)),
+                             .input_blocks = static_cast<int>(blocks),
+                             .last_channels = is_end ? static_cast<int>(u.C - (u.in_blocks() - 1) * u.lanes) : u.lanes,
+                             .output_blocks = static_cast<int>(tile.out_blocks),
                              .input_block_stride = pixels * u.lanes,
-                             .output_block_stride = pixels * u.lanes});
+                             .output_block_stride = pixels * u.lanes,
+                             .accumulate = first > 0});
 }
 
-void transform_output(const Kernels& kernels, const Bound& b, const RunContext& run, Index group, Index tile, Index pixels,
+// The weights of these channels at all points, from those of direct sums.
+void sum_weights(const Kernels& kernels, const Bound& b, const RunContext& run, const ChannelTile& tile, Index first, Index blocks,
+                 float* panel) {
+  const Upsampled& u = b.u;
+  const Index outs = tile.out_blocks * u.lanes, taps = u.taps * u.taps;
+  const float* filters = b.prepared.data(run) + (tile.weights_before + first * u.lanes * outs) * taps;
+  for (Index block = first; block < first + blocks; ++block) {
+    const Index count = std::min<Index>(u.lanes, u.C - block * u.lanes) * outs;
+    kernels.upsampled_weights(upsampled_weights(u, filters, count, panel, b.panel_point));
+    filters += count * taps, panel += count;
+  }
+}
+
+// All products of a tile of output channels. Kernels sum runs of 64 input channels, so that panels of them change no bit.
+void multiply_all(const Kernels& kernels, const Bound& b, const RunContext& run, const ChannelTile& tile, Index pixels, const float* points,
+                  float* products, float* panel) {
+  const Upsampled& u = b.u;
+  if (!b.packed) {
+    const float* weights = b.prepared.data(run) + tile.out_block * u.lanes * u.C;
+    return multiply(kernels, b, tile, 0, u.in_blocks(), weights, u.weights_of_point(), pixels, points, products);
+  }
+  for (Index first = 0; first < u.in_blocks(); first += kPanelChannels / u.lanes) {
+    const Index blocks = std::min(u.in_blocks() - first, kPanelChannels / u.lanes);
+    sum_weights(kernels, b, run, tile, first, blocks, panel);
+    multiply(kernels, b, tile, first, blocks, panel, b.panel_point, pixels, points, products);
+  }
+}
+
+void transform_output(const Kernels& kernels, const Bound& b, const RunContext& run, Index group, const ChannelTile& tile, Index pixels,
                       const float* products) {
   const Upsampled& u = b.u;
-  const auto plain = [](const Axis& axis) { return axis.neighbours() == 1 && axis.before ? 1 : 0; };
+  const auto plain = [](const UpsampledAxis& axis) { return axis.neighbours() == 1 && axis.before ? 1 : 0; };
   for_pixels(b, group, [&](Index image, Index first, Index count, Index at) {
-    for (Index block = 2 * tile; block < std::min(u.out_blocks(), 2 * tile + 2); ++block)
+    for (Index block = tile.out_block; block < tile.out_block + tile.out_blocks; ++block)
       kernels.upsampled_output(
-          {.products = products + ((block - 2 * tile) * pixels + at) * u.lanes,
+          {.products = products + ((block - tile.out_block) * pixels + at) * u.lanes,
            .point_stride = b.groups.product_point,
-           .bias = b.prepared.data(run) + u.bias_at() + block * u.lanes,
+           .bias = b.prepared.data(run) + b.bias + block * u.lanes,
            .output = b.y.data(run) + b.ys.origin + image * b.ys.batch + block * b.ys.block,
            .residual = b.residual.given ? b.residual.data(run) + b.rs.origin + image * b.rs.batch + block * b.rs.block : nullptr,
            .output_row_stride = b.ys.row,
@@ -227,80 +227,40 @@ Step bind(const BindScope& scope) {
           .xs = scope.inputs[0].type.strides(),
           .ys = scope.outputs[0].type.strides(),
           .rs = {},
-          .activation = fused_activation(scope.attributes)};
+          .activation = fused_activation(scope.attributes),
+          .packed = scope.attributes.has("packed"),
+          .tiles = {},
+          .bias = 0,
+          .panel_point = 0};
   b.groups = groups_of(b.u);
+  if (b.packed) {
+    const ConvProblem conv = b.u.problem();
+    b.tiles = direct_tiles(conv), b.bias = k_direct.prepared_elements(conv) - b.u.out_blocks() * b.u.lanes;
+    b.panel_point = odd_lines(kPanelChannels * 2) * b.u.lanes;
+  } else {
+    for (Index block = 0; block < b.u.out_blocks(); block += 2)
+      b.tiles.push_back({.out_block = block, .out_blocks = std::min<Index>(2, b.u.out_blocks() - block)});
+    b.bias = b.u.bias_at();
+  }
   if (scope.inputs.size() > 3 && scope.inputs[3].given) b.residual = scope.inputs[3], b.rs = b.residual.type.strides();
 
   Step step;
   step.units = b.groups.count;
   step.flops = 2.0 * static_cast<double>(b.u.N * b.u.O * 4 * b.u.H * b.u.W * b.u.C * b.u.taps * b.u.taps);
   step.algorithm = "differences";
-  step.scratch_bytes = b.u.points() * (b.groups.input_point + b.groups.product_point) * bytes_of(DType::f32);
+  step.scratch_bytes = b.u.points() * (b.groups.input_point + b.groups.product_point + b.panel_point) * bytes_of(DType::f32);
   step.run = [b = std::move(b), kernels = &scope.kernels](const RunContext& run, Index begin, Index end) {
     float* const points = reinterpret_cast<float*>(run.scratch);
     float* const products = points + b.u.points() * b.groups.input_point;
+    float* const panel = products + b.u.points() * b.groups.product_point;
     for (Index group = begin; group < end; ++group) {
       const Index pixels = b.groups.first(group + 1) - b.groups.first(group);
       transform_input(*kernels, b, run, group, pixels, points);
-      for (Index tile = 0; tile < ceil_div(b.u.out_blocks(), 2); ++tile) {
-        multiply(*kernels, b, run, tile, pixels, points, products);
+      for (const ChannelTile& tile : b.tiles) {
+        multiply_all(*kernels, b, run, tile, pixels, points, products, panel);
         transform_output(*kernels, b, run, group, tile, pixels, products);
       }
     }
-  };
-  return step;
-}
-
-// upsampled_conv2d_prepare(weight, bias?) -> for each point, for each tile of two blocks of output channels: (in channels, tile's lanes),
-// sums over the taps that meet at the point; then the bias, padded to whole blocks.
-Upsampled prepared(const Attributes& attributes, const Shape& weight) {
-  require(weight.rank() == 4, "upsampled_conv2d_prepare", "weight must have rank 4", weight);
-  const Index lanes = attributes.integer("lanes");
-  require(lanes == 4 || lanes == 8 || lanes == 16, "upsampled_conv2d_prepare", "lanes must be 4, 8 or 16", "lanes=", lanes);
-  return upsampled("upsampled_conv2d_prepare", attributes, {1, weight[1], 1, 1}, weight, static_cast<int>(lanes));
-}
-
-std::vector<TensorType> infer_prepare(const NodeView& node) {
-  const Upsampled u = prepared(node.attributes, node.input(0).shape);
-  if (node.has_input(1))
-    require(node.input(1).shape == Shape{u.O}, "upsampled_conv2d_prepare", "bias must be (out_channels,)", node.input(1).shape);
-  return {{.shape = {u.bias_at() + u.out_blocks() * u.lanes}}};
-}
-
-// The taps that meet at point `at` of an axis.
-ChannelRange taps_of(const Axis& axis, Index taps, int at) {
-  if (at == 0) return {0, taps};
-  return axis.before && at == 1 ? ChannelRange{0, 1} : ChannelRange{taps - 1, 1};
-}
-
-void prepare_tile(const Upsampled& u, const float* weight, const float* bias, float* to, Index tile) {
-  const Index outs = std::min<Index>(2, u.out_blocks() - 2 * tile) * u.lanes, first_out = 2 * tile * u.lanes;
-  const Index end_out = std::min(first_out + outs, u.O), filter = u.taps * u.taps;
-  for (int point = 0; point < u.points(); ++point) {
-    const int across = 1 + u.columns.neighbours();
-    const ChannelRange rows = taps_of(u.rows, u.taps, point / across), columns = taps_of(u.columns, u.taps, point % across);
-    float* const sums = to + point * u.weights_of_point() + first_out * u.C;
-    std::fill_n(sums, outs * u.C, 0.0f);
-    for (Index o = first_out; o < end_out; ++o)
-      for (Index c = 0; c < u.C; ++c) {
-        const float* taps = weight + (o * u.C + c) * filter;
-        for (Index i = rows.first; i < rows.end(); ++i)
-          for (Index j = columns.first; j < columns.end(); ++j) sums[c * outs + o - first_out] += taps[i * u.taps + j];
-      }
-  }
-  float* const padded = to + u.bias_at();
-  for (Index o = first_out; o < first_out + outs; ++o) padded[o] = bias && o < u.O ? bias[o] : 0.0f;
-}
-
-Step bind_prepare(const BindScope& scope) {
-  const Upsampled u = prepared(scope.attributes, scope.inputs[0].type.shape);
-  require(u.lanes == scope.kernels.lanes, "upsampled_conv2d_prepare", "lanes must be those of the kernels", "lanes=", u.lanes,
-          ", kernels of ", scope.kernels.lanes);
-  const Operand weight = scope.inputs[0], bias = scope.inputs.size() > 1 ? scope.inputs[1] : Operand{}, to = scope.outputs[0];
-  Step step;
-  step.units = ceil_div(u.out_blocks(), 2);
-  step.run = [=](const RunContext& run, Index begin, Index end) {
-    for (Index tile = begin; tile < end; ++tile) prepare_tile(u, weight.data(run), bias.data(run), to.data(run), tile);
   };
   return step;
 }
@@ -316,7 +276,5 @@ const Op k_upsampled_conv2d = {.name = "upsampled_conv2d",
                                .choose = choose,
                                .band = band,
                                .band_sizes = band_sizes};
-const Op k_upsampled_conv2d_prepare = {
-    .name = "upsampled_conv2d_prepare", .inputs = "weight bias?", .infer = infer_prepare, .layout = want_plain, .bind = bind_prepare};
 
 }  // namespace fastcnn

@@ -98,7 +98,45 @@ void check_output(const Kernels& kernels, const Case& c, bool residual, Activati
   y.check_guards(what);
 }
 
+void check_weights(const Kernels& kernels, int taps, int vectors) {
+  const std::string what = label(kernels, "upsampled_weights", taps, vectors);
+  const std::int64_t count = std::int64_t{vectors} * kernels.lanes, point_stride = count + 16;
+  Random random(static_cast<std::uint32_t>(taps + vectors));
+  const Buffer filters(taps * taps * count, random);
+  // All taps; the first; the last, where it is another point's.
+  const int points = taps;
+  const TapRange ranges[3] = {{0, taps}, {0, 1}, {taps - 1, taps}};
+  Buffer weights(points * points * point_stride);
+  UpsampledWeights unit{.taps = taps,
+                        .down = points,
+                        .across = points,
+                        .rows = {},
+                        .columns = {},
+                        .filters = filters.data(),
+                        .count = count,
+                        .weights = weights.data(),
+                        .point_stride = point_stride};
+  for (int k = 0; k < points; ++k) unit.rows[k] = ranges[k], unit.columns[k] = ranges[points == 2 && k == 1 ? 2 : k];
+  kernels.upsampled_weights(unit);
+  for (int a = 0; a < points; ++a)
+    for (int b = 0; b < points; ++b)
+      for (std::int64_t i = 0; i < count; ++i) {
+        Sum want;
+        for (int row = unit.rows[a].first; row < unit.rows[a].end; ++row)
+          for (int column = unit.columns[b].first; column < unit.columns[b].end; ++column)
+            want.add(filters[(row * taps + column) * count + i]);
+        const std::int64_t at = (a * points + b) * point_stride + i;
+        check_close(what, at, weights[at], want.value, want.bound());
+      }
+  weights.check_guards(what);
+}
+
 }  // namespace
+
+void test_upsampled_weights(const Kernels& kernels) {
+  for (int taps : {2, 3})
+    for (int vectors : {1, 3, 32}) check_weights(kernels, taps, vectors);
+}
 
 void test_upsampled_input(const Kernels& kernels) {
   for (const Case& c : kCases) check_input(kernels, c);

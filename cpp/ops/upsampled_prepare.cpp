@@ -1,0 +1,117 @@
+// upsampled_conv2d_prepare(weight, bias?) -> for each point, for each tile of two blocks of output channels: (in channels, tile's lanes),
+// sums over the taps that meet at the point; then the bias, padded to whole blocks. Attributes: "padding", "kernel", "lanes".
+#include <algorithm>
+#include <array>
+
+#include "ops/ops.h"
+#include "ops/upsampled.h"
+
+namespace fastcnn {
+
+namespace {
+
+UpsampledAxis axis_of(std::string_view op, Index before, Index behind, Index taps) {
+  require(before <= 1 && behind <= 1 && before + behind == taps - 1, op, "padding must be 0 or 1 a side, and keep the size", "padding ",
+          before, " and ", behind, ", kernel ", taps);
+  return {before == 1, behind == 1};
+}
+
+// The taps that meet at point `at` of an axis.
+ChannelRange taps_of(const UpsampledAxis& axis, Index taps, int at) {
+  if (at == 0) return {0, taps};
+  return axis.before && at == 1 ? ChannelRange{0, 1} : ChannelRange{taps - 1, 1};
+}
+
+Upsampled prepared(const Attributes& attributes, const Shape& weight) {
+  require(weight.rank() == 4, "upsampled_conv2d_prepare", "weight must have rank 4", weight);
+  const Index lanes = attributes.integer("lanes");
+  require(lanes == 4 || lanes == 8 || lanes == 16, "upsampled_conv2d_prepare", "lanes must be 4, 8 or 16", "lanes=", lanes);
+  return upsampled("upsampled_conv2d_prepare", attributes, {1, weight[1], 1, 1}, weight, static_cast<int>(lanes));
+}
+
+std::vector<TensorType> infer(const NodeView& node) {
+  const Upsampled u = prepared(node.attributes, node.input(0).shape);
+  if (node.has_input(1))
+    require(node.input(1).shape == Shape{u.O}, "upsampled_conv2d_prepare", "bias must be (out_channels,)", node.input(1).shape);
+  return {{.shape = {u.bias_at() + u.out_blocks() * u.lanes}}};
+}
+
+// Some input channels at a time.
+void prepare_tile(const Kernels& kernels, const Upsampled& u, const ConvProblem& conv, const float* weight, const float* bias, float* to,
+                  Index tile) {
+  constexpr Index kInputs = 16, kMostTaps = 9, kMostOutputs = 32;  // two blocks of the widest ISA
+  std::array<float, kMostTaps * kInputs * kMostOutputs> filters;
+  const Index outs = std::min<Index>(2, u.out_blocks() - 2 * tile) * u.lanes, first_out = 2 * tile * u.lanes;
+  for (Index first = 0; first < u.C; first += kInputs) {
+    const Index ins = std::min(kInputs, u.C - first);
+    copy_weights(kernels, conv, conv.rows[0], conv.columns[0], weight, {first_out, outs}, {first, ins}, filters.data());
+    kernels.upsampled_weights(upsampled_weights(u, filters.data(), ins * outs, to + first_out * u.C + first * outs, u.weights_of_point()));
+  }
+  float* const padded = to + u.bias_at();
+  for (Index o = first_out; o < first_out + outs; ++o) padded[o] = bias && o < u.O ? bias[o] : 0.0f;
+}
+
+Step bind(const BindScope& scope) {
+  const Upsampled u = prepared(scope.attributes, scope.inputs[0].type.shape);
+  require(u.lanes == scope.kernels.lanes, "upsampled_conv2d_prepare", "lanes must be those of the kernels", "lanes=", u.lanes,
+          ", kernels of ", scope.kernels.lanes);
+  const Operand weight = scope.inputs[0], bias = scope.inputs.size() > 1 ? scope.inputs[1] : Operand{}, to = scope.outputs[0];
+  Step step;
+  step.units = ceil_div(u.out_blocks(), 2);
+  step.run = [=, conv = u.problem(), kernels = &scope.kernels](const RunContext& run, Index begin, Index end) {
+    for (Index tile = begin; tile < end; ++tile) prepare_tile(*kernels, u, conv, weight.data(run), bias.data(run), to.data(run), tile);
+  };
+  return step;
+}
+
+}  // namespace
+
+Upsampled upsampled(std::string_view op, const Attributes& attributes, const Shape& x, const Shape& weight, int lanes) {
+  require(x.rank() == 4, op, "input must be (N, C, H, W)", x);
+  require(weight.rank() == 4 && weight[2] == weight[3] && (weight[2] == 2 || weight[2] == 3), op,
+          "weight must be (out_channels, in_channels, 2, 2) or (.., 3, 3)", weight);
+  require(weight[1] == x[1], op, "input must have the weight's number of channels", x, ", weight ", weight);
+  const auto& padding = attributes.integers("padding", 4, 0, op);
+  return {x[0],
+          x[1],
+          x[2],
+          x[3],
+          weight[0],
+          weight[2],
+          axis_of(op, padding[0], padding[2], weight[2]),
+          axis_of(op, padding[1], padding[3], weight[2]),
+          lanes};
+}
+
+ConvProblem Upsampled::problem() const {
+  const Attributes attributes{{"stride", std::vector<Index>{1, 1}},
+                              {"dilation", std::vector<Index>{1, 1}},
+                              {"padding", std::vector<Index>{rows.before, columns.before, rows.behind, columns.behind}},
+                              {"groups", Index{1}}};
+  return forward_problem(conv2d_geometry(attributes, {N, C, 2 * H, 2 * W}, {O, C, taps, taps}), lanes, false);
+}
+
+UpsampledWeights upsampled_weights(const Upsampled& u, const float* filters, Index count, float* weights, Index point_stride) {
+  UpsampledWeights unit{.taps = static_cast<int>(u.taps),
+                        .down = 1 + u.rows.neighbours(),
+                        .across = 1 + u.columns.neighbours(),
+                        .rows = {},
+                        .columns = {},
+                        .filters = filters,
+                        .count = count,
+                        .weights = weights,
+                        .point_stride = point_stride};
+  const auto list = [&](const UpsampledAxis& axis, TapRange(&ranges)[3]) {
+    for (int at = 0; at <= axis.neighbours(); ++at) {
+      const ChannelRange taps = taps_of(axis, u.taps, at);
+      ranges[at] = {static_cast<int>(taps.first), static_cast<int>(taps.end())};
+    }
+  };
+  list(u.rows, unit.rows), list(u.columns, unit.columns);
+  return unit;
+}
+
+const Op k_upsampled_conv2d_prepare = {
+    .name = "upsampled_conv2d_prepare", .inputs = "weight bias?", .infer = infer, .layout = want_plain, .bind = bind};
+
+}  // namespace fastcnn
