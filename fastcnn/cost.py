@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fastcnn.arguments import shape_of, whole
 from fastcnn.arrays import Shape
 from fastcnn.profile import Limits
-from fastcnn.summary import summarize
-from fastcnn.text import count_text, size_text, table
+from fastcnn.summary import LEGEND as _SUMMARY_LEGEND
+from fastcnn.summary import field_text, summarize
+from fastcnn.text import count_text, size_text, sizes_text, table
 
 if TYPE_CHECKING:
     from fastcnn.module import Module
 
-__all__ = ["Cost", "LayerCost", "cost", "kept_bytes"]
+__all__ = ["LEGEND", "Cost", "LayerCost", "cost", "kept_bytes"]
+
+LEGEND = {
+    **_SUMMARY_LEGEND,
+    "backward": "kept for it by a training step of one image",
+    "FLOP/B": "operations for each byte moved",
+    "ms": "to expect at best, on this processor",
+    "-": "none, or in the step of a layer before",
+}
 
 # Multiplications of direct sums for one of the algorithm's. Winograd, m outputs of r taps by m + r - 1 products an axis:
 # (m r / (m + r - 1))^2; first layers along one axis, 4 outputs of 3 or 4 taps: the smaller; Strassen: 8 products by 7; differences of
@@ -82,7 +91,7 @@ class Cost(list[LayerCost]):
         return float(self._sum("seconds"))
 
     def __str__(self) -> str:
-        rows = [[row.layer or row.op, row.op, row.algorithm, "x".join(map(str, row.output)), *_numbers(row)] for row in self]
+        rows = [[row.layer or row.op, row.op, _own(row.algorithm), sizes_text(row.output), *_numbers(row)] for row in self]
         total = LayerCost("", "", "", (), self.parameters, self.macs, self.activation_bytes, self.backward_bytes, None, 0.0, self.seconds)
         rows.append(["total", "", "", "", *_numbers(total)])
         return table(_HEADER, rows, left=4)
@@ -93,14 +102,18 @@ class Cost(list[LayerCost]):
 _HEADER = ["layer", "op", "algorithm", "output", "params", "MACs", "activation", "backward", "sees", "FLOP/B", "ms"]
 
 
+def _own(algorithm: str) -> str:
+    """Without what the step computes of the layers behind: "first_winograd" of "first_winograd + max_pool"."""
+    return algorithm.partition(" ")[0]
+
+
 def _numbers(row: LayerCost) -> list[str]:
-    seen = row.receptive_field
     return [
         count_text(row.parameters) if row.parameters else "-",
         count_text(row.macs) if row.macs else "-",
         size_text(row.activation_bytes),
         "-" if row.backward_bytes is None else size_text(row.backward_bytes),
-        "all" if isinstance(seen, str) else (str(seen[0]) if seen[0] == seen[1] else f"{seen[0]}x{seen[1]}") if seen else "-",
+        field_text(row.receptive_field),
         f"{row.intensity:.1f}" if row.intensity else "-",
         f"{1e3 * row.seconds:.3f}" if row.seconds else "-",
     ]
@@ -117,8 +130,9 @@ def cost(net: Module, shape: Sequence[int], threads: int | None) -> Cost:
     weights = sum(step["weight_bytes"] for step in steps)
     shares = None if kept is None else _shares(kept, [(row.layer, row.op) for row in summary])
     costs = Cost()
-    for place, (row, step) in enumerate(zip(summary, _steps_of([(row.layer, row.op) for row in summary], steps), strict=True)):
-        algorithm, intensity, seconds = _expected(step, weights, limits) if step else ("", 0.0, 0.0)
+    for place, (row, own) in enumerate(zip(summary, _steps_of([(row.layer, row.op) for row in summary], steps), strict=True)):
+        expected = [_expected(step, weights, limits) for step in own] or [("", 0.0, 0.0)]
+        (algorithm, intensity, _), seconds = expected[0], sum(each[2] for each in expected)
         numbers = (row.output[1:], row.parameters, row.macs, row.activation_bytes, None if shares is None else shares[place])
         costs.append(LayerCost(row.layer, row.op, algorithm, *numbers, row.receptive_field, intensity, seconds))
     return costs
@@ -133,18 +147,29 @@ def _expected(step: dict[str, Any], weights: int, limits: Limits) -> tuple[str, 
     return algorithm, step["flops"] / moved if moved else 0.0, seconds
 
 
-def _steps_of(rows: Sequence[tuple[str, str]], steps: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
-    """The step of each row: by layer and op, in their order; then, of what is left, by the layer alone."""
-    found: list[dict[str, Any] | None] = [None] * len(rows)
+def _steps_of(rows: Sequence[tuple[str, str]], steps: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The steps of each row: by layer and op, in their order; then, of what is left, by the layer alone.
+
+    A step of two layers, "a + b", is the first one's. One that only brings what a layer made into another order is its second.
+    """
+    found: list[list[dict[str, Any]]] = [[] for _ in rows]
     left = list(steps)
     for exactly in (True, False):
         for place, (layer, op) in enumerate(rows):
-            if found[place] is None:
-                step = next((s for s in left if s["name"] == layer and (s["op"] == op or not exactly)), None)
+            if not found[place]:
+                step = next((s for s in left if _first(s) == layer and (s["op"] == op or not exactly)), None)
                 if step is not None:
-                    found[place] = step
+                    found[place].append(step)
                     left.remove(step)
+    for step in left:
+        places = [place for place, (layer, op) in enumerate(rows) if _first(step) == (layer or op)]
+        found[places[-1] if places else -1].append(step)
     return found
+
+
+def _first(step: dict[str, Any]) -> str:
+    """The layer of a step, of several the first."""
+    return str(step["name"]).partition(" + ")[0]
 
 
 def kept_bytes(net: Module, image: Shape) -> dict[tuple[str, str], int] | None:

@@ -21,7 +21,18 @@ from fastcnn.trainer import trained_parameters, training_plan
 if TYPE_CHECKING:
     from fastcnn.module import Module
 
-__all__ = ["MemoryReport", "inference_memory", "inference_report", "max_batch", "optimizer_state", "training_memory", "training_report"]
+__all__ = [
+    "LEGEND",
+    "MemoryReport",
+    "inference_memory",
+    "inference_report",
+    "max_batch",
+    "optimizer_state",
+    "training_memory",
+    "training_report",
+]
+
+LEGEND = {"of which arena": "what activations, their gradients and workspace lie in by turns, with the zeros around images"}
 
 
 @dataclass(frozen=True)
@@ -56,16 +67,16 @@ class MemoryReport:
     def __str__(self) -> str:
         rows = [[text, size_text(getattr(self, name))] for name, text in _ROWS]
         arena = [
-            ["the arena", size_text(self.arena)],
-            ["lower bound of the arena", size_text(self.lower_bound)],
-            ["... without padding", size_text(self.logical_bound)],
-            ["the arena without release", size_text(self.without_release)],
+            ["of which arena", size_text(self.arena)],
+            ["arena at least", size_text(self.lower_bound)],
+            ["arena at least, unpadded", size_text(self.logical_bound)],
+            ["arena without release", size_text(self.without_release)],
         ]
         return table(["memory", "size"], [*rows, ["total", size_text(self.total)], *arena])
 
     def by_layer(self) -> str:
         """A table of the layers: what each makes, what is alive while it works (with release), what was made by then (without)."""
-        header = ["layer", "parameters", "activations", "gradients", "unpadded", "alive", "without release"]
+        header = ["layer", "parameters", "activations", "their gradients", "unpadded", "alive", "without release"]
         return table(header, [[row.name, *map(size_text, row[1:])] for row in self.layers])
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:

@@ -72,7 +72,8 @@ def layers_of(graph: dict[str, Any], steps: Sequence[str], boxes: Sequence[Box])
         made[box.first] += box.bytes
     kept = list(accumulate(made))
     backward = [node["backward"] for node in graph["nodes"] if not (node["ahead"] or node["alias"])]
-    places = dict[str, list[int]]()
+    turn = next((step for step, back in enumerate(backward) if back), len(steps))
+    places, reached = dict[str, list[int]](), 0
     for step, name in enumerate(steps):
         places.setdefault(name, []).append(step)
     rows = []
@@ -81,9 +82,9 @@ def layers_of(graph: dict[str, Any], steps: Sequence[str], boxes: Sequence[Box])
         here = places.get(name, [])
         if not (here or parameters):
             continue
-        forward = [step for step in here if not backward[step]] or here
+        reached = max([reached, *(kept[step] for step in here if step < turn)])
         activations, gradients = (sum(box.bytes for box in own if box.kind == kind) for kind in ("activation", "gradient"))
         logical = sum(box.logical_bytes for box in own if box.kind != "workspace")
         most = max((alive[step] for step in here), default=0)
-        rows.append(LayerMemory(name, parameters, activations, gradients, logical, most, kept[forward[-1]] if here else 0))
+        rows.append(LayerMemory(name, parameters, activations, gradients, logical, most, reached if here else 0))
     return tuple(rows)

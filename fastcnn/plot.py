@@ -13,6 +13,7 @@ import numpy as np
 from fastcnn import _core
 from fastcnn.arrays import AnyArray, ArrayLike, numeric
 from fastcnn.compiled import traced
+from fastcnn.text import brief, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,10 @@ __all__ = ["activations", "figure_of", "filters", "step_times", "training_curves
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 _MOST_TILES = 64
 _MOST_CHANNELS = 16
+_MOST_MARKS = 60  # points that can be told apart on a curve
+_SHEET = (0.80, 0.87, 0.95)  # between tiles: no shade of grey
+_LONGEST = 40  # letters of a name beside a bar
+_MANY_BARS = 200  # of which each is narrower than a pixel of a picture
 
 
 def figure_of(width: float, height: float) -> Any:
@@ -47,8 +52,11 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Any:
         for key, label, colour in ((name, "training", _COLOURS[0]), (f"val_{name}", "validation", _COLOURS[1])):
             if history.get(key):
                 values = history[key]
-                axis.plot(range(1, len(values) + 1), values, marker="o", markersize=3, label=label, color=colour)
+                marker = "o" if len(values) <= _MOST_MARKS else None
+                axis.plot(range(1, len(values) + 1), values, marker=marker, markersize=3, label=label, color=colour)
         axis.set(xlabel="epoch", ylabel=name)
+        if len(history[name]) == 1:  # a single point has no range of its own
+            axis.set_xlim(0, 2)
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
         axis.legend(frameon=False, loc="upper right" if name == "loss" else "lower right")
@@ -63,13 +71,16 @@ def step_times(profile: Profile) -> Any:
     order = sorted(set(kinds), key=lambda kind: -sum(step.seconds for step, own in zip(profile, kinds, strict=True) if own == kind))
     names = order if len(order) <= len(_COLOURS) else order[: len(_COLOURS) - 1]
     colours = {kind: _COLOURS[names.index(kind)] if kind in names else "#999999" for kind in order}
-    figure = figure_of(8.0, 1.3 + 0.19 * len(profile))
+    figure = figure_of(8.0, 1.5 + 0.19 * len(profile))
     axis = figure.subplots()
     times = [1e3 * step.seconds for step in profile]
     places = np.arange(len(times))
     axis.barh(places, times, color=[colours[kind] for kind in kinds], height=0.8)
-    axis.set_yticks(places, [step.name or step.op for step in profile], fontsize=7)
-    axis.set(xlabel=f"ms of {1e3 * profile.seconds:.3f} ms in all", ylim=(len(times) - 0.4, -0.6), xlim=(0, 1.12 * max(times) or 1))
+    axis.set_yticks(places, _step_names(profile), fontsize=7)
+    xlabel = f"time of the step in ms, all together {1e3 * profile.seconds:.3f} ms"
+    axis.set(xlabel=xlabel, ylim=(len(times) - 0.4, -0.6), xlim=(0, 1.12 * max(times) or 1))
+    if len(times) > _MOST_TILES:
+        axis.tick_params(axis="x", top=True, labeltop=True)
     for place, time in zip(places, times, strict=True):
         if time > 0.3 * max(times):
             axis.text(time, place, f" {time / (10 * profile.seconds):.0f} %", va="center", fontsize=7)
@@ -78,10 +89,17 @@ def step_times(profile: Profile) -> Any:
     if len(names) < len(order):
         handles.append(axis.barh([0], [0], color="#999999"))
         labels.append("others")
-    axis.legend(handles, labels, fontsize=8, title="algorithm", title_fontsize=8, loc="best")
+    look = {"fontsize": 8, "title_fontsize": 8, "frameon": False, "ncols": min(5, len(labels))}
+    figure.legend(handles, labels, title="algorithm", loc="outside upper center", **look)
     axis.grid(axis="x", alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _step_names(profile: Profile) -> list[str]:
+    """Of the layers; with the operation where a layer has several steps."""
+    names = [shortened(brief(step.name) or step.op, _LONGEST) for step in profile]
+    return [f"{name} ({step.op})" if names.count(name) > 1 and step.op != name else name for name, step in zip(names, profile, strict=True)]
 
 
 def filters(net: Module, layer: str | None = None) -> Any:
@@ -123,12 +141,15 @@ def activations(net: Module, image: ArrayLike, layer: str) -> Any:
         what = f"{layer}: {values.shape[0]} channels of {values.shape[1]}x{values.shape[2]}"
         what += f"\nthe first {len(shown)}" if len(shown) < len(values) else ""
         low, high = float(shown.min()), float(shown.max())
-        columns = min(8, len(shown)) if len(shown) <= 32 else 16
+        columns = min(8, len(shown))
         scale = high - low or 1.0
         return _tiled([(plane - low) / scale for plane in shown], columns, what, f"all from {low:.3g} (black) to {high:.3g} (white)")
     figure = figure_of(7.0, 3.0)
     axis = figure.subplots()
-    axis.bar(np.arange(values.size), values.ravel(), color=_COLOURS[0], width=1.0 if values.size > 60 else 0.8)
+    if values.size > _MANY_BARS:
+        axis.vlines(np.arange(values.size), 0, values.ravel(), color=_COLOURS[0], linewidth=0.8)
+    else:
+        axis.bar(np.arange(values.size), values.ravel(), color=_COLOURS[0])
     axis.set(title=f"{layer}: {values.size} values", xlabel="index", ylabel="value")
     axis.grid(axis="y", alpha=0.3)
     return figure
@@ -161,16 +182,17 @@ def _unit(values: AnyArray) -> AnyArray:
 
 
 def _tiled(tiles: list[AnyArray], columns: int, title: str, note: str) -> Any:
-    """Tiles in rows, a pixel of border between them, in one image: quicker than an axis each."""
+    """Tiles in rows, a border around each, in one image: quicker than an axis each."""
     height, width = tiles[0].shape[:2]
     rows = math.ceil(len(tiles) / columns)
     border = max(1, round(0.08 * max(height, width)))
-    sheet = np.ones((rows * (height + border) - border, columns * (width + border) - border, 3))
+    sheet = np.empty((rows * (height + border) + border, columns * (width + border) + border, 3))
+    sheet[:] = _SHEET
     for i, tile in enumerate(tiles):
-        top, left = (i // columns) * (height + border), (i % columns) * (width + border)
+        top, left = (i // columns) * (height + border) + border, (i % columns) * (width + border) + border
         sheet[top : top + height, left : left + width] = tile if tile.ndim == 3 else tile[..., None]
     inches = min(7.0, max(3.5, 0.6 * columns))
-    figure = figure_of(inches, inches * sheet.shape[0] / sheet.shape[1] + 0.9)
+    figure = figure_of(inches, inches * sheet.shape[0] / sheet.shape[1] + 0.6 + 0.15 * title.count("\n"))
     axis = figure.subplots()
     axis.imshow(sheet, interpolation="nearest")
     axis.set_title(title, fontsize=9)

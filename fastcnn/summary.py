@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fastcnn.arrays import Shape
 from fastcnn.compiled import traced
 from fastcnn.receptive_field import fields_of, size_of
-from fastcnn.text import size_text, table
+from fastcnn.text import count_text, size_text, sizes_text, table
 from fastcnn.trace import Trace
 
 if TYPE_CHECKING:
     from fastcnn.module import Module
 
-__all__ = ["Summary", "SummaryRow", "summarize"]
+__all__ = ["LEGEND", "Summary", "SummaryRow", "field_text", "summarize"]
+
+LEGEND = {
+    "output": "for one image, CxHxW",
+    "MACs": "multiply-adds",
+    "sees": "receptive field, pixels a side",
+    "activation": "bytes of the output",
+}
 
 
 class SummaryRow(NamedTuple):
@@ -31,20 +38,25 @@ class Summary(list[SummaryRow]):
     """One entry for each operation. print() shows a table."""
 
     def __str__(self) -> str:
-        rows = [
-            [row.layer, row.op, str(row.output), f"{row.parameters:,}", f"{row.macs:,}", _field_text(row), size_text(row.activation_bytes)]
-            for row in self
-        ]
-        sums = [f"{sum(row.parameters for row in self):,}", f"{sum(row.macs for row in self):,}"]
+        rows = [[row.layer or row.op, row.op, sizes_text(row.output[1:]), *_counts(row.parameters, row.macs), *_sizes(row)] for row in self]
+        sums = _counts(sum(row.parameters for row in self), sum(row.macs for row in self))
         rows.append(["total", "", "", *sums, "", size_text(sum(row.activation_bytes for row in self))])
         return table(["layer", "op", "output", "parameters", "MACs", "sees", "activation"], rows, left=3)
 
     __repr__ = __str__
 
 
-def _field_text(row: SummaryRow) -> str:
-    seen = row.receptive_field
-    return seen if isinstance(seen, str) else f"{seen[0]}x{seen[1]}" if seen else "-"
+def _counts(parameters: int, macs: int) -> list[str]:
+    return [f"{parameters:,}" if parameters else "-", count_text(macs) if macs else "-"]
+
+
+def _sizes(row: SummaryRow) -> list[str]:
+    return [field_text(row.receptive_field), size_text(row.activation_bytes)]
+
+
+def field_text(seen: tuple[int, int] | str | None) -> str:
+    """A receptive field: "7" for 7x7 pixels, "all" for the whole image."""
+    return "all" if isinstance(seen, str) else (str(seen[0]) if seen[0] == seen[1] else sizes_text(seen)) if seen else "-"
 
 
 def summarize(net: Module, shape: Shape) -> Summary:

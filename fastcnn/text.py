@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-__all__ = ["count_text", "fitted", "size_text", "table", "terminal_width"]
+__all__ = ["brief", "count_text", "fitted", "shortened", "size_text", "sizes_text", "table", "terminal_width"]
+
+_NAME = 20  # columns that a name keeps as long as there is something else to leave out
 
 
 def size_text(count: float) -> str:
@@ -25,6 +27,27 @@ def count_text(count: float) -> str:
     return f"{count / 1000**power:.1f} {('k', 'M', 'G')[power - 1]}"
 
 
+def sizes_text(sizes: Sequence[int]) -> str:
+    """A shape: "64x112x112"."""
+    return "x".join(map(str, sizes))
+
+
+def brief(name: str) -> str:
+    """The name of a step of several layers, what they have in common once: "block.2.conv + 3.conv" for block.2.conv + block.3.conv."""
+    first, *others = name.split(" + ")
+    parts, rest = first.split("."), []
+    for other in others:
+        own = other.split(".")
+        common = next((i for i, (a, b) in enumerate(zip(parts, own, strict=False)) if a != b), 0)
+        rest.append(".".join(own[common:]))
+    return " + ".join([first, *rest])
+
+
+def shortened(name: str, length: int) -> str:
+    """The end of a name that is longer: it tells layers of a block, and files of a folder, from each other."""
+    return name if len(name) <= length else f"..{name[2 - length :].lstrip('.')}"
+
+
 def terminal_width() -> int:
     """Columns of the terminal, or what COLUMNS says; 80 where there is none. Not below 40: text needs some."""
     return max(40, shutil.get_terminal_size().columns)
@@ -41,37 +64,40 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
     return "\n".join(texts)
 
 
-def fitted(text: str, width: int, spare: Sequence[str] = ()) -> str:
-    """A table() no wider than `width`: without the columns `spare`, the first first, as far as need be; then with shorter names in front.
+def fitted(text: str, width: int, spare: Sequence[str] = (), legend: Mapping[str, str] | None = None) -> str:
+    """A table() no wider than `width`: without the columns `spare`, the first first, and with shorter names in front, as far as need be.
 
-    What was left out is said below it.
+    Names are cut to 20 letters before more than the first of `spare` is left out. Below it stands what was left out, and what those words
+    of `legend` mean that are in it.
     """
     lines = text.splitlines()
     ends = [i for i, character in enumerate(lines[1]) if character == "-" and lines[1][i + 1 : i + 2] != "-"]
     starts = [0, *(end + 3 for end in ends[:-1])]
     cells = [[line[start : end + 1] for start, end in zip(starts, ends, strict=True)] for line in lines]
-    left = []
+    room = max(0, len(cells[1][0]) - _NAME)
+    left: list[str] = []
     for name in spare:
-        if _width(cells) <= width:
+        if _width(cells) - (room if left else 0) <= width:
             break
         place = next((i for i, cell in enumerate(cells[0]) if cell.strip() == name), None)
         if place is not None:
             left.append(name)
             cells = [row[:place] + row[place + 1 :] for row in cells]
     longest = max(8, len(cells[1][0]) - max(0, _width(cells) - width))
-    rows = [[_short(row[0], longest), *row[1:]] for row in cells]
-    note = textwrap.wrap(f"for want of room without: {', '.join(left)}", width) if left else []
-    return "\n".join([*("  ".join(row).rstrip() for row in rows), *note])
+    rows = [[_cut(row[0], longest), *row[1:]] for row in cells]
+    there = {cell.strip() for row in cells for cell in row}
+    notes = [f"{word}: {meaning}" for word, meaning in (legend or {}).items() if word in there]
+    missing = [f"for want of room without: {', '.join(left)}"] if left else []
+    under = [line for note in ["; ".join(notes), *missing] for line in textwrap.wrap(note, width)]
+    return "\n".join([*("  ".join(row).rstrip() for row in rows), *under])
 
 
 def _width(cells: list[list[str]]) -> int:
     return sum(map(len, cells[1])) + 2 * (len(cells[1]) - 1)
 
 
-def _short(cell: str, length: int) -> str:
-    """A name without its middle."""
-    if len(cell) <= length:
-        return cell
-    name = cell.rstrip() if set(cell) != {"-"} else cell[:length]
-    half = (length - 2) // 2
-    return (name if len(name) <= length else f"{name[:half]}..{name[half + 2 - length :]}").ljust(length)
+def _cut(cell: str, length: int) -> str:
+    """A cell of the first column as wide as `length`."""
+    if set(cell) == {"-"} or len(cell) <= length:
+        return cell[:length]
+    return shortened(cell.rstrip(), length).ljust(length)

@@ -52,6 +52,18 @@ def test_tables_fit_the_terminal(capsys: Capture, monkeypatch: pytest.MonkeyPatc
     assert max(map(len, printed.splitlines())) <= columns
 
 
+def test_columns_that_matter_are_there_at_80(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long names are cut, at their beginning, before columns are left out."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("densenet121", "googlenet", "resnet18"):
+        lines = run(capsys, "summary", name)[0].splitlines()
+        assert lines[0].split() == ["layer", "output", "parameters", "MACs", "sees", "activation"]
+        layers = [row.layer or row.op for row in getattr(fc.zoo, name)().summary((3, 224, 224))]
+        shown = [line.split()[0] for line in lines[2 : 2 + len(layers)]]
+        assert len(set(shown)) == len(set(layers))
+        assert "sees: receptive field" in "\n".join(lines)
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_json(capsys: Capture, name: str) -> None:
     document = json.loads(run(capsys, *TABLES[name], "--json")[0])
@@ -115,6 +127,8 @@ def test_files(capsys: Capture, model: Path, ending: str) -> None:
         ),
         (["convert", "lenet5", "a.txt"], "[convert] the output must end in .safetensors or .onnx. Got a.txt."),
         (["predict", "net.onnx", "none.png"], "No such file"),
+        (["predict", "net.onnx", "none.png", "--labels", "net.onnx"], "[predict] labels must be text in UTF-8, one a line. Got net.onnx."),
+        (["convert", "lenet5", "none/a.onnx"], "[convert] the folder of the output must be there. Got none."),
         (["cost", "lenet5", "--input", "1x8x8"], "the kernel must not be larger than the padded input"),
     ],
 )
@@ -134,6 +148,7 @@ def test_what_is_wrong_is_said_with_code_2(
         (["memory", "vgg16", "--batch", "0"], "it is a whole number from 1 on. Got '0'"),
         (["bench", "vgg16", "--seconds", "-1"], "it is a number of seconds, up to 3600. Got '-1'"),
         (["predict", "vgg16", "a.png", "--mean", "a"], "it is one number or one a channel, with commas between. Got 'a'"),
+        (["predict", "vgg16", "a.png", "--std", "1,nan"], "it is one number or one a channel, with commas between. Got '1,nan'"),
         (["predict", "vgg16", "a.png", "--size", "1x2x3"], "a size is one number or HxW, as 224. Got '1x2x3'"),
         (["memory", "vgg16", "--optimizer", "x"], "invalid choice: 'x'"),
         ([], "required: COMMAND"),
@@ -217,6 +232,22 @@ def test_as_a_module_and_as_a_program() -> None:
 def test_help_needs_little() -> None:
     code = "import sys; from fastcnn.cli.parser import parser; parser(); print(*sys.modules)"
     assert not {"matplotlib", "PIL", "tqdm", "sklearn"} & set(python(code).stdout.split())
+
+
+def test_without_an_output_it_runs() -> None:
+    """As programs without a console start others: sys.stdout is None."""
+    code = 'import sys; sys.stdout = None; from fastcnn.cli import main; sys.exit(main(["summary", "lenet5"]))'
+    assert python(code, check=False).returncode == 0
+
+
+def test_scores_that_are_no_numbers_are_no_answer(capsys: Capture, tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow writes the file")
+    net = fc.Sequential(fc.Flatten(), fc.Linear(48, 2))
+    net[1].weight.assign(np.full((2, 48), np.nan))  # type: ignore[index]
+    net.save(tmp_path / "net.onnx", input_shape=(1, 3, 4, 4))
+    image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "a.png")
+    said = run(capsys, "predict", str(tmp_path / "net.onnx"), str(tmp_path / "a.png"), code=2)[1]
+    assert "[predict] scores must be finite. Got nan for" in said
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 import fastcnn as fc
 from fastcnn.cost import _FEWER, kept_bytes
-from fastcnn.text import count_text, fitted, table
+from fastcnn.text import brief, count_text, fitted, table
 
 IMAGE = (3, 16, 16)
 
@@ -66,6 +66,22 @@ def test_times_are_those_of_the_limits() -> None:
     assert 0 < cost.seconds < 1
 
 
+@pytest.mark.parametrize("name", ["mobilenet_v2", "zfnet", "squeezenet1_0"])
+def test_every_step_counts_once(name: str) -> None:
+    """Also one of two layers, and those that bring an image into another order: the total is the sum over the steps."""
+    from fastcnn.cost import _steps_of
+
+    net, shape = getattr(fc.zoo, name)(), (3, 224, 224)
+    rows, steps = [(row.layer, row.op) for row in net.summary(shape)], list(net.compile((1, *shape), threads=1)._program.steps)
+    found = _steps_of(rows, steps)
+    assert sorted(id(step) for own in found for step in own) == sorted(map(id, steps))
+    for (layer, op), own in zip(rows, found, strict=True):
+        assert {step["name"].partition(" + ")[0] for step in own} <= {layer or op}
+    if name == "mobilenet_v2":
+        (first,) = (row for row in net.cost(shape, threads=1) if row.layer == "features.2.conv.0.0")
+        assert first.algorithm == "bands" and first.seconds > 0 and first.intensity > 0
+
+
 def test_every_algorithm_with_fewer_products_is_known() -> None:
     """A step of an unknown algorithm counts as direct sums, which would be wrong for these."""
     from fastcnn import _core
@@ -123,5 +139,20 @@ def test_fitting_leaves_out_columns_in_their_order_then_shortens_names() -> None
         "for want of room without: b",
     ]
     short = fitted(text, 30, ("b",)).splitlines()
-    assert short[2].startswith("a.very.") and short[2].endswith("layer  1") and ".." in short[2]
+    assert short[2] == "..name.of.a.layer   1"  # the end of a name tells layers of a block from each other
     assert max(map(len, short)) <= 30
+
+
+def test_fitting_keeps_columns_for_names_of_twenty_letters() -> None:
+    text = table(["name", "a", "b"], [[f"{'x' * 30}{'y' * 18}", "1", "2"]], left=2)
+    assert fitted(text, 26, ("b", "a")).splitlines()[2:] == [f"..{'x' * 3}{'y' * 18}  1", "for want of room without:", "b"]
+
+
+def test_words_are_explained_where_they_stand() -> None:
+    text = table(["name", "MACs"], [["one", "-"]])
+    assert fitted(text, 80, (), {"MACs": "multiply-adds", "-": "none", "two": "no"}).splitlines()[3:] == ["MACs: multiply-adds; -: none"]
+
+
+def test_names_of_steps_of_several_layers() -> None:
+    assert brief("features.2.conv.0.0 + features.2.conv.1.0") == "features.2.conv.0.0 + 1.0"
+    assert brief("a.b + c.d") == "a.b + c.d" and brief("a.b + a.c") == "a.b + c" and brief("a.b") == "a.b" and brief("") == ""

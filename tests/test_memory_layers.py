@@ -37,7 +37,7 @@ def test_layers_add_up(training: bool) -> None:
     assert 0 < first.logical <= first.activations + first.activation_gradients
     assert first.alive >= first.activations
     text = report.by_layer().splitlines()
-    assert text[0].split() == ["layer", "parameters", "activations", "gradients", "unpadded", "alive", "without", "release"]
+    assert text[0].split() == ["layer", "parameters", "activations", "their", "gradients", "unpadded", "alive", "without", "release"]
     assert [line.split()[0] for line in text[2:]] == list(rows)
 
 
@@ -58,6 +58,14 @@ def test_what_is_alive_without_release_is_all_that_was_made() -> None:
     assert len(chain) >= 5
     assert {row.alive for row in chain[1:]} == {2 * image}
     assert [row.kept - chain[0].kept for row in chain] == [i * image for i in range(len(chain))]
+
+
+def test_without_release_a_training_step_needs_more_from_layer_to_layer() -> None:
+    """Statistics of batch norms are updated behind all gradients; that is not when the layer's output was made."""
+    layers = fc.zoo.resnet18(classes=10).memory((2, 3, 32, 32), training=True, threads=1).layers
+    kept = [row.kept for row in layers if row.alive]
+    assert kept == sorted(kept)
+    assert kept[1] < kept[-1] / 10
 
 
 def test_boxes_that_live_at_once_do_not_overlap() -> None:
@@ -83,7 +91,15 @@ def test_the_picture(tmp_path: Path) -> None:
     shown = {text.get_text().split("\n")[0] for text in axes.texts}
     assert shown
     assert shown <= {box.name for box in report.boxes}
-    assert any("lower bound" in text.get_text() for text in figure.legends[0].get_texts())
+    explained = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert any("lower bound" in text for text in explained) and "backward from here" in explained
+    assert axes.get_yticklabels()[1].get_text().endswith(" KB") and axes.get_xlabel() == "step, by its layer"
+
+
+def test_the_picture_of_many_steps_says_how_many_are_named() -> None:
+    axes = fc.zoo.mobilenet_v2().memory((2, 3, 64, 64), training=True).plot().axes[0]
+    assert "one in 11 named" in axes.get_xlabel()
+    assert max(len(label.get_text()) for label in axes.get_xticklabels()) <= 32
 
 
 def test_no_picture_of_an_empty_arena_fails(tmp_path: Path) -> None:

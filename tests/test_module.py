@@ -264,8 +264,15 @@ def test_summary() -> None:
     assert summary[0].activation_bytes == 4 * 512
     lines = str(summary).splitlines()
     assert lines[0].split() == ["layer", "op", "output", "parameters", "MACs", "sees", "activation"]
-    assert "19x19" in lines[4]
-    assert lines[-1].split()[:3] == ["total", "730", "39,504"]
+    assert lines[2].split() == ["0", "conv2d", "8x8x8", "216", "13.8", "k", "3", "2.0", "KB"]
+    assert lines[3].split() == ["1", "batch_norm", "8x8x8", "16", "-", "3", "2.0", "KB"]
+    assert [line.split()[-3] for line in lines[6:9]] == ["all"] * 3
+    assert lines[-1].split()[:4] == ["total", "730", "39.5", "k"]
+
+
+def test_rows_without_a_layer_are_named_by_their_operation() -> None:
+    table = str(fc.zoo.densenet121().summary((3, 64, 64))).splitlines()
+    assert [line.split()[0] for line in table[-5:-2]] == ["activation", "avg_pool", "reshape"]
 
 
 def test_summary_counts_a_shared_layer_once() -> None:

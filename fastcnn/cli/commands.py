@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -13,17 +14,21 @@ import numpy as np
 
 from fastcnn.arrays import AnyArray, Array
 from fastcnn.cli.models import image_shape, loaded, with_batch
+from fastcnn.cost import LEGEND as cost_legend
+from fastcnn.memory import LEGEND as memory_legend
+from fastcnn.profile import LEGEND as profile_legend
 from fastcnn.progress import progress_bar
-from fastcnn.text import fitted, table, terminal_width
+from fastcnn.summary import LEGEND as summary_legend
+from fastcnn.text import fitted, sizes_text, table, terminal_width
 
 __all__ = ["COMMANDS"]
 
 
-def _show(given: Namespace, document: Any, text: str, spare: tuple[str, ...] = ()) -> int:
+def _show(given: Namespace, document: Any, text: str, spare: tuple[str, ...] = (), legend: Mapping[str, str] | None = None) -> int:
     if given.json:
         print(json.dumps(document, indent=2))
     else:
-        print(fitted(text, terminal_width(), spare))
+        print(fitted(text, terminal_width(), spare, legend))
     return 0
 
 
@@ -34,7 +39,7 @@ def _rows(rows: Iterable[Any]) -> list[dict[str, Any]]:
 def summary(given: Namespace) -> int:
     net = loaded(given.model)
     found = net.summary(image_shape(net, given.input))
-    return _show(given, _rows(found), str(found), ("op", "activation", "sees"))
+    return _show(given, _rows(found), str(found), ("op", "activation", "sees"), summary_legend)
 
 
 def memory(given: Namespace) -> int:
@@ -42,9 +47,9 @@ def memory(given: Namespace) -> int:
     shape = with_batch(net, given.input, given.batch)
     report = net.memory(shape, training=given.training, optimizer=given.optimizer, threads=given.threads)
     if not given.json:
-        print(f"{given.model}, {'a training step' if given.training else 'a run'} for {'x'.join(map(str, shape))}")
+        print(f"{given.model}, {'a training step' if given.training else 'a run'} for {sizes_text(shape)}")
     document = {"shape": shape, **vars(report), "layers": _rows(report.layers), "boxes": _rows(report.boxes), "total": report.total}
-    return _show(given, document, str(report))
+    return _show(given, document, str(report), (), memory_legend)
 
 
 def check(given: Namespace) -> int:
@@ -58,7 +63,7 @@ def cost(given: Namespace) -> int:
     net = loaded(given.model)
     found = net.cost(image_shape(net, given.input), threads=given.threads)
     totals = {name: getattr(found, name) for name in ("parameters", "macs", "activation_bytes", "backward_bytes", "seconds")}
-    return _show(given, {"layers": _rows(found), "total": totals}, str(found), ("op", "algorithm", "FLOP/B", "sees", "output"))
+    return _show(given, {"layers": _rows(found), "total": totals}, str(found), ("op", "algorithm", "FLOP/B", "sees", "output"), cost_legend)
 
 
 def _images(shape: tuple[int, ...]) -> Array:
@@ -71,7 +76,9 @@ def profile(given: Namespace) -> int:
     found = net.compile(shape, threads=given.threads).profile(_images(shape))
     if given.plot:
         found.plot().savefig(given.plot)
-    return _show(given, {"steps": _rows(found), "seconds": found.seconds}, str(found), ("op", "% of floor", "GFLOP/s", "algorithm"))
+    return _show(
+        given, {"steps": _rows(found), "seconds": found.seconds}, str(found), ("op", "% of floor", "GFLOP/s", "algorithm"), profile_legend
+    )
 
 
 def bench(given: Namespace) -> int:
@@ -90,9 +97,12 @@ def bench(given: Namespace) -> int:
                 times.append(now - then)
     parts = {f"p{part}": float(np.percentile(times, part)) for part in (5, 50, 95, 99)}
     document = {"shape": shape, "calls": len(times), **parts, "images_per_second": shape[0] / parts["p50"]}
+    if not given.json:
+        print(
+            f"{given.model}, {sizes_text(shape)}: {len(times):,} calls, {document['images_per_second']:,.1f} images a second by the median"
+        )
     rows = [[f"{part[1:]} % of the calls", f"{1e3 * value:.3f} ms"] for part, value in parts.items()]
-    rows += [["calls", str(len(times))], ["images a second, by the median", f"{document['images_per_second']:.1f}"]]
-    return _show(given, document, table([f"{given.model}, {'x'.join(map(str, shape))}", "at most"], rows))
+    return _show(given, document, table(["latency of", "at most"], rows))
 
 
 def predict(given: Namespace) -> int:
@@ -109,7 +119,7 @@ def predict(given: Namespace) -> int:
             found.append({"image": path, "classes": _classes(given, net, path, channels, given.size or (own[0], own[1]), labels)})
             advance(1)
     rows = [
-        [entry["image"] if i == 0 else "", each["label"], f"{each['score']:.4g}"]
+        [entry["image"] if i == 0 else "", each["label"], f"{each['score']:.4f}"]
         for entry in found
         for i, each in enumerate(entry["classes"])
     ]
@@ -119,8 +129,11 @@ def predict(given: Namespace) -> int:
 def _labels(path: str | None) -> list[str]:
     if path is None:
         return []
-    with open(path, encoding="utf-8") as file:
-        return [line.strip() for line in file if line.strip()]
+    try:
+        with open(path, encoding="utf-8") as file:
+            return [line.strip() for line in file if line.strip()]
+    except UnicodeDecodeError:
+        raise ValueError(f"[predict] labels must be text in UTF-8, one a line. Got {path}.") from None
 
 
 def _classes(given: Namespace, net: Any, path: str, channels: int, size: tuple[int, int], labels: list[str]) -> list[dict[str, Any]]:
@@ -135,6 +148,8 @@ def _classes(given: Namespace, net: Any, path: str, channels: int, size: tuple[i
     if labels and len(labels) != scores.shape[1]:
         raise ValueError(f"[predict] there must be as many labels as classes, {scores.shape[1]}. Got {len(labels)}.")
     values = scores[0].astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError(f"[predict] scores must be finite. Got {values[~np.isfinite(values)][0]} for {path}.")
     if not given.raw:
         values = np.exp(values - values.max())
         values /= values.sum()
@@ -146,6 +161,9 @@ def convert(given: Namespace) -> int:
     from fastcnn import io
 
     net = loaded(given.model)
+    folder = os.path.dirname(given.output) or "."
+    if not os.path.isdir(folder):
+        raise ValueError(f"[convert] the folder of the output must be there. Got {folder}.")
     if io.is_onnx(given.output):
         net.save(given.output, input_shape=with_batch(net, given.input, None))
     elif given.output.lower().endswith(".safetensors"):

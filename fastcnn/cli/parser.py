@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 
 __all__ = ["numbers", "parser", "shape"]
@@ -53,9 +54,12 @@ def _size(text: str) -> tuple[int, int]:
 def numbers(text: str) -> tuple[float, ...]:
     """ "0.5" or "0.485,0.456,0.406"."""
     try:
-        return tuple(float(number) for number in text.split(","))
+        values = tuple(float(number) for number in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"it is one number or one a channel, with commas between. Got {text!r}") from None
+        values = ()
+    if not values or not all(map(math.isfinite, values)):
+        raise argparse.ArgumentTypeError(f"it is one number or one a channel, with commas between. Got {text!r}")
+    return values
 
 
 def _count(text: str) -> int:
@@ -84,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, text: str, *options: Option, example: str = "") -> argparse.ArgumentParser:
-        example = f"example:\n  fastcnn {name} {example}"
+        example = f"example:\n  fastcnn {name} {example}".rstrip()
         raw = argparse.RawDescriptionHelpFormatter
         command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=example, formatter_class=raw)
         for option in options:
@@ -129,11 +133,11 @@ def _model(command: argparse.ArgumentParser) -> None:
 
 
 def _input(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--input", type=shape, metavar="CxHxW", help="the shape of an image; NxCxHxW also says the batch")
+    command.add_argument("--input", type=shape, metavar="CxHxW", help="the shape of an image, as 3x224x224")
 
 
 def _batch(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--batch", type=_count, metavar="N", help="images at once (1)")
+    command.add_argument("--batch", type=_count, metavar="N", help="images at once (1); --input NxCxHxW says it, too")
 
 
 def _threads(command: argparse.ArgumentParser) -> None:
