@@ -49,7 +49,9 @@ def cannot_run(view: View, strict: bool) -> Iterator[Finding]:
         )
         yield Finding(view.error_layer, "kernel_larger_than_input", "error", f"{text} {advice}")
     else:
-        advice = "The sizes of this layer are not those of what it gets from the image given. Change one or the other."
+        advice = "Change the image, or the network."
+        if view.error_layer:
+            advice = "The sizes of this layer are not those of what it gets from the image given. Change one or the other."
         yield Finding(view.error_layer, "shape_mismatch", "error", f"{text} {advice}")
 
 
@@ -76,7 +78,8 @@ def input_side(view: View, strict: bool) -> Iterator[Finding]:
     choices = " or ".join(_by(sizes) for sizes in (smaller, larger) if min(sizes) > 0)
     usual = [str(side) for side in _USUAL_SIDES if side % step == 0]
     named = f" Usual sides: {', '.join(usual)}." if usual else ""
-    why = f"The network halves the image {max(times)} times, so its sides should divide by {step}: {_by(sides)} does not, and"
+    often = {1: "once", 2: "twice"}.get(max(times), f"{max(times)} times")
+    why = f"The network halves the image {often}, so its sides should divide by {step}: {_by(sides)} does not, and"
     yield Finding(
         "", "input_side", "warning", f"{why} rows or columns are lost on the way, or zeros come in for them. Take {choices}.{named}"
     )
@@ -91,18 +94,27 @@ def _missed(size: int, out: int, window: tuple[int, int, int, int]) -> tuple[int
 
 
 def tiling(view: View, strict: bool) -> Iterator[Finding]:
-    for node in view.nodes:
-        windows = windows_of(node, view)
-        if windows is None:
-            continue
-        sizes, outs = view.shape(node["inputs"][0])[2:], view.shape(node["outputs"][0])[2:]
-        missed = [_missed(size, out, window) for size, out, window in zip(sizes, outs, windows, strict=True)]
-        behind, between, zeros = zip(*missed, strict=True)
-        severity = "error" if strict else "warning"
-        if any(between):
-            yield Finding(_name(node), "tiling", severity, _gaps(sizes, windows, [b + e for b, e in zip(between, behind, strict=True)]))
-        elif (any(behind) and _own_fault(view, node)) or (strict and any(zeros) and not any(behind)):
-            yield Finding(_name(node), "tiling", severity, _rest(sizes, windows, behind, zeros))
+    dropping = {id(node) for node, before, after in _pools(view) if _drops(node, before, after)}
+    for node in view.live:
+        why = _untiled(view, node, strict)
+        if why and (strict or id(node) not in dropping):
+            yield Finding(_name(node), "tiling", "error" if strict else "warning", why)
+
+
+def _untiled(view: View, node: Node, strict: bool) -> str:
+    """What its windows leave out, and what to do; "" for nothing of its own fault. strict: zeros of the padding count, too."""
+    windows = windows_of(node, view)
+    if windows is None:
+        return ""
+    sizes, outs = view.shape(node["inputs"][0])[2:], view.shape(node["outputs"][0])[2:]
+    missed = [_missed(size, out, window) for size, out, window in zip(sizes, outs, windows, strict=True)]
+    behind, between, zeros = zip(*missed, strict=True)
+    narrow = any(rows and window[0] < window[1] for rows, window in zip(behind, windows, strict=True))
+    if any(between) or (narrow and _own_fault(view, node)):
+        return _gaps(sizes, windows, [b + e for b, e in zip(between, behind, strict=True)])
+    if (any(behind) and _own_fault(view, node)) or (strict and any(zeros) and not any(behind)):
+        return _rest(sizes, windows, behind, zeros)
+    return ""
 
 
 def _own_fault(view: View, node: Node) -> bool:
@@ -131,7 +143,9 @@ def _gaps(sizes: tuple[int, ...], windows: Windows, missed: Sequence[int]) -> st
 
 def _rest(sizes: tuple[int, ...], windows: Windows, behind: Sequence[int], zeros: Sequence[int]) -> str:
     counts = [f"{_counted(*missed)} of {what}" for what, missed in (("pixels", behind), ("padding", zeros)) if any(missed)]
-    why = f"Windows of {_steps(windows)} do not tile {_by(sizes)} with its padding: the last {' and '.join(counts)} are in none."
+    padded = tuple(size + before + after for size, (_, _, before, after) in zip(sizes, windows, strict=True))
+    with_padding = f" ({_by(padded)} with padding)" if padded != tuple(sizes) else ""
+    why = f"Windows of {_steps(windows)} do not tile {_by(sizes)}{with_padding}: the last {' and '.join(counts)} are in none."
     return f"{why} Choose size, kernel, stride and padding so that (size + padding - kernel) divides by the stride."
 
 
@@ -142,7 +156,7 @@ def shrinking(view: View, strict: bool) -> Iterator[Finding]:
     for node in view.convolutions():
         before, after = view.shape(view.before_padding(node["inputs"][0]))[2:], view.shape(node["outputs"][0])[2:]
         lost = [b - a if a > 1 else 0 for b, a in zip(before, after, strict=True)]
-        if tuple(node["attributes"]["stride"]) == (1, 1) and max(lost) > 0:
+        if _ones(node, "stride") and max(lost) > 0:
             why = (
                 f"Without enough padding the image shrinks, {_by(before)} to {_by(after)}, and pixels of the border count less than others."
             )
@@ -173,11 +187,18 @@ def large_kernel(view: View, strict: bool) -> Iterator[Finding]:
     for node in view.convolutions():
         _, inner, *kernel = view.shape(node["inputs"][1])
         whole = max(view.shape(node["outputs"][0])[2:]) == 1  # a linear layer in another form
-        if math.prod(kernel) > _LARGE_KERNEL and inner > 1 and not whole and not view.is_first(node):
-            side = max(kernel)
-            why = f"A kernel of {_by(tuple(kernel))} behind the first layer: {(side - 1) // 2} layers of 3x3 see as much,"
-            save = f"with {9 * ((side - 1) // 2)} instead of {math.prod(kernel)} weights a pair of channels and more nonlinearities."
-            yield Finding(_name(node), "large_kernel", "warning", f"{why} {save} fastcnn.rewrite.small_filters does it for stride 1.")
+        layers, area = max(kernel) // 2, math.prod(kernel)
+        if area > max(_LARGE_KERNEL, 9 * layers) and inner > 1 and not whole and not view.is_first(node):
+            dilated = "" if _ones(node, "dilation") else " of the same dilation"
+            why = f"A kernel of {_by(tuple(kernel))} behind the first layer: {layers} layers of 3x3{dilated} see as much,"
+            save = f"with {9 * layers} instead of {area} weights a pair of channels and more nonlinearities."
+            rewritten = kernel == [7, 7] and _ones(node, "stride") and _ones(node, "dilation")
+            how = " fastcnn.rewrite.small_filters(net) does it." if rewritten else ""
+            yield Finding(_name(node), "large_kernel", "warning", f"{why} {save}{how}")
+
+
+def _ones(node: Node, attribute: str) -> bool:
+    return tuple(node["attributes"][attribute]) == (1, 1)
 
 
 # ---- pooling
@@ -185,7 +206,7 @@ def large_kernel(view: View, strict: bool) -> Iterator[Finding]:
 
 def _pools(view: View) -> Iterator[tuple[Node, tuple[int, ...], tuple[int, ...]]]:
     """With (height, width) before and after; not those of the whole image."""
-    for node in view.nodes:
+    for node in view.live:
         if node["op"] in ("max_pool", "avg_pool"):
             before, after = view.shape(node["inputs"][0])[2:], view.shape(node["outputs"][0])[2:]
             if math.prod(after) > 1:
@@ -200,11 +221,13 @@ def _drops(node: Node, before: tuple[int, ...], after: tuple[int, ...]) -> bool:
 
 def pooling_drop(view: View, strict: bool) -> Iterator[Finding]:
     for node, before, after in _pools(view):
-        if _drops(node, before, after):
+        untiled = _untiled(view, node, strict)
+        if _drops(node, before, after) and not (strict and untiled):
             share = 100 * (1 - math.prod(after) / math.prod(before))
             why = (
                 f"Pooling from {_by(before)} to {_by(after)} drops {share:.0f} % of the activations; over 75 % is usually too destructive."
             )
+            why += f" {untiled.partition('. ')[0]}." if untiled else ""
             yield Finding(_name(node), "pooling_drop", "warning", f"{why} Pool by 2 with windows of 2x2 or 3x3, more often if need be.")
 
 
@@ -213,14 +236,17 @@ def pooling_window(view: View, strict: bool) -> Iterator[Finding]:
         kernel = tuple(node["attributes"].get("kernel", (1, 1)))
         if math.prod(kernel) > _LARGE_POOL and not _drops(node, before, after):
             why = f"Pooling windows of {_by(kernel)} mix what lies far apart; over 3x3 is seldom of use."
-            yield Finding(_name(node), "pooling_window", "warning", f"{why} Take windows of 2x2 or 3x3 with stride 2.")
+            take = (
+                "Take windows of 3x3, one pooling behind the other" if _ones(node, "stride") else "Take windows of 2x2 or 3x3 with stride 2"
+            )
+            yield Finding(_name(node), "pooling_window", "warning", f"{why} {take}.")
 
 
 # ---- layers of little use
 
 
 def local_response_norm(view: View, strict: bool) -> Iterator[Finding]:
-    for node in view.nodes:
+    for node in view.live:
         if node["op"] == "local_response_norm":
             why = "Local response normalization is of little use in practice: it costs time and memory and changes little."
             yield Finding(
@@ -231,14 +257,9 @@ def local_response_norm(view: View, strict: bool) -> Iterator[Finding]:
 def dead_end(view: View, strict: bool) -> Iterator[Finding]:
     if view.error is not None:
         return
-    needed, waiting = set[int](), list(view.outputs)
-    while waiting:
-        node = view.makers.get(waiting.pop())
-        if node is not None and id(node) not in needed:
-            needed.add(id(node))
-            waiting += [value for value in node["inputs"] if value is not None]
+    live = {id(node) for node in view.live}
     for node in view.nodes:
-        if id(node) not in needed and not any(view.readers.get(value) for value in node["outputs"]):
+        if id(node) not in live and not any(view.readers.get(value) for value in node["outputs"]):
             why = f"Nothing reads what it computes, {_by(view.shape(node['outputs'][0])[1:])}: it takes memory and no gradient reaches it."
             yield Finding(_name(node), "dead_end", "warning", f"{why} Use it in the output, or leave it and what leads to it alone out.")
 
@@ -284,15 +305,27 @@ def activation_memory(view: View, strict: bool) -> Iterator[Finding]:
         return
     heaviest, held = list[str](), 0
     for name in sorted(kept, key=lambda name: -kept[name]):
-        heaviest.append(name[0])
+        heaviest.append(name[0] or name[1])
         held += kept[name]
         if 2 * held > total:
             break
     heaviest = list(dict.fromkeys(heaviest))
     named = ", ".join(heaviest[:6]) + (f" and {len(heaviest) - 6} more" if len(heaviest) > 6 else "")
     why = f"A training step keeps {size_text(total)} of activations for each image, {size_text(64 * total)} for 64, over half in {named}."
-    advice = "If that is too much: a smaller batch, a stride of 2 in the first convolution, or the first pooling earlier."
-    yield Finding("", "activation_memory", "note", f"{why} {advice}")
+    yield Finding("", "activation_memory", "note", f"{why} If that is too much: {' or '.join(_remedies(view))}.")
+
+
+def _remedies(view: View) -> list[str]:
+    """What makes activations fewer, of that which the network does not do yet."""
+    windowed = [node for node in view.live if windows_of(node, view)]
+    first = next((node for node in windowed if node["op"] == "conv2d"), None)
+    pooling = next((place for place, node in enumerate(windowed) if node["op"] != "conv2d"), 0)
+    remedies = ["a smaller batch", "smaller images"]
+    if first is not None and _ones(first, "stride"):
+        remedies.append(f"a stride of 2 in the first convolution ({_name(first)})")
+    if pooling > 1:
+        remedies.append(f"the first pooling ({_name(windowed[pooling])}) earlier")
+    return [", ".join(remedies[:-1]), remedies[-1]]
 
 
 RULES: tuple[Rule, ...] = (

@@ -88,6 +88,19 @@ class View:
                 readers.setdefault(value, []).append(node)
         return readers
 
+    @cached_property
+    def live(self) -> list[Node]:
+        """The nodes that the outputs are computed from; all of a network that does not run."""
+        if self.error is not None:
+            return self.nodes
+        needed, waiting = set[int](), list(self.outputs)
+        while waiting:
+            node = self.makers.get(waiting.pop())
+            if node is not None and id(node) not in needed:
+                needed.add(id(node))
+                waiting += [value for value in node["inputs"] if value is not None]
+        return [node for node in self.nodes if id(node) in needed]
+
     def before_padding(self, value: int) -> int:
         """The value that padding layers, zeros or mirrored pixels, made this one of; else the value itself."""
         while (node := self.makers.get(value)) and node["op"] == "take" and node["attributes"]["axis"] in (2, 3):
@@ -98,7 +111,7 @@ class View:
         return value
 
     def convolutions(self) -> Iterator[Node]:
-        return (node for node in self.nodes if node["op"] == "conv2d")
+        return (node for node in self.live if node["op"] == "conv2d")
 
     def is_first(self, node: Node) -> bool:
         """Whether no convolution lies before it."""
@@ -122,7 +135,7 @@ class View:
 
     def _halvings(self, axis: int) -> int:
         counts: dict[int, int] = {0: 0}
-        for node in self.nodes:
+        for node in self.live:
             known = [counts[value] for value in node["inputs"] if value in counts]
             windows = windows_of(node, self)
             if not known or "adaptive" in node["attributes"]:

@@ -102,6 +102,7 @@ def test_odd_sides_explain_the_rows_that_pooling_misses() -> None:
     assert "224x224 or 256x256" in message
     assert "32, 64, 96, 224, 384, 512" in message
     assert "Take 224x224 or 256x224" in halving(5).check((1, 225, 224))[0].message
+    assert "halves the image 5 times" in message and "halves the image once" in halving(1).check((1, 33, 33))[0].message
 
 
 def test_missing_padding_explains_the_rows_that_pooling_misses() -> None:
@@ -119,6 +120,70 @@ def test_a_large_pooling_is_found_once() -> None:
     assert rules_of(fc.MaxPool2d(4, 4), IMAGE) == ["pooling_drop"]
     assert rules_of(fc.AdaptiveAvgPool2d(4), IMAGE) == ["pooling_drop"]
     assert rules_of(fc.AdaptiveAvgPool2d(1), IMAGE) == rules_of(fc.AvgPool2d(32), IMAGE) == []
+
+
+def test_a_pooling_of_large_stride_is_found_once_with_what_it_leaves_out() -> None:
+    """Its stride is the cause; strict: of the error."""
+    net = fc.Sequential(conv(), fc.MaxPool2d(3, 3))
+    (finding,) = net.check(IMAGE)
+    assert finding.rule == "pooling_drop" and "the last 2 rows and 2 columns of pixels are in none" in finding.message
+    assert [(each.rule, each.severity) for each in net.check(IMAGE, strict=True)] == [("tiling", "error")]
+    assert "16 rows and 16 columns" in fc.MaxPool2d(2, 4).check(IMAGE)[0].message
+    assert rules_of(fc.MaxPool2d(2, 4), IMAGE) == ["pooling_drop"]
+
+
+def test_what_is_not_used_has_no_other_finding() -> None:
+    net = Net(lambda n, x: (n.b(n.a(x)), n.a(x))[1], a=conv(), b=fc.Sequential(conv(kernel=9, padding=0), fc.MaxPool2d(4)))
+    assert [(finding.rule, finding.layer) for finding in net.check(IMAGE)] == [("dead_end", "b.1")]
+
+
+# ---- what to do
+
+
+@pytest.mark.parametrize(
+    ("layer", "said", "unsaid"),
+    [
+        (conv(2, 2, 7), "3 layers of 3x3 see as much, with 27 instead of 49 weights", "same dilation"),
+        (conv(2, 2, 7), "fastcnn.rewrite.small_filters(net) does it.", "same dilation"),
+        (conv(2, 2, 7, stride=2), "3 layers of 3x3", "small_filters"),
+        (conv(2, 2, 9), "4 layers of 3x3 see as much, with 36 instead of 81", "small_filters"),
+        (conv(2, 2, 7, dilation=2, padding=6), "3 layers of 3x3 of the same dilation", "small_filters"),
+    ],
+)
+def test_large_kernels_are_sent_to_what_helps(layer: fc.Module, said: str, unsaid: str) -> None:
+    (finding,) = fc.Sequential(conv(1, 2), layer).check(IMAGE)
+    assert finding.rule == "large_kernel" and said in finding.message and unsaid not in finding.message
+
+
+@pytest.mark.parametrize("kernel", [(1, 31), (3, 9), (9, 3)])
+def test_narrow_kernels_have_fewer_weights_than_a_stack(kernel: tuple[int, int]) -> None:
+    padding = (kernel[0] // 2, kernel[1] // 2)
+    assert rules_of(fc.Sequential(conv(1, 2), fc.Conv2d(2, 2, kernel, padding=padding)), IMAGE) == []
+
+
+def test_memory_is_saved_where_it_is_not_yet() -> None:
+    """A network that strides at once is not told to; each layer that is named has a name."""
+    image = (3, 256, 256)
+    (found,) = DEEP.check(image)
+    assert "a smaller batch, smaller images or a stride of 2 in the first convolution (0)." in found.message
+    late = fc.Sequential(conv(3, 32), fc.ReLU(), conv(32, 32), fc.ReLU(), fc.MaxPool2d(2), conv(32, 64))
+    assert "or the first pooling (4) earlier." in late.check((3, 512, 512))[0].message
+    (found,) = fc.zoo.mobilenet_v2().check((3, 224, 224))
+    assert found.message.endswith("If that is too much: a smaller batch or smaller images.")
+    for finding in fc.zoo.unet().check((1, 256, 256)):
+        assert ", ," not in finding.message and "in , " not in finding.message
+
+
+def test_windows_smaller_than_the_stride_leave_gaps_also_behind_the_last() -> None:
+    (finding,) = conv(kernel=1, padding=0, stride=2).check((1, 2, 2))
+    assert "leave gaps: of 2x2, 1 row and 1 column are in none" in finding.message
+    (finding,) = conv(stride=4, padding=2, dilation=2).check(IMAGE)
+    assert "do not tile 32x32 (36x36 with padding)" in finding.message
+
+
+def test_an_image_that_the_network_refuses() -> None:
+    (finding,) = fc.zoo.unet().check((1, 36, 36))
+    assert finding.message == "[unet] height and width must be multiples of 16. Got 36x36. Change the image, or the network."
 
 
 # ---- counts, strict
