@@ -43,14 +43,16 @@ class Convolutional(Module):
     """What net.to_convolutional(shape) returns: a network for images (N, C, H, W) from `window` on, with copies of the weights.
 
     Its output is (N, classes, h, w). Place (i, j) holds what the classifier says of the crop that begins at pixel
-    (i * stride[0], j * stride[1]) and is as large as `window`: exactly that if no layer has padding. With padding, a crop sees zeros around
-    it where the map sees the pixels that are there, and the two differ.
+    (i * stride[0], j * stride[1]) and is as large as `window`, for each crop that lies in the image: exactly that if no layer has padding.
+    With padding (and with ceil_mode windows that go beyond the image), a crop sees zeros around it where the map sees the pixels that are
+    there, and the two differ.
 
     It runs and is saved as any other network (weights alone as safetensors, all as ONNX), and is not trained: train the classifier.
     """
 
     window: tuple[int, int]  # (height, width) of the images that the classifier was made for
     stride: tuple[int, int]  # pixels from one place of the map to the next
+    places: tuple[int, int]  # (h, w) of the map of one window: (1, 1) of a classifier
 
     def __init__(self, net: Module, shape: Sequence[int]) -> None:
         image = shape_of("to_convolutional", shape, 3)
@@ -67,6 +69,7 @@ class Convolutional(Module):
         self._weights: dict[int, Parameter] = {}
         self._names: dict[int, str] = {}
         self._gates = _gates(self._nodes, self._shapes)
+        self.places, self.stride = (0, 0), (1, 1)  # until it is known: of any size
         self._take_weights(trace, {id(parameter) for parameter in net.parameters()})
         self.stride = self._find_stride((1, *image))
 
@@ -79,7 +82,8 @@ class Convolutional(Module):
     def _find_stride(self, shape: Shape) -> tuple[int, int]:
         """Walks through the classifier once, which also puts the weights of linear layers in the form of kernels."""
         trace, output = traced(self, [shape])
-        steps = [along.jump for along in fields_of(trace)[output.id]]
+        steps, (_, _, *places) = [along.jump for along in fields_of(trace)[output.id]], concrete(output.shape)
+        self.places = places[0], places[1]
         if any(step.denominator != 1 for step in steps):
             raise NotImplementedError(
                 f"[to_convolutional] a place of the map must be whole pixels apart from the next. Got {steps[0]}, {steps[1]}."
@@ -115,7 +119,16 @@ class Convolutional(Module):
         spot = spots[self._output]
         if self._nodes and spot.flat and spot.volume[1:] != (1, 1):
             _unsupported(self._nodes[-1], "the output must be scores, (N, classes) or (N, classes, h, w)")
-        return spot.value
+        return self._inside(spot.value, sizes[2:])
+
+    def _inside(self, scores: Value, image: Shape) -> Value:
+        """Without places whose window goes beyond the image: those come where the window has rows or columns that no layer reads."""
+        most = [
+            places + (size - least) // step for places, size, least, step in zip(self.places, image, self.window, self.stride, strict=True)
+        ]
+        if 0 in self.places or all(now <= count for now, count in zip(concrete(scores.shape)[2:], most, strict=True)):
+            return scores
+        return scores[:, :, : most[0], : most[1]]
 
     def _slide(self, node: Node, spots: dict[int, _Spot]) -> None:
         if not any(value in spots for value in node["inputs"]):

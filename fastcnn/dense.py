@@ -46,7 +46,9 @@ class DenseScores(NamedTuple):
     average: Array | None  # (classes,): the mean over the places of each map, then over the maps
 
     def best(self, label: int) -> Best:
-        """The place of the highest score of a class, over all maps."""
+        """The place of the highest score of a class, over all maps. Errors: IndexError for a class that there is not."""
+        if isinstance(label, bool) or not hasattr(label, "__index__"):
+            raise TypeError(f"[best] the class must be an integer. Got {label!r}.")
         found = []
         for i, each in enumerate(self.maps):
             if not -len(each.scores) <= label < len(each.scores):
@@ -68,6 +70,8 @@ def scores(
     """
     if not isinstance(net, Convolutional):
         raise TypeError(f"[scores] the network must be converted: net.to_convolutional((C, H, W)). Got {type(net).__name__}.")
+    if net.places != (1, 1):
+        raise ValueError(f"[scores] the network must give one row of scores for its window. Got a map of {net.places[0]}x{net.places[1]}.")
     pixels = numeric("scores", "image", image).astype(np.float32, copy=False)
     if pixels.ndim != 3:
         raise ValueError(f"[scores] the image must be (C, H, W). Got {pixels.shape}.")

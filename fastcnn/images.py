@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from os import PathLike, fspath
+from typing import Any
 
 import numpy as np
 
 from fastcnn.arguments import whole
-from fastcnn.arrays import Array, ArrayLike, numeric
+from fastcnn.arrays import AnyArray, Array, ArrayLike, numeric
 
 __all__ = ["prepared", "read", "resized"]
+
+_LONGEST = 1 << 15  # pixels of a side that is resized
 
 
 def read(path: str | PathLike[str], channels: int = 3) -> Array:
@@ -24,10 +27,21 @@ def read(path: str | PathLike[str], channels: int = 3) -> Array:
         with Image.open(path) as image:
             if image.mode[0] in "IF":  # Pillow would cut them off at 255
                 raise ValueError(f"[image] pixels must have 8 bits a channel. Got mode {image.mode} in {fspath(path)}.")
-            pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"), np.float32) / 255
+            pixels = _pixels(image, "RGB" if channels == 3 else "L", fspath(path))
     except UnidentifiedImageError:
         raise ValueError(f"[image] the file must be an image that Pillow reads. Got {fspath(path)}.") from None
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"[image] the file must not be larger than Pillow takes for safe. Got {fspath(path)}: {error}") from None
     return np.ascontiguousarray(np.moveaxis(pixels, 2, 0) if pixels.ndim == 3 else pixels[None])
+
+
+def _pixels(image: Any, mode: str, path: str) -> AnyArray:
+    """(H, W) or (H, W, 3), 0..1."""
+    try:
+        pixels: AnyArray = np.asarray(image.convert(mode), np.float32) / 255
+        return pixels
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for files that break off or are damaged
+        raise ValueError(f"[image] the file must be a whole image. Got {path}: {error}.") from None
 
 
 def _weights(size: int, to: int) -> Array:
@@ -43,6 +57,8 @@ def resized(image: ArrayLike, height: int, width: int) -> Array:
     """(..., H, W) brought to (..., height, width): bilinear, and averaged over the pixels that come together where it shrinks."""
     pixels = numeric("resized", "image", image).astype(np.float32, copy=False)
     rows, columns = whole("resized", "height", height, 1), whole("resized", "width", width, 1)
+    if max(rows, columns) > _LONGEST:
+        raise ValueError(f"[resized] no side of an image may be longer than {_LONGEST}. Got {rows}x{columns}.")
     if pixels.ndim < 2 or 0 in pixels.shape:
         raise ValueError(f"[resized] the image must be (..., H, W) with a pixel at least. Got {pixels.shape}.")
     if pixels.shape[-1] != columns:

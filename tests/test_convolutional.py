@@ -46,6 +46,13 @@ UNPADDED: dict[str, tuple[fc.Module, tuple[int, int], tuple[int, int]]] = {  # c
         (14, 14),
         (6, 6),
     ),
+    "rows and columns that no layer reads": (
+        Sequential(conv(2, 4), fc.MaxPool2d(2), conv(4, 4, 2), fc.MaxPool2d(2), Flatten(), linear(4 * 3 * 2, 3)),
+        (19, 13),
+        (4, 4),
+    ),
+    "a stride that does not tile": (Sequential(conv(2, 4, 5, 3), Flatten(), linear(4 * 4 * 3, 3)), (16, 13), (3, 3)),
+    "dilation": (Sequential(conv(2, 4, 3, dilation=2), fc.ReLU(), Flatten(), linear(4 * 3 * 2, 3)), (7, 6), (1, 1)),
     "another stride each way": (Sequential(conv(2, 4, 3, (1, 3)), Flatten(), linear(4 * 6 * 2, 3)), (8, 6), (1, 3)),
     "global pooling": (
         Sequential(conv(2, 4), fc.ReLU(), fc.MaxPool2d(2), fc.AdaptiveAvgPool2d(1), Flatten(), linear(4, 3)),
@@ -239,6 +246,13 @@ def test_bad_arguments() -> None:
         full(images(1, 2, 4, 3))
     with pytest.raises(NotImplementedError, match=r"^\[to_convolutional\] a converted network is not trained"):
         fc.Trainer(full, "mse", "sgd", (1, 2, 4, 4))
+    padded = fc.Sequential(conv(2, 3, 3, 2, padding=1), fc.AdaptiveAvgPool2d(1), fc.Flatten()).to_convolutional((2, 8, 8))
+    assert padded(images(1, 2, 9, 11)).shape == (
+        1,
+        3,
+        1,
+        2,
+    )  # as many as windows lie in the image: a row more would begin at 2 and end at 10
     with pytest.raises(ValueError, match=r"^\[to_convolutional\] the network must return one value\. Got 2\.$"):
         Lambda(lambda x: (x, x)).to_convolutional((2, 4, 4))
 

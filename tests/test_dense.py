@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 
@@ -84,6 +86,8 @@ def test_best_finds_what_the_network_looks_for() -> None:
     assert best.map == 1 and found.maps[1].scores[0, best.place[0], best.place[1]] == best.score  # 4 pixels fill a window of twice the size
     with pytest.raises(IndexError, match=r"^\[best\] the class must be one of 1\. Got 1\.$"):
         found.best(1)
+    with pytest.raises(TypeError, match=r"^\[best\] the class must be an integer\. Got 'cat'\.$"):
+        found.best("cat")  # type: ignore[arg-type]
 
 
 def test_bad_arguments() -> None:
@@ -100,6 +104,13 @@ def test_bad_arguments() -> None:
         fc.dense.scores(full, photo(), (0.0,))
     with pytest.raises(ValueError, match=r"^\[scores\] scales must be a list of factors, one at least\. Got 1\.0\.$"):
         fc.dense.scores(full, photo(), 1.0)  # type: ignore[arg-type]
+
+
+def test_a_map_for_one_window_has_no_boxes() -> None:
+    full = fc.Sequential(fc.Conv2d(2, 3, 3, seed=0)).to_convolutional((2, 8, 8))
+    assert full.places == (6, 6) and full(photo()[None]).shape == (1, 3, 22, 29)
+    with pytest.raises(ValueError, match=r"^\[scores\] the network must give one row of scores for its window\. Got a map of 6x6\.$"):
+        fc.dense.scores(full, photo())
 
 
 # ---- images
@@ -135,6 +146,18 @@ def test_read(tmp_path) -> None:
     assert images.read(tmp_path / "a.png", 1).shape == (1, 4, 5)
     (tmp_path / "no.png").write_bytes(b"no image")
     image.fromarray(np.arange(16, dtype=np.uint16).reshape(4, 4) * 4096).save(tmp_path / "deep.png")
+    image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 50), np.uint8)).save(tmp_path / "cut.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"^\[image\] the file must be a whole image\. Got .*cut\.png: "):
+        images.read(tmp_path / "cut.png")
+    bomb = bytearray((tmp_path / "a.png").read_bytes())
+    bomb[16:24] = (1 << 20).to_bytes(4, "big") * 2  # width and height
+    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
+    (tmp_path / "bomb.png").write_bytes(bomb)
+    with pytest.raises(ValueError, match=r"^\[image\] the file must not be larger than Pillow takes for safe\. Got .*bomb\.png: "):
+        images.read(tmp_path / "bomb.png")
+    with pytest.raises(ValueError, match=r"^\[resized\] no side of an image may be longer than 32768\. Got 10x40000\.$"):
+        images.resized(np.zeros((1, 4, 4)), 10, 40000)
     with pytest.raises(ValueError, match=r"^\[image\] pixels must have 8 bits a channel\. Got mode I;16 in .*deep\.png\.$"):
         images.read(tmp_path / "deep.png")
     with pytest.raises(ValueError, match=r"^\[image\] the file must be an image that Pillow reads\. Got .*no\.png\.$"):
