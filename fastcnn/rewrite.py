@@ -36,17 +36,22 @@ def small_filters(
 
     A stack sees as many pixels, gives the same size, and has more nonlinearities with fewer weights: for C channels 27 C^2 instead of
     49 C^2, 18 C^2 instead of 25 C^2 (Simonyan and Zisserman, 2015). A convolution whose stack would have more weights (a first layer of
-    few channels) is kept. In training, activations between the new layers are kept for backward, too; recomputing them there takes that
-    back. The weights of the stacks are new, drawn from `seed` (None: fresh): the network must be trained; all others are copies.
+    few channels) is kept, and so are dilated ones. In training, activations between the new layers are kept for backward, too; recomputing
+    them there takes that back. The weights of the stacks are new, drawn from `seed` (None: fresh): the network must be trained; all others
+    are copies.
 
     verbose: prints what changed, before and after; with shape (C, H, W) also multiply-adds and memory for backward of one image.
-    ValueError if there is nothing to replace.
+    TypeError for what is no network, or an activation that makes none; ValueError if there is nothing to replace.
     """
+    if not isinstance(net, Module):
+        raise TypeError(f"[small_filters] the network must be a Module. Got {type(net).__name__}.")
+    if isinstance(activation, Module) or not callable(activation):
+        raise TypeError(f"[small_filters] activation must make a layer when it is called, as fastcnn.ReLU does. Got {activation!r}.")
     made = deepcopy(net)
     with seeded(seed_or_none("small_filters", seed)):
         changes = [_change(path, layer, activation) for path, layer in _large(made)]
     if all(change.new is None for change in changes):
-        rule = "the network must have a Conv2d of 5x5 or 7x7 and stride 1 that has more weights than its stack of 3x3"
+        rule = "the network must have a Conv2d of 5x5 or 7x7, stride 1 and dilation 1 that has more weights than its stack of 3x3"
         raise ValueError(f"[small_filters] {rule}. Got {type(net).__name__}{' with none' if not changes else ', where stacks have more'}.")
     made = _exchanged(made, {id(change.old): change.new for change in changes if change.new is not None})
     if flag("small_filters", "verbose", verbose):
@@ -100,13 +105,16 @@ def _report(net: Module, made: Module, changes: list[_Change], shape: Sequence[i
     for layer, old, new in changes:
         kernel, count = "x".join(map(str, old.kernel_size)), _STACKS[old.kernel_size]
         after = f"{count} of 3x3" if new else "kept"
-        rows.append([layer or "network", kernel, after, count_text(_weights(old)), count_text(_weights(new or old))])
-    rows.append(["all parameters", "", "", count_text(_weights(net)), count_text(_weights(made))])
+        rows.append([layer or "network", kernel, after, f"{_weights(old):,}", f"{_weights(new or old):,}"])
+    rows.append(["all parameters", "", "", f"{_weights(net):,}", f"{_weights(made):,}"])
+    more = True
     if shape is not None:
         before, after_ = net.cost(shape), made.cost(shape)
         rows.append(["multiply-adds", "", "", count_text(before.macs), count_text(after_.macs)])
         kept = ["-" if cost.backward_bytes is None else size_text(cost.backward_bytes) for cost in (before, after_)]
         rows.append(["memory for backward", "", "", *kept])
+        more = (after_.backward_bytes or 0) > (before.backward_bytes or 0)
     notes = ["The weights of the stacks are new: train the network before you use it."]
-    notes.append("Backward keeps more activations; recomputing them there takes that back.")
+    if more:
+        notes.append("Backward keeps more activations; recomputing them there takes that back.")
     return "\n".join([table(["layer", "kernel", "new", "before", "after"], rows, left=3), *notes])

@@ -45,7 +45,7 @@ def test_all_other_weights_are_copies() -> None:
 def test_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     made = fc.rewrite.small_filters(net_of(7, 64, padding=3), (3, 32, 32))
     printed = capsys.readouterr().out
-    assert [line.split() for line in printed.splitlines()[:3]][2] == ["2", "7x7", "3", "of", "3x3", "200.8", "k", "110.8", "k"]
+    assert [line.split() for line in printed.splitlines()[:3]][2] == ["2", "7x7", "3", "of", "3x3", "200,768", "110,784"]
     for word in ("all parameters", "multiply-adds", "memory for backward", "The weights of the stacks are new", "recomputing"):
         assert word in printed
     old, new = net_of(7, 64, padding=3).cost((3, 32, 32)), made.cost((3, 32, 32))
@@ -87,5 +87,24 @@ def test_in_classes_of_ones_own_shared_and_alone() -> None:
     "layer", [fc.Conv2d(8, 8, 3), fc.Conv2d(8, 8, 5, stride=2), fc.Conv2d(8, 8, 5, dilation=2), fc.Conv2d(8, 8, (5, 7))]
 )
 def test_nothing_to_replace(layer: fc.Module) -> None:
-    with pytest.raises(ValueError, match=r"^\[small_filters\] the network must have a Conv2d of 5x5 or 7x7 .* Got Conv2d with none\.$"):
+    with pytest.raises(
+        ValueError, match=r"^\[small_filters\] the network must have a Conv2d of 5x5 or 7x7, stride 1 .* Got Conv2d with none\.$"
+    ):
         fc.rewrite.small_filters(layer)
+
+
+def test_memory_is_called_more_only_where_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    narrow = fc.Sequential(fc.Conv2d(64, 8, 7, padding=3))
+    fc.rewrite.small_filters(narrow, (64, 16, 15))
+    printed = capsys.readouterr().out
+    assert "keeps more" not in printed and "The weights of the stacks are new" in printed
+    fc.rewrite.small_filters(narrow)
+    assert "keeps more" in capsys.readouterr().out
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(TypeError, match=r"^\[small_filters\] the network must be a Module\. Got int\.$"):
+        fc.rewrite.small_filters(3)  # type: ignore[arg-type]
+    for wrong in (fc.ReLU(), 3):
+        with pytest.raises(TypeError, match=r"^\[small_filters\] activation must make a layer when it is called, as fastcnn\.ReLU does\."):
+            fc.rewrite.small_filters(net_of(5), activation=wrong)  # type: ignore[arg-type]
