@@ -132,20 +132,20 @@ def paint(heat: Array, odds: Array, boxes: NDArray[Any]) -> None:
 
 
 def picture(photographs: dict[str, NDArray[np.uint8]], found: dict[str, Found]) -> Any:
-    """Each photograph with its heat map, all on one scale, and its best square."""
+    """Each photograph in grey under its heat map, all on one scale, with its best square."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
-    figure = Figure(figsize=(9.5, 2.9), layout="constrained")
+    figure = Figure(figsize=(11.0, 3.2), layout="constrained")
     widths = [photo.shape[1] / photo.shape[0] for photo in photographs.values()]
     axes = figure.subplots(1, len(photographs), width_ratios=widths)
     high = max(each.score for each in found.values())
     for axis, (name, photo) in zip(axes, photographs.items(), strict=True):
         score, (left, top, right, bottom), heat = found[name]
-        axis.imshow(photo)
-        shown = axis.imshow(heat, cmap="autumn_r", alpha=np.clip(1.5 * heat / high, 0, 0.8), vmin=0, vmax=high)
-        axis.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor="blue", linewidth=2))
+        axis.imshow(grey(photo)[0], cmap="gray")
+        shown = axis.imshow(heat, cmap="plasma", alpha=0.8 * np.clip(0.5 + heat / (2 * high), 0, 1), vmin=-high, vmax=high)
+        axis.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor="cyan", linewidth=2))
         axis.set_title(f"{name}: best score {score:.1f}", fontsize=10)
         axis.axis("off")
     figure.colorbar(ScalarMappable(shown.norm, shown.cmap), ax=axes, label="log odds of a face", shrink=0.9)

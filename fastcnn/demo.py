@@ -111,7 +111,8 @@ def _picture(path: Path, images: Images, labels: Labels, answers: NDArray[Any]) 
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError("[demo] matplotlib draws the picture: pip install fastcnn[demo].") from error
-    figure = Figure(figsize=(8, 0.95 * len(images) / 10), layout="tight")
+    figure = Figure(figsize=(8, 0.5 + 0.95 * len(images) / 10), layout="constrained")
+    figure.suptitle("held-out digits and the network's answers, wrong ones in red", fontsize=11)
     axes = figure.subplots(len(images) // 10, 10)
     for axis, image, label, answer in zip(axes.flat, images, labels, answers, strict=True):
         axis.imshow(image[0], cmap="gray_r")
