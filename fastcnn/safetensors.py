@@ -14,9 +14,8 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -101,16 +100,17 @@ def write(path: str | os.PathLike[str], tensors: Mapping[str, AnyArray], metadat
 @contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` when all of it is on the disk, and vanishes if something goes wrong."""
-    target = Path(os.path.realpath(path))  # through a link, so that the link stays one
-    part = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
+    folder, name = os.path.split(os.path.realpath(path))  # through a link, so that the link stays one
+    part = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.part")
     try:
         with open(part, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, target)
+        os.replace(part, os.path.join(folder, name))
     except BaseException:
-        part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(part)
         raise
 
 
