@@ -73,6 +73,7 @@ struct ConvDirect {
   int kernel_h, kernel_w;
   int input_blocks, block_channels, last_channels;  // channels in each block but the last, and in the last
   int output_blocks, last_outputs;                  // 1 or 2; channels in the last of them: its other lanes' weights and bias are zeros
+  bool pixel_pairs;                                 // of two blocks, the last half empty: two pixels may share a vector
   int64_t next_weights;                             // how far from these weights lie those that are needed next, 0: none
   int64_t input_block_stride, row_step, pixel_step, tap_row, tap_column;
   int64_t output_block_stride, output_row_stride, output_pixel_stride;

@@ -9,9 +9,11 @@
 //     pixel R - 1 |           |           |
 //                 +-----------+-----------+
 //
-// Output channels that end within the first half of a block are summed in narrow vectors, if the ISA has some.
+// Output channels that end within the first half of a block are summed in narrow vectors, if the ISA has some and they save time; else two
+// pixels may share a vector (kernels/pixel_pairs.h).
 #include "kernels/kernels.h"
 #include "kernels/next_weights.h"
+#include "kernels/pixel_pairs.h"
 #include "kernels/pixels.h"
 #include "simd/clamp.h"
 
@@ -22,13 +24,6 @@ namespace {
 // Registers: R x C accumulators, C weights, one broadcast, one to spare for ISAs that multiply and add apart.
 //   32 registers: 14 x 2 + 2 + 2 = 32, or 9 x 3 + 3 + 1 = 31      16 registers: 6 x 2 + 2 + 2 = 16, or 12 x 1 + 1 + 2 = 15
 constexpr int kMostPixels[4] = {0, kRegisters == 32 ? 14 : 12, kRegisters == 32 ? 14 : 6, 9};
-
-// Where one tile starts.
-struct Corner {
-  const float* input;
-  float* output;
-  const float* residual;
-};
 
 // What is known of the kernel's taps and of the pixels at compile time.
 enum class Walk {
@@ -144,12 +139,24 @@ TileTable table(Walk walk) {
   return {TilesOf<V, 1, C, Walk::any, Pixels>::width, most, TilesOf<V, 2, C, Walk::any, Half>::width};
 }
 
+#if defined(FASTCNN_VEC_AVX512)
+template <class>
+struct PairTilesOf;
+template <int... R>
+struct PairTilesOf<Sequence<R...>> {
+  static constexpr Tiles width[] = {nullptr, pair_tiles<R + 1>...};
+};
+#endif
+
 TileTable table_for(const ConvDirect& unit) {
   const bool near = unit.pixel_step == kLanes && unit.output_pixel_stride == kLanes, one_tap = unit.kernel_h == 1 && unit.kernel_w == 1;
   const Walk walk = !near ? Walk::any : one_tap ? Walk::pointwise : Walk::near;
-  if constexpr (kNarrowLanes < kLanes) {
-    if (unit.last_outputs <= kNarrowLanes) return unit.output_blocks == 2 ? table<NarrowVec, 3>(walk) : table<NarrowVec, 1>(walk);
-  }
+#if defined(FASTCNN_VEC_AVX512)
+  constexpr int most_of_pairs = 14;
+  if (unit.pixel_pairs && walk == Walk::pointwise) return {PairTilesOf<SequenceOf<most_of_pairs>>::width, most_of_pairs};
+  if (unit.last_outputs <= kNarrowLanes && !unit.pixel_pairs)
+    return unit.output_blocks == 2 ? table<NarrowVec, 3>(walk) : table<NarrowVec, 1>(walk);
+#endif
   return unit.output_blocks == 2 ? table<Vec, 2>(walk) : table<Vec, 1>(walk);
 }
 

@@ -41,14 +41,18 @@ Plan plan_of(const ConvProblem& p) {
   Plan plan{};
   const Index out_group = p.out_channels / p.groups, in_group = p.in_channels / p.groups;
   const Index blocks = p.out_blocks(), most = pairs_pay(p) ? 2 : 1;
-  // A last block that is half empty is the second of a pair, where halves take half the time: the kernel sums that in three of them.
-  const bool half_empty = takes_two_turns(p.lanes) && p.out_channels <= blocks * p.lanes - p.lanes / 2;
+  // A last block that is half empty is the second of a pair: where halves take half the time, the kernel sums that in three of them; else
+  // two pixels share a vector, if the kernel is 1x1.
+  const bool in_halves = takes_two_turns(p.lanes), in_pairs = p.fast_products() && p.kernel_h * p.kernel_w == 1;
+  const bool half_empty = (in_halves || in_pairs) && p.out_channels <= blocks * p.lanes - p.lanes / 2;
   for (Index block = 0, count = 0; block < blocks; block += count) {
     const Index left = blocks - block;
     count = half_empty && left <= 3 ? 1 + (left == 2) : std::min(left, most);
     const Index last_out = std::min(p.out_channels, (block + count) * p.lanes) - 1;
-    const Index last_outputs = half_empty ? last_out + 1 - (block + count - 1) * p.lanes : p.lanes;
-    ChannelTile tile{block, count, static_cast<int>(last_outputs), 0, 0, 0, plan.weights_a_tap};
+    const int last_outputs = static_cast<int>(last_out + 1 - (block + count - 1) * p.lanes);
+    ChannelTile tile{.out_block = block, .out_blocks = count, .last_outputs = p.lanes, .weights_before = plan.weights_a_tap};
+    if (half_empty && in_halves) tile.last_outputs = last_outputs;
+    tile.pixel_pairs = in_pairs && count == 2 && last_outputs <= p.lanes / 2;
     const Index first_in = block * p.lanes / out_group * in_group, end_in = (last_out / out_group + 1) * in_group;
     tile.in_block = first_in / p.lanes;
     tile.in_blocks = ceil_div(end_in, p.lanes) - tile.in_block;
@@ -149,7 +153,7 @@ ConvDirect kernel_arguments(const BoundDirect& b, const RunContext& run, const P
   unit.kernel_h = static_cast<int>(r.taps), unit.kernel_w = static_cast<int>(c.taps);
   unit.input_blocks = static_cast<int>(tile.in_blocks);
   unit.block_channels = b.problem.lanes, unit.last_channels = tile.last_channels;
-  unit.output_blocks = static_cast<int>(tile.out_blocks), unit.last_outputs = tile.last_outputs;
+  unit.output_blocks = static_cast<int>(tile.out_blocks), unit.last_outputs = tile.last_outputs, unit.pixel_pairs = tile.pixel_pairs;
   unit.input_block_stride = xs.block, unit.row_step = r.in_step * xs.row, unit.pixel_step = c.in_step * xs.pixel;
   unit.tap_row = r.tap_step * xs.row, unit.tap_column = c.tap_step * xs.pixel;
   unit.output_block_stride = ys.block, unit.output_row_stride = r.out_step * ys.row, unit.output_pixel_stride = c.out_step * ys.pixel;

@@ -10,6 +10,7 @@ namespace fastcnn {
 struct ChannelTile {
   Index out_block = 0, out_blocks = 0;  // 1 or 2
   int last_outputs = 0;                 // lanes of the last of them that must be summed
+  bool pixel_pairs = false;             // they are half of it, and two pixels may share a vector there
   Index in_block = 0, in_blocks = 0;
   int last_channels = 0;     // of the last of them
   Index weights_before = 0;  // prepared weights of one tap in the tiles before this one

@@ -133,7 +133,7 @@ void make_rows(const BoundPair& b, const RunContext& run, void (*conv_direct)(co
   unit.kernel_h = unit.kernel_w = 1;
   unit.input_blocks = static_cast<int>(tile.in_blocks);
   unit.block_channels = b.lanes, unit.last_channels = tile.last_channels;
-  unit.output_blocks = static_cast<int>(tile.out_blocks), unit.last_outputs = tile.last_outputs;
+  unit.output_blocks = static_cast<int>(tile.out_blocks), unit.last_outputs = tile.last_outputs, unit.pixel_pairs = tile.pixel_pairs;
   unit.input_block_stride = b.xs.block, unit.row_step = b.xs.row, unit.pixel_step = b.lanes;
   unit.output_block_stride = b.block_stride, unit.output_row_stride = row, unit.output_pixel_stride = b.lanes;
   unit.activation = b.between;

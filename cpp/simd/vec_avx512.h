@@ -32,6 +32,10 @@ FASTCNN_INLINE void store(float* p, NarrowVec v) { _mm256_storeu_ps(p, (__m256)v
 FASTCNN_INLINE NarrowVec fma(NarrowVec a, NarrowVec b, NarrowVec c) { return (NarrowVec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 FASTCNN_INLINE NarrowVec max(NarrowVec a, NarrowVec b) { return (NarrowVec)_mm256_max_ps((__m256)a, (__m256)b); }
 FASTCNN_INLINE NarrowVec min(NarrowVec a, NarrowVec b) { return (NarrowVec)_mm256_min_ps((__m256)a, (__m256)b); }
+FASTCNN_INLINE Vec load_twice(const float* p) { return (Vec)_mm512_broadcast_f32x8(_mm256_loadu_ps(p)); }
+FASTCNN_INLINE Vec joined(Vec a, Vec b) { return (Vec)_mm512_mask_blend_ps(0xff00, (__m512)a, (__m512)b); }  // lower half of a, upper of b
+FASTCNN_INLINE NarrowVec lower_half(Vec v) { return (NarrowVec)_mm512_castps512_ps256((__m512)v); }
+FASTCNN_INLINE NarrowVec upper_half(Vec v) { return (NarrowVec)_mm512_extractf32x8_ps((__m512)v, 1); }
 FASTCNN_INLINE Vec widened(NarrowVec v) { return (Vec)_mm512_zextps256_ps512((__m256)v); }
 
 }  // namespace fastcnn::FASTCNN_ISA

@@ -15,6 +15,7 @@ struct Case {
   Activation activation = {};
   int output_step = 1;   // output pixels lie this many pixels apart (conv_direct: then without activation)
   int last_outputs = 0;  // conv_direct only: channels in the last output block, 0: as many as the lanes
+  bool pixel_pairs = false;
 
   int height() const { return (rows - 1) * stride + (kernel_h - 1) * dilation + 1; }
   int width() const { return (columns - 1) * stride + (kernel_w - 1) * dilation + 1; }
@@ -39,7 +40,7 @@ void check_direct(const Kernels& kernels, const Case& c, std::uint32_t seed) {
   const int lanes = kernels.lanes;
   const std::string what =
       label(kernels, "conv_direct", c.rows, c.columns, c.kernel_h, c.kernel_w, c.stride, c.dilation, c.blocks, c.block_channels,
-            c.last_channels, c.output_blocks, static_cast<int>(c.activation.kind), c.output_step, c.last_outputs);
+            c.last_channels, c.output_blocks, static_cast<int>(c.activation.kind), c.output_step, c.last_outputs, c.pixel_pairs);
   Random random(seed);
   const Buffer x = random_image(c, random);
   const int channels = (c.blocks - 1) * c.block_channels + c.last_channels, outputs = c.output_blocks * lanes;
@@ -68,6 +69,7 @@ void check_direct(const Kernels& kernels, const Case& c, std::uint32_t seed) {
                        .last_channels = c.last_channels,
                        .output_blocks = c.output_blocks,
                        .last_outputs = last_outputs,
+                       .pixel_pairs = c.pixel_pairs,
                        .next_weights = 0,
                        .input_block_stride = x_block,
                        .row_step = c.stride * x_row,
@@ -215,6 +217,8 @@ void test_conv_direct(const Kernels& kernels) {
              kActivations[columns % 5]};
       c.last_outputs = 1 + columns % (lanes - 1);
       check_direct(kernels, c, seed++);
+      c.pixel_pairs = c.output_blocks == 2 && c.last_outputs <= lanes / 2;
+      if (c.pixel_pairs) check_direct(kernels, c, seed++);
     }
   for (int kernel : {1, 2, 5})
     for (int stride : {1, 2, 3})
