@@ -292,6 +292,8 @@ TESTED_ALONE = {
     "dropout_backward": "test_dropout.py",
     "batch_norm_update": "test_batch_norm_update.py",
     "copy": "test_passes.py",
+    "update_weights": "test_update_weights.py",
+    "clip_scale": "test_update_weights.py",
     "upsampled_conv2d": "test_upsampled_conv2d.py",
     "upsampled_conv2d_prepare": "test_upsampled_conv2d.py",
     "pointwise_depthwise": "test_pointwise_depthwise.py",
