@@ -294,6 +294,8 @@ TESTED_ALONE = {
     "copy": "test_passes.py",
     "update_weights": "test_update_weights.py",
     "clip_scale": "test_update_weights.py",
+    "slope_mask": "test_slope_mask.py",
+    "slope_mask_backward": "test_slope_mask.py",
     "upsampled_conv2d": "test_upsampled_conv2d.py",
     "upsampled_conv2d_prepare": "test_upsampled_conv2d.py",
     "pointwise_depthwise": "test_pointwise_depthwise.py",

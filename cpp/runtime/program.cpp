@@ -16,7 +16,7 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   remove_unused(graph_);
   place_updates(graph_);
   fold_batch_norms(graph_);
-  if (purpose == Purpose::training) places_early(graph_), recompute(graph_);
+  if (purpose == Purpose::training) places_early(graph_), recompute(graph_), masks_as_bits(graph_);
   if (options.room) made_again_ = make_again(graph_, *options.room);
   fuse_epilogues(graph_);
   fuse_prologues(graph_);

@@ -14,6 +14,7 @@ void place_updates(Graph& graph);      // behind the loss and what reads the old
 void fold_batch_norms(Graph& graph);   // into the weights of the convolution before or behind them
 void places_early(Graph& graph);       // in training: where maxima lie is kept, rather than the image
 void recompute(Graph& graph);          // in training: cheap steps once more on the way back, rather than their results kept
+void masks_as_bits(Graph& graph);      // in training: what is kept for the slopes of a ReLU alone
 // in training: costly steps too, as many as the room asks for; returns their multiply-adds
 double make_again(Graph& graph, Index room);
 void fuse_epilogues(Graph& graph);   // residual add and activation into the convolution or linear layer before them
