@@ -6,6 +6,7 @@ The core chooses what to make again for a given room, by an estimate; here the p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from fastcnn.budget import largest
@@ -17,22 +18,27 @@ if TYPE_CHECKING:
 __all__ = ["plan_within"]
 
 _STEP = 0.88  # from one room to the next smaller
-_CLOSER = 3  # times that the room between one that is too large and one that is not is halved
-_MOST_ROOMS = 40
+_CLOSER = 5  # times that the distance from a room that is enough to one that is too much is halved
 
 Make = Callable[[int, "int | None"], "TrainingPlan"]  # for a batch size, within a room in bytes
 Total = Callable[["TrainingPlan"], int]  # bytes
 
 
-def _smaller(make: Make, batch: int, room: float) -> Iterator[tuple[int, TrainingPlan]]:
-    """Plans within less and less room, until there is no smaller one."""
-    last = -1.0
-    for _ in range(_MOST_ROOMS):
+def _work_and_size(plan: TrainingPlan) -> tuple[float, int]:
+    return plan.program.made_again, plan.program.memory["arena"]
+
+
+def _smaller(make: Make, batch: int, room: float, end: float = 0.0) -> Iterator[tuple[int, TrainingPlan]]:
+    """Plans within less and less room: until the end, or until they are as small as the core finds any."""
+    smallest = make(batch, 0)
+    while room > end:
         plan = make(batch, int(room))
-        if plan.program.made_again == last and last > 0 and int(room) < plan.program.memory["lower_bound"] / 2:
-            return
         yield int(room), plan
-        last, room = plan.program.made_again, room * _STEP
+        if _work_and_size(plan) == _work_and_size(smallest):
+            return
+        room *= _STEP
+    if end == 0:
+        yield 0, smallest
 
 
 def plan_within(make: Make, total: Total, budget: int, batch: int) -> TrainingPlan:
@@ -42,12 +48,13 @@ def plan_within(make: Make, total: Total, budget: int, batch: int) -> TrainingPl
     if need <= budget:
         return whole
     arena = whole.program.memory["arena"]
+    guess = max(0.0, min(_STEP * arena, 1.2 * (arena - need + budget)))
     least, large = need, arena
-    for room, plan in _smaller(make, batch, max(0.0, min(arena * _STEP, 1.2 * (arena - need + budget)))):
-        least = min(least, total(plan))
-        if total(plan) <= budget:
-            return _closer(make, total, budget, batch, plan, (room, large))
-        large = room
+    for room, plan in chain(_smaller(make, batch, guess), _smaller(make, batch, _STEP * arena, guess)):
+        size = total(plan)
+        if size <= budget:
+            return _closer(make, total, budget, batch, plan, (room, max(large, room)))
+        least, large = min(least, size), room
     fits = _fitting(make, total, budget, batch)
     advice = f"batch_size={fits} would fit" if fits else "no batch size fits"
     raise ValueError(

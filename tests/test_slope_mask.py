@@ -107,16 +107,25 @@ def ops(net: fc.Module) -> list[str]:
     ("behind", "residual", "masks"),
     [(None, False, 1), (fc.AvgPool2d(2), False, 4), (fc.Dropout(0.2), False, 4), (fc.Upsample(scale_factor=2), False, 4), (None, True, 1)],
 )
-def test_outputs_that_only_tell_a_slope_are_kept_as_bits(
-    activation: type[fc.Module], behind: fc.Module | None, residual: bool, masks: int
-) -> None:
-    """Without anything behind it, only the last is no input of a convolution; residual sums are made again from what ReLUs left."""
+def test_what_only_tells_a_slope_is_kept_as_bits(activation: type[fc.Module], behind: fc.Module | None, residual: bool, masks: int) -> None:
+    """Without anything behind it, only the last is no input of a convolution, and residual sums are made again from what ReLUs left: of the
+    others, bits are made when the convolution's weights have their gradient."""
     found = ops(Net(activation, behind, residual))
-    assert found.count("slope_mask") == found.count("slope_mask_backward") == masks
-    assert found.count("activation_backward") == 4 - masks
+    loss = found.index("cross_entropy")
+    assert found[:loss].count("slope_mask") == masks
+    assert found.count("slope_mask") == found.count("slope_mask_backward") == 4
+    assert "activation_backward" not in found
 
 
-@pytest.mark.parametrize("activation", [fc.SiLU, fc.Tanh, lambda: fc.LeakyReLU(-0.5)])
+def test_an_image_goes_when_the_weights_behind_it_have_their_gradient() -> None:
+    report = fc.Trainer(Net(fc.ReLU, None), "cross_entropy", "sgd", (4, 3, 32, 32), threads=1).memory
+    image = 4 * 16 * 34 * 34 * 4
+    kept = [box for box in report.boxes if box.kind == "activation" and box.bytes == image]
+    steps = sorted(box.first for box in report.boxes if box.kind == "gradient" and box.op == "conv2d_backward_data")
+    assert [sum(box.first < step <= box.last for box in kept) for step in steps] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("activation", [fc.SiLU, fc.Tanh, fc.Hardswish])
 def test_other_slopes_are_no_bits(activation: Any) -> None:
     assert "slope_mask" not in ops(Net(activation, fc.AvgPool2d(2)))
 
@@ -139,7 +148,9 @@ def test_what_a_concatenation_holds_anyway_has_no_mask() -> None:
         def forward(self, x: fc.Value) -> Any:
             return self.last(fc.silu(self.c(fc.concat([fc.relu(self.a(x)), fc.relu(self.b(x))], 1))).mean((2, 3)))
 
-    assert "slope_mask" not in ops(Split())
+    found = ops(Split())
+    assert "slope_mask" not in found
+    assert found.count("activation_backward") == 3
 
 
 @pytest.mark.parametrize("behind", [fc.AvgPool2d(2), fc.Dropout(0.2)])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from memory_counting import counted
 from running import same_bits
-from small_nets import lenet, stripes
+from small_nets import lenet
 
 import fastcnn as fc
 from fastcnn.budget import bytes_of
@@ -179,19 +179,18 @@ def test_what_does_not_fit_is_an_error_that_says_what_would() -> None:
 
 def test_fit_within_a_budget() -> None:
     """With a smaller last batch, which has a plan of its own, and validation."""
-    x, y = stripes(44)
+    x, y = batch(20)
     states = []
-    whole = lenet().memory((16, 1, 8, 8), training=True, optimizer="adam").total
-    for memory in (None, whole, f"{whole // 1024 - 1} KB"):
-        net = lenet()
-        history = net.fit(
-            x, y, epochs=2, batch_size=16, optimizer="adam", validation_data=(x[:8], y[:8]), memory=memory, seed=3, progress=False
-        )
-        states.append([*net.state_dict().values(), np.array(history["loss"])])
+    whole = fc.zoo.resnet20().memory((8, 3, 32, 32), training=True, optimizer="adam").total
+    for memory in (None, whole, f"{int(0.85 * whole) // 1024} KB"):
+        net = fc.zoo.resnet20()
+        given = {"optimizer": "adam", "validation_data": (x[:8], y[:8]), "seed": 3, "progress": False}
+        history = net.fit(x, y, epochs=2, batch_size=8, memory=memory, **given)
+        states.append([*net.state_dict().values(), np.array(history["loss"]), np.array(history["val_loss"])])
     assert same_bits(states[0], states[1])
     assert same_bits(states[0], states[2])
     with pytest.raises(ValueError, match=r"^\[fit\] memory must hold a training step\. Got memory=100 B; .* no batch size fits\.$"):
-        lenet().fit(x, y, optimizer="adam", memory=100, progress=False)
+        fc.zoo.resnet20().fit(x, y, optimizer="adam", memory=100, progress=False)
 
 
 @pytest.mark.parametrize("wrong", ["4", -1, 0, True, 1.5])

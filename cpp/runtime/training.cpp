@@ -44,6 +44,9 @@ TrainingProgram::TrainingProgram(Graph graph, ValueId loss, std::vector<std::sha
 void TrainingProgram::append_updates(Graph& graph, const std::vector<ValueId>& weights, const std::vector<ValueId>& gradients,
                                      double clip_norm) const {
   const std::size_t before = graph.nodes.size();
+  std::vector<std::string> layer(graph.values.size());  // that makes a value
+  for (const Node& node : graph.nodes)
+    for (ValueId id : node.outputs) layer[static_cast<std::size_t>(id)] = node.name;
   std::vector<ValueId> given;
   for (ValueId gradient : gradients)
     if (gradient != kNoValue) given.push_back(gradient);
@@ -51,7 +54,7 @@ void TrainingProgram::append_updates(Graph& graph, const std::vector<ValueId>& w
   const ValueId scale = clips ? graph.add_one("clip_scale", given, {{"clip_norm", clip_norm}}) : kNoValue;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     if (gradients[i] == kNoValue) continue;
-    graph.add("update_weights", {weights[i], gradients[i], scale}, {{"parameter", static_cast<Index>(i)}}, graph[gradients[i]].name);
+    graph.add("update_weights", {weights[i], gradients[i], scale}, {{"parameter", static_cast<Index>(i)}}, layer[static_cast<std::size_t>(gradients[i])]);
   }
   for (std::size_t i = before; i < graph.nodes.size(); ++i) graph.nodes[i].backward = true;
 }

@@ -77,7 +77,7 @@ class Search {
   bool is_read_back(ValueId id) const { return !way_.back[at(id)].empty(); }
   int maker(ValueId id) const { return static_cast<int>(way_.maker[at(id)]); }
 
-  // Bytes at each node that were made on the way back.
+  // Bytes at each node that were made on the way back, with the weights that a convolution packs.
   static std::vector<Index> alive_on_the_way_back(const Graph& graph, int start) {
     const std::size_t count = graph.nodes.size();
     std::vector<int> first(graph.values.size(), -1), last(graph.values.size(), -1);
@@ -95,7 +95,11 @@ class Search {
       change[at(first[id])] += bytes, change[at(last[id]) + 1] -= bytes;
     }
     Index sum = 0;
-    for (std::size_t i = 0; i < count; ++i) alive[i] = sum += change[i];
+    for (std::size_t i = 0; i < count; ++i) {
+      alive[i] = sum += change[i];
+      const Node& node = graph.nodes[i];
+      if (node.op->name == std::string_view("conv2d_backward_data")) alive[i] += graph.type(node.inputs[1]).bytes();
+    }
     return alive;
   }
 
@@ -226,7 +230,7 @@ class Search {
 std::vector<bool> choose_kept(const Graph& graph, const WayBack& way, Index room) {
   Search search(graph, way);
   if (auto kept = search.within(room)) return *std::move(kept);
-  Index too_small = room, enough = search.without();
+  Index too_small = 0, enough = search.without();
   std::vector<bool> best = *search.within(enough);
   while (enough - too_small > enough / 64) {
     const Index middle = too_small + (enough - too_small) / 2;
