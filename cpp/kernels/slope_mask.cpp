@@ -19,25 +19,18 @@ FASTCNN_INLINE IntVec bits_of_vector(int v) {
   return bits;
 }
 
-FASTCNN_INLINE uint32_t all_lanes(IntVec bits) {
-  uint64_t pairs[kLanes / 2], any = 0;
-  memcpy(pairs, &bits, sizeof pairs);
-  for (int i = 0; i < kLanes / 2; ++i) any |= pairs[i];
-  return (uint32_t)(any | any >> 32);
-}
-
 template <class Kind>
 FASTCNN_INLINE void mask(uint32_t* words, const float* y, int64_t count, Vec a, Vec b, Kind) {
   for (int64_t at = 0; at < count; at += 32) {
-    IntVec bits{};
+    uint32_t word = 0;
     unroll<kVectors>([&](auto v) FASTCNN_INLINE_LAMBDA {
       const int64_t left = count - at - v * kLanes;
       if (left <= 0) return;
       const Vec x = left >= kLanes ? load(y + at + v * kLanes) : load_first(y + at + v * kLanes, (int)left);
       const IntVec steep = Kind::value == ActivationKind::clipped ? (x > a) & (x < b) : x > zero();
-      bits |= steep & bits_of_vector(v);
+      word |= set_lanes(steep) << v * kLanes;
     });
-    *words++ = all_lanes(bits);
+    *words++ = word;
   }
 }
 
