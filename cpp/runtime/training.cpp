@@ -54,7 +54,8 @@ void TrainingProgram::append_updates(Graph& graph, const std::vector<ValueId>& w
   const ValueId scale = clips ? graph.add_one("clip_scale", given, {{"clip_norm", clip_norm}}) : kNoValue;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     if (gradients[i] == kNoValue) continue;
-    graph.add("update_weights", {weights[i], gradients[i], scale}, {{"parameter", static_cast<Index>(i)}}, layer[static_cast<std::size_t>(gradients[i])]);
+    graph.add("update_weights", {weights[i], gradients[i], scale}, {{"parameter", static_cast<Index>(i)}},
+              layer[static_cast<std::size_t>(gradients[i])]);
   }
   for (std::size_t i = before; i < graph.nodes.size(); ++i) graph.nodes[i].backward = true;
 }
