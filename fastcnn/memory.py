@@ -32,7 +32,7 @@ __all__ = [
     "training_report",
 ]
 
-LEGEND = {"of which arena": "what activations, their gradients and workspace lie in by turns, with the zeros around images"}
+LEGEND = {"of which arena": "what activations, all gradients and workspace lie in by turns, with the zeros around images"}
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def test_the_picture(tmp_path: Path) -> None:
 
 def test_the_picture_of_many_steps_says_how_many_are_named() -> None:
     axes = fc.zoo.mobilenet_v2().memory((2, 3, 64, 64), training=True).plot().axes[0]
-    assert "one in 11 named" in axes.get_xlabel()
+    assert "one in 14 named" in axes.get_xlabel()
     assert max(len(label.get_text()) for label in axes.get_xticklabels()) <= 32
 
 
