@@ -58,7 +58,7 @@ trainer.step(x, y)
 program = trainer.plan(shape).program
 memory, threads = program.memory, program.useful_threads(0)
 tensors = [tensor for tensor in (*net.parameters(), *net.buffers()) if isinstance(tensor, fc.Parameter)]
-parts = [4 * tensor.size for tensor in tensors] + [4, memory["gradients"], report.optimizer_state]
+parts = [4 * tensor.size for tensor in tensors] + [4, report.optimizer_state]
 parts += [memory["arena"] + threads * memory["scratch_per_thread"]]
 print(json.dumps({"predicted": sum(map(buffer, parts)), "allocated": counter.held() - held, "most": counter.most() - held,
                   "total": report.total, "grown": counter.resident() - resident, "peak": counter.resident("VmHWM") - resident}))

@@ -96,19 +96,27 @@ class Optimizer:
 
 class TrainingProgram:
     def __init__(
-        self, graph: Graph, loss: int, parameters: Sequence[Parameter], isa: str = "", arenas: ArenaPool | None = None
+        self,
+        graph: Graph,
+        loss: int,
+        parameters: Sequence[Parameter],
+        isa: str = "",
+        arenas: ArenaPool | None = None,
+        clip_norm: float = 0.0,
+        room: int | None = None,
     ) -> None: ...
     def step(
         self,
         inputs: Sequence[ArrayLike],
         optimizer: Optimizer,
         groups: Sequence[Mapping[str, float]],
-        clip_norm: float = 0.0,
         threads: int = 0,
         seed: int = 0,
         iteration: int = 0,
     ) -> list[Any]: ...
     def useful_threads(self, threads: int = 0) -> int: ...
+    @property
+    def made_again(self) -> float: ...
     @property
     def memory(self) -> dict[str, int]: ...
     @property

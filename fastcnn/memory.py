@@ -32,20 +32,21 @@ __all__ = [
     "training_report",
 ]
 
-LEGEND = {"of which arena": "what activations, their gradients and workspace lie in by turns, with the zeros around images"}
+LEGEND = {"of which arena": "what activations, all gradients and workspace lie in by turns, with the zeros around images"}
 
 
 @dataclass(frozen=True)
 class MemoryReport:
     """Bytes of memory, physical: alignment and the padding of layouts included. print() shows a table.
 
-    Activations, their gradients and workspace take turns in one arena. Of its bytes, `activations` counts those that an activation lies
-    in at some time, `activation_gradients` those that only gradients need beside them, `workspace` the rest and the scratch of all threads.
+    Activations, gradients and workspace take turns in one arena. Of its bytes, `activations` counts those that an activation lies in at
+    some time, `activation_gradients` those that only their gradients need beside them, `gradients` those that only the gradients of
+    parameters need beside both, `workspace` the rest and the scratch of all threads.
     """
 
     parameters: int
     prepared_weights: int  # weights in the order that the chosen algorithms read
-    gradients: int  # of the parameters
+    gradients: int  # of the parameters; each goes when its weights are updated, or with clip_norm when all are complete
     optimizer_state: int
     activations: int
     activation_gradients: int
@@ -54,7 +55,7 @@ class MemoryReport:
     lower_bound: int  # of the arena: the most that is needed at one step, so that no plan can be smaller
     without_release: int  # the arena if nothing were released during a run
     logical_bound: int = 0  # lower_bound without the zeros around images, unused lanes and alignment
-    arena: int = 0  # activations, their gradients and what of the workspace is no scratch
+    arena: int = 0  # activations, gradients and what of the workspace is no scratch
     layers: tuple[LayerMemory, ...] = field(default=(), repr=False)
     boxes: tuple[Box, ...] = field(default=(), repr=False)  # what lies in the arena, and when
     steps: tuple[str, ...] = field(default=(), repr=False)  # the layer of each
@@ -76,7 +77,7 @@ class MemoryReport:
 
     def by_layer(self) -> str:
         """A table of the layers: what each makes, what is alive while it works (with release), what was made by then (without)."""
-        header = ["layer", "parameters", "activations", "their gradients", "unpadded", "alive", "without release"]
+        header = ["layer", "parameters", "activations", "their gradients", "weight gradients", "unpadded", "alive", "without release"]
         return table(header, [[row.name, *map(size_text, row[1:])] for row in self.layers])
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
@@ -110,7 +111,7 @@ def _covered(intervals: Iterable[tuple[int, int]]) -> int:
     return total
 
 
-def _report(program: _core.Program | _core.TrainingProgram, threads: int, batch: int, gradients: int, state: int) -> MemoryReport:
+def _report(program: _core.Program | _core.TrainingProgram, threads: int, batch: int, state: int) -> MemoryReport:
     memory, plan, graph = program.memory, program.plan, program.graph
     steps, boxes = boxes_of(graph, plan)
     scratch = memory["scratch_per_thread"] * program.useful_threads(threads)
@@ -119,14 +120,15 @@ def _report(program: _core.Program | _core.TrainingProgram, threads: int, batch:
         return _covered((block["offset"], block["offset"] + block["bytes"]) for block in plan if block["kind"] in kinds)
 
     activations, both = covered("activation"), covered("activation", "gradient")
+    all_three = covered("activation", "gradient", "parameter gradient")
     return MemoryReport(
         parameters=memory["parameters"],
         prepared_weights=memory["prepared"],
-        gradients=gradients,
+        gradients=all_three - both,
         optimizer_state=state,
         activations=activations,
         activation_gradients=both - activations,
-        workspace=memory["arena"] - both + scratch,
+        workspace=memory["arena"] - all_three + scratch,
         batch=batch,
         lower_bound=memory["lower_bound"],
         without_release=memory["without_release"],
@@ -141,14 +143,14 @@ def _report(program: _core.Program | _core.TrainingProgram, threads: int, batch:
 def inference_report(program: _core.Program, threads: int) -> MemoryReport:
     """threads 0: as many as are set."""
     memory = program.memory
-    return _report(program, threads, memory["inputs"] + memory["outputs"], 0, 0)
+    return _report(program, threads, memory["inputs"] + memory["outputs"], 0)
 
 
 def training_report(program: _core.TrainingProgram, output: Shape, state: int, threads: int) -> MemoryReport:
     """output: the shape of what the network returns; it comes back from each step, beside the loss."""
     memory = program.memory
     batch = memory["inputs"] + 4 * math.prod(output)
-    return _report(program, threads, batch, memory["gradients"], state)
+    return _report(program, threads, batch, state)
 
 
 def inference_memory(

@@ -14,7 +14,7 @@ class Box(NamedTuple):
 
     name: str  # of the layer that makes it
     op: str
-    kind: str  # "activation", "gradient" or "workspace"
+    kind: str  # "activation", "gradient", "parameter gradient" or "workspace"
     offset: int
     bytes: int
     logical_bytes: int  # without the zeros around images and the unused lanes
@@ -29,7 +29,8 @@ class LayerMemory(NamedTuple):
     parameters: int
     activations: int  # that it makes
     activation_gradients: int
-    logical: int  # of both, without the zeros around images and the unused lanes
+    gradients: int  # of its parameters
+    logical: int  # of all three, without the zeros around images and the unused lanes
     alive: int  # the most that is alive at one of its steps: what is needed with release
     kept: int  # all that was made up to and with its last step forward: what is needed without release
 
@@ -83,8 +84,9 @@ def layers_of(graph: dict[str, Any], steps: Sequence[str], boxes: Sequence[Box])
         if not (here or parameters):
             continue
         reached = max([reached, *(kept[step] for step in here if step < turn)])
-        activations, gradients = (sum(box.bytes for box in own if box.kind == kind) for kind in ("activation", "gradient"))
+        kinds = "activation", "gradient", "parameter gradient"
+        activations, of_them, of_parameters = (sum(box.bytes for box in own if box.kind == kind) for kind in kinds)
         logical = sum(box.logical_bytes for box in own if box.kind != "workspace")
         most = max((alive[step] for step in here), default=0)
-        rows.append(LayerMemory(name, parameters, activations, gradients, logical, most, reached if here else 0))
+        rows.append(LayerMemory(name, parameters, activations, of_them, of_parameters, logical, most, reached if here else 0))
     return tuple(rows)

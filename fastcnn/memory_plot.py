@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot"]
 
-_COLOURS = {"activation": "#7fb3d5", "gradient": "#f0b27a", "workspace": "#c8c8c8"}
+_COLOURS = {"activation": "#7fb3d5", "gradient": "#f0b27a", "parameter gradient": "#e6866a", "workspace": "#c8c8c8"}
 _WIDTH, _HEIGHT = 12.0, 6.5  # inches
 _LETTER, _LINE = 0.075, 0.13  # inches that a letter and a line of the labels take
 _MOST_TICKS = 60

@@ -160,15 +160,14 @@ class Module(Registry):
 
         checkpoint: a file that is written whole after each epoch; with resume=True training goes on from there, if it exists, to the same
         bits as without the interruption. clip_norm: the largest norm of all gradients together. progress: a bar (tqdm) where stderr is a
-        terminal. memory: NotImplementedError, a budget is not there yet; where the machine has less memory left than a step takes, a
-        RuntimeWarning says before the start which batch size would fit. Returns the history: loss, accuracy, val_loss, val_accuracy,
-        seconds, a list with one entry an epoch each.
+        terminal. memory: the most bytes, or a text like "4 GB", that a training step may take (validation comes beside it): activations
+        that do not fit in are computed once more on the way back, to the same bits; ValueError if that is not enough, with the batch size
+        that would fit. Where the machine has less memory left than a step takes, a RuntimeWarning says so before the start. Returns the
+        history: loss, accuracy, val_loss, val_accuracy, seconds, a list with one entry an epoch each.
         """
         from fastcnn.train import FitOptions, fit
 
-        if memory is not None:
-            raise NotImplementedError(f"[fit] training within a budget is not there yet. Got memory={memory!r}.")
-        options = FitOptions(epochs, batch_size, checkpoint, resume, clip_norm, seed, progress)
+        options = FitOptions(epochs, batch_size, checkpoint, resume, clip_norm, memory, seed, progress)
         return fit(self, x, y, optimizer, loss, validation_data, options)
 
     def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int = 64, loss: Loss | str = "cross_entropy") -> dict[str, float]:
@@ -201,7 +200,8 @@ class Module(Registry):
     ) -> MemoryReport:
         """What a run, or a training step, for inputs of `shape` (N, C, H, W) takes, from the plan: nothing is run and nothing allocated.
 
-        optimizer and loss matter for training only, memory="small" and accuracy="strict" are of runs only.
+        optimizer and loss matter for training only, memory="small" and accuracy="strict" are of runs only. The training step is one without
+        clip_norm and without a budget: what theirs take says the `memory` of their Trainer.
         """
         from fastcnn import memory as reports
 

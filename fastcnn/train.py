@@ -15,7 +15,7 @@ import numpy as np
 
 from fastcnn.arguments import flag, number, whole
 from fastcnn.arrays import AnyArray, ArrayLike
-from fastcnn.budget import warn_of_need
+from fastcnn.budget import bytes_of, warn_of_need
 from fastcnn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from fastcnn.evaluation import Evaluator, checked_pair, right_answers
 from fastcnn.history import History
@@ -36,6 +36,7 @@ class FitOptions(NamedTuple):
     checkpoint: str | PathLike[str] | None
     resume: bool
     clip_norm: float | None
+    memory: int | str | None
     seed: int
     progress: bool
 
@@ -48,6 +49,7 @@ class FitOptions(NamedTuple):
             None if self.checkpoint is None else Path(self.checkpoint),
             self.resume,
             None if self.clip_norm is None else number("fit", "clip_norm", self.clip_norm, above=0),
+            None if self.memory is None else bytes_of("fit", "memory", self.memory),
             whole("fit", "seed", self.seed),
             flag("fit", "progress", self.progress),
         )
@@ -76,7 +78,7 @@ class Fit:
         self.x, given = checked_pair("fit", *data)
         self.validation = None if validation is None else _validation(validation)
         first = min(options.batch_size, len(self.x)), *self.x.shape[1:]
-        self.trainer = Trainer(net, loss, optimizer, first, clip_norm=options.clip_norm, seed=options.seed)
+        self.trainer = Trainer(net, loss, optimizer, first, clip_norm=options.clip_norm, memory=options.memory, seed=options.seed)
         rest = len(self.x) % options.batch_size
         if rest:  # its program is made now: what is wrong with it should not show after an epoch
             self.trainer.plan((rest, *self.x.shape[1:]))

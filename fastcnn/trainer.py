@@ -10,9 +10,11 @@ from fastcnn import loss as losses
 from fastcnn.arguments import number, shape_of, whole
 from fastcnn.arrays import Array, ArrayLike, Shape, array_of
 from fastcnn.batch import concrete
+from fastcnn.budget import bytes_of
 from fastcnn.compiled import traced
 from fastcnn.loss import Loss
 from fastcnn.optim import Optimizer
+from fastcnn.recomputing import plan_within
 from fastcnn.trace import Counter
 from fastcnn.value import Value
 
@@ -52,11 +54,17 @@ def with_loss(net: Module, loss: Loss, shape: Shape, training: bool) -> tuple[An
 
 
 def training_plan(
-    net: Module, loss: Loss, shape: Shape, parameters: Sequence[_core.Parameter], arenas: _core.ArenaPool | None = None
+    net: Module,
+    loss: Loss,
+    shape: Shape,
+    parameters: Sequence[_core.Parameter],
+    arenas: _core.ArenaPool | None = None,
+    clip_norm: float = 0.0,
+    room: int | None = None,
 ) -> TrainingPlan:
     trace, output, value = with_loss(net, loss, shape, training=True)
     trace.graph.outputs([output.id])
-    program = _core.TrainingProgram(trace.graph, value.id, parameters, arenas=arenas)
+    program = _core.TrainingProgram(trace.graph, value.id, parameters, arenas=arenas, clip_norm=clip_norm, room=room)
     return TrainingPlan(program, concrete(output.shape), trace.counters)
 
 
@@ -74,7 +82,10 @@ class Trainer:
 
     batch_shape: (N, C, H, W). Batches of another size get a program of their own when they first come. The network's structure is that of
     the moment when a batch shape is first seen; what is trained are the parameters whose requires_grad is True when the trainer is made.
-    seed: of the random masks of dropout. threads None: as many as fastcnn.get_num_threads().
+    seed: of the random masks of dropout. threads None: as many as fastcnn.get_num_threads(). clip_norm: the largest norm of all gradients
+    together; they are kept until all are complete, otherwise each goes as soon as its weights are updated. memory: the most bytes, or a
+    text like "4 GB", that a step may take as trainer.memory reports it: what does not fit in is computed once more on the way back, to the
+    same bits, with as little work as can be found. ValueError if that is not enough: what is missing, and which batch size would fit.
     """
 
     def __init__(
@@ -85,6 +96,7 @@ class Trainer:
         batch_shape: Sequence[int],
         *,
         clip_norm: float | None = None,
+        memory: int | str | None = None,
         seed: int = 0,
         threads: int | None = None,
     ) -> None:
@@ -95,6 +107,7 @@ class Trainer:
         self.steps = 0  # done so far
         self.output: Array | None = None  # what the network returned in the last step, before the update
         self._clip_norm = 0.0 if clip_norm is None else number("Trainer", "clip_norm", clip_norm, above=0)
+        self._budget = None if memory is None else bytes_of("Trainer", "memory", memory)
         self._threads = 0 if threads is None else whole("Trainer", "threads", threads, 1)
         self._parameters = trained_parameters("Trainer", net)
         self.state = self.optimizer.bind(self._parameters)
@@ -108,8 +121,26 @@ class Trainer:
         """The program for batches of this shape, made if it is new."""
         plan = self._plans.get(shape)
         if plan is None:
-            plan = self._plans[shape] = training_plan(self.net, self.loss, shape, self._parameters, self._arenas)
+            plan = self._plans[shape] = self._new_plan(shape)
         return plan
+
+    def _new_plan(self, shape: Shape) -> TrainingPlan:
+        def make(batch: int, room: int | None) -> TrainingPlan:
+            return training_plan(self.net, self.loss, (batch, *shape[1:]), self._parameters, self._arenas, self._clip_norm, room)
+
+        if self._budget is None:
+            return make(shape[0], None)
+        return plan_within(make, lambda plan: self._report(plan, self._state_to_come()).total, self._budget, shape[0])
+
+    def _state_to_come(self) -> int:
+        from fastcnn.memory import optimizer_state
+
+        return optimizer_state(self.optimizer, self._parameters)
+
+    def _report(self, plan: TrainingPlan, state: int) -> MemoryReport:
+        from fastcnn.memory import training_report
+
+        return training_report(plan.program, plan.output, state, self._threads)
 
     def step(self, x: ArrayLike, y: ArrayLike) -> float:
         """One update. x: (N, C, H, W), y: targets of the loss. Returns the loss before the update.
@@ -123,7 +154,7 @@ class Trainer:
             raise ValueError(f"[Trainer] there must be a target for each sample. Got {len(images)} samples, {len(targets)} targets.")
         groups = self.optimizer.hyper()
         _share(plan.counters)
-        results = plan.program.step([images, targets], self.state, groups, self._clip_norm, self._threads, self.seed, self.steps)
+        results = plan.program.step([images, targets], self.state, groups, self._threads, self.seed, self.steps)
         for counter in plan.counters:
             counter.batches[...] += 1
         self.steps += 1
@@ -132,15 +163,9 @@ class Trainer:
 
     def memory_before(self, shape: Shape) -> MemoryReport:
         """What a step with a batch of this shape will take, the optimizer's state included though it may not be there yet."""
-        from fastcnn.memory import optimizer_state, training_report
-
-        plan = self._plans.get(shape) or training_plan(self.net, self.loss, shape, self._parameters, self._arenas)
-        return training_report(plan.program, plan.output, optimizer_state(self.optimizer, self._parameters), self._threads)
+        return self._report(self._plans.get(shape) or self._new_plan(shape), self._state_to_come())
 
     @property
     def memory(self) -> MemoryReport:
         """What a step with a batch of batch_shape takes, in bytes."""
-        from fastcnn.memory import training_report
-
-        plan = self.plan(self.batch_shape)
-        return training_report(plan.program, plan.output, self.state.bytes, self._threads)
+        return self._report(self.plan(self.batch_shape), self.state.bytes)

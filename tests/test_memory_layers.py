@@ -29,15 +29,17 @@ def test_layers_add_up(training: bool) -> None:
     assert sum(row.parameters for row in report.layers) == report.parameters
     assert max(row.alive for row in report.layers) <= report.lower_bound <= report.arena
     assert report.logical_bound <= report.lower_bound
-    made = sum(row.activations + row.activation_gradients for row in report.layers)
+    made = sum(row.activations + row.activation_gradients + row.gradients for row in report.layers)
     assert made == sum(box.bytes for box in report.boxes if box.kind != "workspace")
     assert made + sum(box.bytes for box in report.boxes if box.kind == "workspace") <= report.without_release
     assert any(row.activation_gradients for row in report.layers) == training
     first = rows["0"]
-    assert 0 < first.logical <= first.activations + first.activation_gradients
+    assert first.gradients == (4 * 6 * 9 if training else 0)
+    assert 0 < first.logical <= first.activations + first.activation_gradients + first.gradients
     assert first.alive >= first.activations
     text = report.by_layer().splitlines()
-    assert text[0].split() == ["layer", "parameters", "activations", "their", "gradients", "unpadded", "alive", "without", "release"]
+    assert text[0].split()[:7] == ["layer", "parameters", "activations", "their", "gradients", "weight", "gradients"]
+    assert text[0].split()[7:] == ["unpadded", "alive", "without", "release"]
     assert [line.split()[0] for line in text[2:]] == list(rows)
 
 
@@ -98,7 +100,7 @@ def test_the_picture(tmp_path: Path) -> None:
 
 def test_the_picture_of_many_steps_says_how_many_are_named() -> None:
     axes = fc.zoo.mobilenet_v2().memory((2, 3, 64, 64), training=True).plot().axes[0]
-    assert "one in 11 named" in axes.get_xlabel()
+    assert "one in 14 named" in axes.get_xlabel()
     assert max(len(label.get_text()) for label in axes.get_xticklabels()) <= 32
 
 
@@ -149,11 +151,6 @@ def test_what_is_no_budget(wrong: object) -> None:
     rule = r"^\[max_batch\] budget must be a positive number of bytes, or a text like \"4 GB\"\. Got budget=.*\.$"
     with pytest.raises((ValueError, TypeError), match=rule):
         lenet().max_batch((1, 8, 8), wrong)
-
-
-def test_a_budget_for_training_is_not_there_yet() -> None:
-    with pytest.raises(NotImplementedError, match=r"^\[fit\] training within a budget is not there yet\. Got memory='4 GB'\.$"):
-        lenet().fit(np.zeros((2, 1, 8, 8)), np.zeros(2, int), optimizer="sgd", memory="4 GB")
 
 
 # ---- what is left

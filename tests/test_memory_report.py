@@ -11,6 +11,7 @@ from small_nets import lenet
 import fastcnn as fc
 from fastcnn.memory import MemoryReport, _covered
 from fastcnn.text import size_text
+from fastcnn.trainer import trained_parameters
 
 SHAPE = (16, 1, 8, 8)
 PARTS = ("parameters", "prepared_weights", "gradients", "optimizer_state", "activations", "activation_gradients", "workspace", "batch")
@@ -21,7 +22,7 @@ def weights(net: fc.Module) -> int:
 
 
 def arena(report: MemoryReport) -> int:
-    return report.activations + report.activation_gradients + report.workspace
+    return report.activations + report.activation_gradients + report.gradients + report.workspace
 
 
 def test_inference() -> None:
@@ -50,7 +51,11 @@ def test_training() -> None:
     assert state == {"sgd": 0, "adagrad": copy, "rmsprop": copy, "adam": 2 * copy, "adamw": 2 * copy}
     momentum = net.memory(SHAPE, training=True, optimizer=fc.optim.SGD(0.1, momentum=0.9), threads=1)
     assert momentum.optimizer_state == copy
-    assert momentum.gradients == copy
+    first = trained_parameters("test", net)[0]
+    of_parameters = [box for box in momentum.boxes if box.kind == "parameter gradient"]
+    assert sum(box.logical_bytes for box in of_parameters) == weights(net)
+    assert momentum.gradients <= sum(box.bytes for box in of_parameters)
+    assert {box.bytes for box in of_parameters if box.name == "0"} == {4 * first.size}
     assert momentum.prepared_weights == 0  # they change with each step and are made in it
     assert momentum.activations > net.memory(SHAPE).activations
     assert momentum.activation_gradients >= 0

@@ -191,9 +191,11 @@ def test_every_operator_is_exported_and_tested() -> None:
         "cross_entropy",
         "mse",
         "binary_slope",
+        "clip_scale",
+        "update_weights",
     }
     passes = {"channel_sum", "column_sum", "conv2d_prepare", "copy", "reduce_to", "reorder", "fold_batch_norm", "pointwise_depthwise"}
-    passes |= {"upsampled_conv2d", "upsampled_conv2d_prepare", "max_pool_places"}
+    passes |= {"upsampled_conv2d", "upsampled_conv2d_prepare", "max_pool_places", "slope_mask"}
     wanted = CORE - training - passes
     assert wanted <= set(operators.OPERATORS)
     used = {node["op"] for net in CASES.values() for node in traced(net, [(2, 6, 9, 11)])[0].graph.nodes()}

@@ -14,7 +14,7 @@ def parameter(size: int = 4) -> _core.Parameter:
     return _core.Parameter(np.ones(size, np.float32))
 
 
-def product(*factors: _core.Parameter, trained: list[_core.Parameter]) -> _core.TrainingProgram:
+def product(*factors: _core.Parameter, trained: list[_core.Parameter], clip_norm: float = 0.0) -> _core.TrainingProgram:
     """The loss is the mean square of the product of the factors, less the input."""
     graph = _core.Graph()
     target = graph.input("target", TARGET.shape)
@@ -23,7 +23,7 @@ def product(*factors: _core.Parameter, trained: list[_core.Parameter]) -> _core.
     for value in values[1:]:
         y = graph.add("multiply", [y, value], {})[0]
     graph.outputs([y])
-    return _core.TrainingProgram(graph, graph.add("mse", [y, target], {})[0], trained)
+    return _core.TrainingProgram(graph, graph.add("mse", [y, target], {})[0], trained, clip_norm=clip_norm)
 
 
 @pytest.mark.parametrize("made_for", ["fewer", "more", "others", "another order"])
@@ -43,10 +43,10 @@ def test_an_optimizer_of_other_parameters_is_refused(made_for: str) -> None:
 def test_what_the_loss_does_not_depend_on_stays(kind: str) -> None:
     """As in torch, where its gradient is None: neither decay nor momentum reaches it."""
     p, unused = parameter(), parameter()
-    training = product(p, trained=[unused, p])
+    training = product(p, trained=[unused, p], clip_norm=1.0)
     optimizer = _core.Optimizer(kind, [unused, p])
     for _ in range(3):
-        training.step([TARGET], optimizer, [{"lr": 0.1, "weight_decay": 0.5}], clip_norm=1.0)
+        training.step([TARGET], optimizer, [{"lr": 0.1, "weight_decay": 0.5}])
     assert np.array_equal(unused.numpy(), np.ones(4))
     assert np.all(p.numpy() < 1)
 

@@ -177,9 +177,15 @@ void backward(GradientScope& scope) {
   Attributes attributes = scope.attributes;
   attributes.set("input", scope.graph.type(x).shape.sizes());
   attributes.set("kernel", scope.graph.type(weight).shape.sizes());
-  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("conv2d_backward_data", {dy, weight}, attributes);
+  const auto of_input = [&] {
+    if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("conv2d_backward_data", {dy, weight}, attributes);
+  };
+  // Between the two, x may go, but the first of the results must wait: the smaller.
+  const bool weight_first = scope.graph.type(weight).shape.elements() <= scope.graph.type(x).shape.elements();
+  if (!weight_first) of_input();
   if (scope.wanted[1]) scope.input_gradients[1] = scope.graph.add_one("conv2d_backward_weight", {dy, x}, attributes);
   if (scope.inputs.size() > 2 && scope.wanted[2]) scope.input_gradients[2] = scope.graph.add_one("channel_sum", {dy});
+  if (weight_first) of_input();
 }
 
 // conv2d_prepare(weight, bias?) -> prepared, a plain array in the chosen algorithm's own order. Attributes: the convolution's stride,

@@ -95,11 +95,13 @@ struct GradientScope {
 using Choices = std::map<std::string, std::string>;
 
 // What is asked of a program. small: of an inference, as little memory as may be: no weights that are larger than they are packed for
-// direct sums are kept between runs.
+// direct sums are kept between runs. room: of a training step, bytes that its values should need at a time, by an estimate; what does not
+// fit in on the way forward is made again on the way back.
 struct CompileOptions {
   bool strict = false;  // only algorithms with the error of direct summation
   bool small = false;
   Choices choices = {};
+  std::optional<Index> room = {};
 };
 
 // One node while algorithms are chosen. attributes and inputs may be replaced.
@@ -140,7 +142,7 @@ struct Op {
   bool (*works_in_place)(const NodeView&) = nullptr;  // where not every node of the op may; nullptr: all may
   bool alias = false;                                 // output 0 is input 0 under another shape: no step, no copy (plain layouts)
   bool random = false;                                // every run makes other values
-  bool update = false;  // writes into its first input, a parameter or buffer, after the loss has been found finite
+  bool update = false;  // writes into its first input, a parameter or buffer, when the loss has been found finite
 };
 
 std::size_t input_count(const Op& op);  // the number of names in Op::inputs

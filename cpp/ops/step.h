@@ -22,12 +22,23 @@ struct Location {
   bool operator==(const Location&) const = default;
 };
 
+// What gives weights their new values in a training step: an optimizer.
+class WeightUpdater {
+ public:
+  static constexpr Index kChunk = 4096;  // elements of a unit of work
+  virtual ~WeightUpdater() = default;
+  // Elements start .. start + count - 1 of a parameter, whose weights and gradient begin at the pointers.
+  virtual void update(std::size_t parameter, Index start, Index count, float* weights, const float* gradient,
+                      float gradient_scale) const = 0;
+};
+
 // What a step sees of the run that it is part of.
 struct RunContext {
   std::byte* const* spaces = nullptr;
   std::byte* scratch = nullptr;  // private to this worker, as large as the step asked for, aligned to 64 bytes
   std::uint64_t seed = 0;        // of random masks, with `iteration`: the number of the training step
   std::uint64_t iteration = 0;
+  const WeightUpdater* updater = nullptr;  // of a training step
 };
 
 // A value that a step reads or writes.

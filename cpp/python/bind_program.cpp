@@ -1,6 +1,8 @@
 // ArenaPool and Program: run, profile, and what the plan says.
 #include <pybind11/stl.h>
 
+#include <set>
+
 #include "core/dispatch.h"
 #include "python/arrays.h"
 #include "python/bindings.h"
@@ -114,8 +116,21 @@ py::dict graph_of(const Program& program) {
   return out;
 }
 
+namespace {
+
+std::set<int> blocks_of_parameter_gradients(const Program& program) {
+  std::set<int> blocks;
+  for (const Node& node : program.graph().nodes)
+    if (node.op->name == std::string_view("update_weights"))
+      blocks.insert(program.storage().block_of[static_cast<std::size_t>(node.inputs[1])]);
+  return blocks;
+}
+
+}  // namespace
+
 py::list plan_of(const Program& program) {
   py::list list;
+  const std::set<int> of_parameters = blocks_of_parameter_gradients(program);
   for (std::size_t i = 0; i < program.planned_blocks().size(); ++i) {
     const Block& block = program.storage().blocks[static_cast<std::size_t>(program.planned_blocks()[i])];
     const Node& node = program.graph().nodes[block.first_node];
@@ -125,7 +140,8 @@ py::list plan_of(const Program& program) {
     item["bytes"] = block.life.bytes, item["offset"] = program.plan().offsets[i];
     item["logical_bytes"] = program.graph().type(block.first_value).logical_bytes();
     item["first"] = block.life.first, item["last"] = block.life.last;
-    item["kind"] = workspace ? "workspace" : node.backward ? "gradient" : "activation";
+    const bool of_parameter = of_parameters.count(program.planned_blocks()[i]) > 0;
+    item["kind"] = of_parameter ? "parameter gradient" : workspace ? "workspace" : node.backward ? "gradient" : "activation";
     list.append(item);
   }
   return list;

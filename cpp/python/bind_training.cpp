@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "core/dispatch.h"
@@ -66,17 +67,18 @@ struct BoundOptimizer {
 };
 
 std::unique_ptr<TrainingProgram> make_training(const Graph& graph, ValueId loss, const Parameters& parameters, const std::string& isa,
-                                               std::shared_ptr<ArenaPool> arenas) {
+                                               std::shared_ptr<ArenaPool> arenas, double clip_norm, std::optional<Index> room) {
+  require(std::isfinite(clip_norm) && clip_norm >= 0, "fit", "clip_norm must be finite and not negative", clip_norm);
   require(loss >= 0 && loss < static_cast<ValueId>(graph.values.size()), "fit", "the loss must be a value of the graph", loss);
   if (!arenas) arenas = std::make_shared<ArenaPool>();
-  return std::make_unique<TrainingProgram>(graph, loss, parameters, kernels_for(isa), std::move(arenas));
+  return std::make_unique<TrainingProgram>(graph, loss, parameters, TrainingProgram::Options{clip_norm, room}, kernels_for(isa),
+                                           std::move(arenas));
 }
 
 py::list step(TrainingProgram& training, const py::sequence& inputs, BoundOptimizer& optimizer, const std::vector<Hyper>& groups,
-              double clip_norm, int threads, std::uint64_t seed, std::uint64_t iteration) {
+              int threads, std::uint64_t seed, std::uint64_t iteration) {
   require(threads >= 0 && threads <= kMaxThreads, "fit", join("threads must be between 0 and ", kMaxThreads), threads);
   require(!groups.empty(), "fit", "there must be hyperparameters for one group at least", groups.size());
-  require(clip_norm >= 0, "fit", "clip_norm must not be negative", clip_norm);
   CallLists lists;
   const Arrays arrays = input_arrays(lists, training.program(), inputs);
   std::pmr::vector<const TensorType*> types = output_types(lists, training.program());
@@ -88,19 +90,13 @@ py::list step(TrainingProgram& training, const py::sequence& inputs, BoundOptimi
   float loss = 0;
   {
     const py::gil_scoped_release release;
-    const TrainingProgram::Update update{optimizer.optimizer, optimizer.parameters, groups, clip_norm};
+    const TrainingProgram::Update update{optimizer.optimizer, optimizer.parameters, groups};
     loss = training.step(from.data(), to.data(), update, {.threads = threads, .seed = seed, .iteration = iteration});
   }
   py::list out;
   out.append(py::float_(loss));
   for (const py::array& result : results) out.append(result);
   return out;
-}
-
-py::dict training_memory(const TrainingProgram& training) {
-  py::dict memory = memory_of(training.program());
-  memory["gradients"] = training.gradient_bytes();
-  return memory;
 }
 
 }  // namespace
@@ -121,13 +117,14 @@ void bind_training(py::module_& module) {
 
   py::class_<TrainingProgram>(module, "TrainingProgram")
       .def(py::init(&make_training), py::arg("graph"), py::arg("loss"), py::arg("parameters"), py::arg("isa") = "",
-           py::arg("arenas") = nullptr)
-      .def("step", &step, py::arg("inputs"), py::arg("optimizer"), py::arg("groups"), py::arg("clip_norm") = 0.0, py::arg("threads") = 0,
-           py::arg("seed") = 0, py::arg("iteration") = 0)
+           py::arg("arenas") = nullptr, py::arg("clip_norm") = 0.0, py::arg("room") = py::none())
+      .def("step", &step, py::arg("inputs"), py::arg("optimizer"), py::arg("groups"), py::arg("threads") = 0, py::arg("seed") = 0,
+           py::arg("iteration") = 0)
       .def(
           "useful_threads", [](const TrainingProgram& t, int threads) { return t.program().useful_threads(threads); },
           py::arg("threads") = 0)
-      .def_property_readonly("memory", &training_memory)
+      .def_property_readonly("made_again", [](const TrainingProgram& t) { return t.program().made_again(); })
+      .def_property_readonly("memory", [](const TrainingProgram& t) { return memory_of(t.program()); })
       .def_property_readonly("plan", [](const TrainingProgram& t) { return plan_of(t.program()); })
       .def_property_readonly("graph", [](const TrainingProgram& t) { return graph_of(t.program()); })
       .def_property_readonly("steps", [](const TrainingProgram& t) { return steps_of(t.program()); });

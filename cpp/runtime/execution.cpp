@@ -37,11 +37,12 @@ void Program::clear_rings(const Ring& of, const RunContext& run, Index begin, In
   }
 }
 
-void Program::execute(const std::vector<BoundStep>& steps, const std::vector<std::byte*>& spaces, Scratch scratch,
-                      const RunOptions& options, int threads) const {
+void Program::execute(std::span<const BoundStep> steps, const std::vector<std::byte*>& spaces, Scratch scratch, const RunOptions& options,
+                      int threads) const {
   run_parallel(threads, [&](const Worker& worker) {
     const FlushDenormals flush;
-    const RunContext run{spaces.data(), scratch.first + worker.index() * scratch.bytes_a_worker, options.seed, options.iteration};
+    const RunContext run{spaces.data(), scratch.first + worker.index() * scratch.bytes_a_worker, options.seed, options.iteration,
+                         options.updater};
     Clock::time_point start = Clock::now();
     for (const BoundStep& bound : steps) {
       const Share units(bound.step.units, worker);
@@ -113,14 +114,18 @@ Program::Session::~Session() {
 
 Scratch Program::Session::scratch() const { return {state_->arena.data() + program_.plan_.total, program_.scratch_}; }
 
-void Program::Session::run() { program_.execute(program_.main_, state_->spaces, scratch(), options_, threads_); }
+void Program::Session::run() {
+  program_.execute(std::span(program_.main_).first(program_.first_update_), state_->spaces, scratch(), options_, threads_);
+}
 
 void Program::Session::update() {
-  if (program_.updates_.empty()) return;  // inference: the team is not woken for nothing
-  RunOptions options = options_;
-  options.step_seconds = nullptr;
-  program_.execute(program_.updates_, state_->spaces, scratch(), options, threads_);
-  for (const BoundStep& bound : program_.updates_) program_.graph_[program_.graph_.nodes[bound.node].inputs[0]].parameter->written();
+  const auto steps = std::span<const BoundStep>(program_.main_).subspan(program_.first_update_);
+  if (steps.empty()) return;  // inference: the team is not woken for nothing
+  program_.execute(steps, state_->spaces, scratch(), options_, threads_);
+  for (const BoundStep& bound : steps) {
+    const Node& node = program_.graph_.nodes[bound.node];
+    if (node.op->update) program_.graph_[node.inputs[0]].parameter->written();
+  }
 }
 
 }  // namespace fastcnn

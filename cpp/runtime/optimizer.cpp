@@ -65,7 +65,6 @@ Optimizer::Optimizer(const std::string& kind, std::vector<Index> sizes, std::vec
   for (std::size_t i = 0; i < sizes_.size(); ++i) {
     offsets_.push_back(elements_);
     elements_ += round_up(sizes_[i], 16);  // each parameter starts on a cache line
-    for (Index start = 0; start < sizes_[i]; start += kChunk) chunks_.push_back({i, start, std::min(kChunk, sizes_[i] - start)});
   }
 }
 
@@ -134,36 +133,19 @@ void Optimizer::add_adam_constants(const Hyper& hyper, WeightUpdate& step) const
   step.root_correction = static_cast<float>(1 / std::sqrt(1 - std::pow(value_of(hyper, "beta2"), t)));
 }
 
-void Optimizer::update(const Kernels& kernels, Index begin, Index end, float* const* weights, const float* const* gradients,
+void Optimizer::update(const Kernels& kernels, std::size_t parameter, Index start, Index count, float* weights, const float* gradient,
                        float gradient_scale) const {
   const Kind& kind = find_kind(kind_);
-  const auto slot_of = [&](const char* name, std::size_t parameter) { return name && has_slot(name) ? slot(name, parameter) : nullptr; };
-  for (Index unit = begin; unit < end; ++unit) {
-    const Chunk& chunk = chunks_[static_cast<std::size_t>(unit)];
-    if (!gradients[chunk.parameter]) continue;
-    WeightUpdate step = step_[groups_[chunk.parameter]];
-    step.weights = weights[chunk.parameter] + chunk.start;
-    step.gradient = gradients[chunk.parameter] + chunk.start;
-    const bool momentum_only = kind_ == "sgd" || kind_ == "rmsprop";  // a group without momentum leaves its part of the slot alone
-    step.first = momentum_only && step.keep_first == 0 ? nullptr : slot_of(kind.first_slot, chunk.parameter);
-    step.second = slot_of(kind.second_slot, chunk.parameter);
-    if (step.first) step.first += chunk.start;
-    if (step.second) step.second += chunk.start;
-    step.count = chunk.count;
-    step.gradient_scale = gradient_scale;
-    (kernels.*kind.update)(step);
-  }
-}
-
-double squared_gradient_norm(const Kernels& kernels, const float* gradients, Index count) {
-  constexpr Index kRun = 4096;  // short enough for float sums; the runs are added up in double
-  double total = 0;
-  for (Index start = 0; start < count; start += kRun) {
-    double part = 0;
-    kernels.squared_norm(&part, gradients + start, std::min(kRun, count - start));
-    total += part;
-  }
-  return total;
+  const auto slot_of = [&](const char* name) { return name && has_slot(name) ? slot(name, parameter) + start : nullptr; };
+  WeightUpdate step = step_[groups_[parameter]];
+  const bool momentum_only = kind_ == "sgd" || kind_ == "rmsprop";  // a group without momentum leaves its part of the slot alone
+  step.weights = weights;
+  step.gradient = gradient;
+  step.first = momentum_only && step.keep_first == 0 ? nullptr : slot_of(kind.first_slot);
+  step.second = slot_of(kind.second_slot);
+  step.count = count;
+  step.gradient_scale = gradient_scale;
+  (kernels.*kind.update)(step);
 }
 
 }  // namespace fastcnn

@@ -1,5 +1,5 @@
-// Optimizer: what turns gradients into new weights, and what it remembers from step to step. It knows no threads: the caller deals out
-// units.
+// Optimizer: what turns gradients into new weights, and what it remembers from step to step. It knows no threads: the steps of
+// ops/update_weights.cpp deal out chunks.
 #pragma once
 
 #include <map>
@@ -23,10 +23,8 @@ class Optimizer {
   // `[sgd] rule. Got value.`
   void prepare(const std::vector<Hyper>& groups);
 
-  // Units begin .. end - 1 of the step: chunks of kChunk elements of the parameters, one parameter after another. A parameter without a
-  // gradient (nullptr) stays as it is, decay and momentum included.
-  Index units() const { return static_cast<Index>(chunks_.size()); }
-  void update(const Kernels& kernels, Index begin, Index end, float* const* weights, const float* const* gradients,
+  // Elements start .. start + count - 1 of a parameter, in the step that was prepared last.
+  void update(const Kernels& kernels, std::size_t parameter, Index start, Index count, float* weights, const float* gradient,
               float gradient_scale) const;
 
   // Slots under torch's names. Those that no step has needed yet do not exist: make_slot() makes one, zeroed.
@@ -39,11 +37,6 @@ class Optimizer {
   Index steps = 0;      // made so far
 
  private:
-  static constexpr Index kChunk = 4096;
-  struct Chunk {
-    std::size_t parameter;
-    Index start, count;
-  };
   WeightUpdate constants(const Hyper& hyper) const;
   void add_adam_constants(const Hyper& hyper, WeightUpdate& step) const;
 
@@ -51,12 +44,8 @@ class Optimizer {
   std::vector<Index> sizes_, offsets_;
   std::vector<std::size_t> groups_;  // of each parameter
   Index elements_ = 0;
-  std::vector<Chunk> chunks_;
   std::map<std::string, AlignedBuffer> slots_;
   std::vector<WeightUpdate> step_;  // the constants of the step about to be made, for each group
 };
-
-// The squared Euclidean norm of a gradient, always summed in the same order.
-double squared_gradient_norm(const Kernels& kernels, const float* gradients, Index count);
 
 }  // namespace fastcnn

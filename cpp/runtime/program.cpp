@@ -14,9 +14,10 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   remove_identities(graph_);
   separate_outputs(graph_);
   remove_unused(graph_);
-  updates_last(graph_);
+  place_updates(graph_);
   fold_batch_norms(graph_);
-  if (purpose == Purpose::training) places_early(graph_), recompute(graph_);
+  if (purpose == Purpose::training) places_early(graph_), recompute(graph_), masks_as_bits(graph_);
+  if (options.room) made_again_ = make_again(graph_, *options.room);
   fuse_epilogues(graph_);
   fuse_prologues(graph_);
   if (purpose == Purpose::inference) fuse_upsampling(graph_);
@@ -27,6 +28,7 @@ Program::Program(Graph graph, const Kernels& kernels, Purpose purpose, std::shar
   assign_layouts(graph_, kernels.lanes);
   concat_views(graph_, options.small);
   assign_rings(graph_);
+  place_updates(graph_);  // some readers have moved
   find_files();
   find_ahead(purpose);
   if (options.small) groups_ = choose_bands(graph_, is_ahead_);
@@ -134,12 +136,16 @@ void Program::bind() {
     if (node.op->alias || is_ahead_[i]) continue;
     require(!node.op->update || graph_[node.inputs[0]].parameter, node.op->name, "what is updated must be a parameter or buffer",
             "'" + graph_[node.inputs[0]].name + "'");
+    require(writes_parameters_ || node.op->name != std::string_view("update_weights"), node.op->name,
+            "only a training step has an optimizer", "'" + node.name + "'");
     if (made_of_parts(i)) continue;
     BoundStep bound = bind_node(i);
     reports_.push_back({i, bound.step});
     reports_.back().step.run = nullptr;
-    add_step(node.op->update ? updates_ : main_, std::move(bound), reports_.size() - 1);
+    add_step(main_, std::move(bound), reports_.size() - 1);
   }
+  const auto update = [&](const BoundStep& bound) { return graph_.nodes[bound.node].op->update; };
+  first_update_ = static_cast<std::size_t>(std::find_if(main_.begin(), main_.end(), update) - main_.begin());
   bind_ahead();
 }
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ struct RunState {
 struct RunOptions {
   int threads = 0;  // 0: default_threads()
   std::uint64_t seed = 0, iteration = 0;
-  double* step_seconds = nullptr;  // for profiling: one entry for each of steps(), to which time is added
+  const WeightUpdater* updater = nullptr;  // of a training step
+  double* step_seconds = nullptr;          // for profiling: one entry for each of steps(), to which time is added
 };
 
 struct ProgramMemory {
@@ -54,8 +56,8 @@ class Program {
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
-    void run();     // all steps but the updates
-    void update();  // writes running statistics; after run()
+    void run();     // all steps before the first that writes parameters or running statistics
+    void update();  // the others; after run()
 
    private:
     Scratch scratch() const;
@@ -72,6 +74,7 @@ class Program {
   const MemoryPlan& plan() const { return plan_; }
   const std::vector<int>& planned_blocks() const { return planned_; }  // block index of each lifetime of the plan
   ProgramMemory memory() const;
+  double made_again() const { return made_again_; }          // multiply-adds of what a training step does twice to fit into its room
   std::vector<std::pair<std::size_t, Index>> forms() const;  // prepared weights: a number that equal ones share, and bytes
   int useful_threads(int asked) const;                       // how many a run uses where `asked` are there; 0: default_threads()
 
@@ -134,7 +137,7 @@ class Program {
   void refresh_forms(RunState& state, int threads);
   void fill_form(const Ahead& ahead, const PreparedForm& form, const RunState& state, std::vector<AlignedBuffer>& buffers,
                  int threads) const;
-  void execute(const std::vector<BoundStep>& steps, const std::vector<std::byte*>& spaces, Scratch scratch, const RunOptions& options,
+  void execute(std::span<const BoundStep> steps, const std::vector<std::byte*>& spaces, Scratch scratch, const RunOptions& options,
                int threads) const;
   std::unique_ptr<RunState> take_state();
 
@@ -149,13 +152,14 @@ class Program {
   std::vector<Location> locations_;       // by block
   std::vector<std::byte*> fixed_spaces_;  // parameters; the others are filled in by each run
   int first_input_ = 1, first_output_ = 1;
-  std::vector<BoundStep> main_, updates_;
+  std::vector<BoundStep> main_;
+  std::size_t first_update_ = 0;  // of main_; its size if there is none
   std::vector<Report> reports_;
   std::vector<Ahead> ahead_;
   std::vector<std::shared_ptr<FileMapping>> files_;  // that parameters lie in
   bool writes_parameters_;
   Index scratch_ = 0;
-  double flops_ = 0;
+  double flops_ = 0, made_again_ = 0;
   std::mutex mutex_;  // guards the free states and the making of forms
   std::vector<std::unique_ptr<RunState>> free_states_;
 };

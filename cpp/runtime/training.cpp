@@ -3,42 +3,73 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/denormals.h"
 #include "graph/passes/passes.h"
 
 namespace fastcnn {
 
-TrainingProgram::TrainingProgram(Graph graph, ValueId loss, std::vector<std::shared_ptr<Parameter>> parameters, const Kernels& kernels,
-                                 std::shared_ptr<ArenaPool> arenas)
-    : parameters_(std::move(parameters)), user_outputs_(graph.outputs.size()), arenas_(std::move(arenas)) {
+namespace {
+
+class UpdateByOptimizer final : public WeightUpdater {
+ public:
+  UpdateByOptimizer(const Optimizer& optimizer, const Kernels& kernels) : optimizer_(optimizer), kernels_(kernels) {}
+  void update(std::size_t parameter, Index start, Index count, float* weights, const float* gradient, float scale) const override {
+    optimizer_.update(kernels_, parameter, start, count, weights, gradient, scale);
+  }
+
+ private:
+  const Optimizer& optimizer_;
+  const Kernels& kernels_;
+};
+
+}  // namespace
+
+TrainingProgram::TrainingProgram(Graph graph, ValueId loss, std::vector<std::shared_ptr<Parameter>> parameters, const Options& options,
+                                 const Kernels& kernels, std::shared_ptr<ArenaPool> arenas)
+    : parameters_(std::move(parameters)), user_outputs_(graph.outputs.size()) {
   require(graph.type(loss).shape.elements() == 1, "fit", "the loss must be one number", graph.type(loss).shape);
+  for (const Node& node : graph.nodes)
+    require(node.op->name != std::string_view("update_weights"), "fit", "the updates of weights are appended here", node.name);
   graph.outputs.insert(graph.outputs.begin(), loss);
+  separate_outputs(graph);  // before the way back, so that the loss is known early
   pool_first(graph);
-  std::vector<ValueId> wrt;
-  for (const auto& parameter : parameters_) {
-    wrt.push_back(graph.parameter(parameter, ""));
-    offsets_.push_back(gradient_elements_);
-    gradient_elements_ += round_up(parameter->shape().elements(), 16);  // each starts on a cache line
-  }
-  const std::vector<ValueId> gradients = graph.gradient({loss}, {kNoValue}, wrt);
-  for (ValueId gradient : gradients) {
-    has_gradient_.push_back(gradient != kNoValue);
-    if (gradient != kNoValue) graph.outputs.push_back(gradient);
-  }
-  program_ = std::make_unique<Program>(std::move(graph), kernels, Program::Purpose::training, arenas_);
+  std::vector<ValueId> weights;
+  for (const auto& parameter : parameters_) weights.push_back(graph.parameter(parameter, ""));
+  append_updates(graph, weights, graph.gradient({loss}, {kNoValue}, weights), options.clip_norm);
+  CompileOptions compile;
+  compile.room = options.room;
+  program_ = std::make_unique<Program>(std::move(graph), kernels, Program::Purpose::training, std::move(arenas), compile);
 }
 
-float TrainingProgram::step(const void* const* inputs, void* const* outputs, const Update& update, const RunOptions& options) {
+// What the loss does not depend on has no gradient, and no update: neither decay nor momentum reaches it.
+void TrainingProgram::append_updates(Graph& graph, const std::vector<ValueId>& weights, const std::vector<ValueId>& gradients,
+                                     double clip_norm) const {
+  const std::size_t before = graph.nodes.size();
+  std::vector<std::string> layer(graph.values.size());  // that makes a value
+  for (const Node& node : graph.nodes)
+    for (ValueId id : node.outputs) layer[static_cast<std::size_t>(id)] = node.name;
+  std::vector<ValueId> given;
+  for (ValueId gradient : gradients)
+    if (gradient != kNoValue) given.push_back(gradient);
+  const bool clips = clip_norm > 0 && !given.empty();
+  const ValueId scale = clips ? graph.add_one("clip_scale", given, {{"clip_norm", clip_norm}}) : kNoValue;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (gradients[i] == kNoValue) continue;
+    graph.add("update_weights", {weights[i], gradients[i], scale}, {{"parameter", static_cast<Index>(i)}},
+              layer[static_cast<std::size_t>(gradients[i])]);
+  }
+  for (std::size_t i = before; i < graph.nodes.size(); ++i) graph.nodes[i].backward = true;
+}
+
+float TrainingProgram::step(const void* const* inputs, void* const* outputs, const Update& update, RunOptions options) {
   const std::lock_guard lock(mutex_);
   require(update.parameters == parameters_, "fit", "the optimizer must be made for the program's parameters", update.parameters.size(),
           " in the optimizer, ", parameters_.size(), " in the program");
   update.optimizer.prepare(update.groups);
-  const Borrowed gradients(*arenas_, static_cast<std::size_t>(gradient_bytes()));
+  const UpdateByOptimizer updater(update.optimizer, program_->kernels());
+  options.updater = &updater;
   float loss = 0;
   std::vector<void*> all_outputs{&loss};
   all_outputs.insert(all_outputs.end(), outputs, outputs + user_outputs_);
-  for (std::size_t i = 0; i < parameters_.size(); ++i)
-    if (has_gradient_[i]) all_outputs.push_back(gradients.floats() + offsets_[i]);
 
   Program::Session session(*program_, inputs, all_outputs.data(), options);
   session.run();
@@ -48,36 +79,9 @@ float TrainingProgram::step(const void* const* inputs, void* const* outputs, con
     throw Error(ErrorKind::arithmetic, "fit", "the loss must be finite",
                 join("loss=", loss, " at step ", options.iteration, ", learning rate ", lr == hyper.end() ? 0.0 : lr->second));
   }
-  apply(update, gradients.floats(), options);
   session.update();
+  ++update.optimizer.steps;
   return loss;
-}
-
-void TrainingProgram::apply(const Update& update, const float* all, const RunOptions& options) {
-  std::vector<float*> weights;
-  std::vector<const float*> gradients;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    weights.push_back(parameters_[i]->data());
-    gradients.push_back(has_gradient_[i] ? all + offsets_[i] : nullptr);
-  }
-  Optimizer& optimizer = update.optimizer;
-  const Kernels& kernels = program_->kernels();
-  float scale = 1;
-  if (update.clip_norm > 0) {  // torch.nn.utils.clip_grad_norm_
-    double squares = 0;
-    for (std::size_t i = 0; i < parameters_.size(); ++i)
-      if (gradients[i]) squares += squared_gradient_norm(kernels, gradients[i], parameters_[i]->shape().elements());
-    scale = static_cast<float>(std::min(1.0, update.clip_norm / (std::sqrt(squares) + 1e-6)));
-  }
-  run_parallel(options.threads > 0 ? options.threads : default_threads(), [&](const Worker& worker) {
-    const FlushDenormals flush;
-    const Index units = optimizer.units();
-    optimizer.update(kernels, units * worker.index() / worker.size(), units * (worker.index() + 1) / worker.size(), weights.data(),
-                     gradients.data(), scale);
-  });
-  ++optimizer.steps;
-  for (std::size_t i = 0; i < parameters_.size(); ++i)
-    if (has_gradient_[i]) parameters_[i]->written();
 }
 
 }  // namespace fastcnn

@@ -11,6 +11,7 @@
 //   max(a, b), min(a, b)                 b where either is NaN: put the value whose NaN must survive second
 //   sqrt(v), sum(v)                      lane-wise root; sum of all lanes, in a fixed order
 //   round_to_int(v)                      nearest integer, |v| < 2^31
+//   set_lanes(mask)                      of a comparison: lane i as bit i
 //   times_power_of_two(v, n)             v 2^n for 1/2 <= v < 2 and integers -126 <= n <= 128, if that is a normal number; for n = 128
 //                                        infinity, or the number where the ISA can
 //

@@ -26,5 +26,6 @@ FASTCNN_INLINE float sum(Vec v) {
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 FASTCNN_INLINE IntVec round_to_int(Vec v) { return (IntVec)_mm256_cvtps_epi32((__m256)v); }
+FASTCNN_INLINE uint32_t set_lanes(IntVec mask) { return (uint32_t)_mm256_movemask_ps((__m256)mask); }
 
 }  // namespace fastcnn::FASTCNN_ISA

@@ -22,6 +22,7 @@ FASTCNN_INLINE Vec min(Vec a, Vec b) { return (Vec)_mm512_min_ps((__m512)a, (__m
 FASTCNN_INLINE Vec sqrt(Vec v) { return (Vec)_mm512_sqrt_ps((__m512)v); }
 FASTCNN_INLINE float sum(Vec v) { return _mm512_reduce_add_ps((__m512)v); }
 FASTCNN_INLINE IntVec round_to_int(Vec v) { return (IntVec)_mm512_cvtps_epi32((__m512)v); }
+FASTCNN_INLINE uint32_t set_lanes(IntVec mask) { return _mm512_movepi32_mask((__m512i)mask); }
 FASTCNN_INLINE Vec times_power_of_two(Vec v, Vec n) { return (Vec)_mm512_scalef_ps((__m512)v, (__m512)n); }
 
 constexpr int kNarrowLanes = 8;  // where 512 bits are two halves, done one after the other (Zen 4), these take half the time

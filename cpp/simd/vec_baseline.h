@@ -34,5 +34,9 @@ FASTCNN_INLINE IntVec round_to_int(Vec v) {
   const Vec half = broadcast(0.5f);
   return __builtin_convertvector(v + (v < 0 ? -half : half), IntVec);
 }
+FASTCNN_INLINE uint32_t set_lanes(IntVec mask) {
+  const IntVec bits = mask & IntVec{1, 2, 4, 8};
+  return (uint32_t)((bits[0] | bits[1]) | (bits[2] | bits[3]));
+}
 
 }  // namespace fastcnn::FASTCNN_ISA

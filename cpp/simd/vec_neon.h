@@ -27,5 +27,6 @@ FASTCNN_INLINE Vec min(Vec a, Vec b) { return a < b ? a : b; }
 FASTCNN_INLINE Vec sqrt(Vec v) { return (Vec)vsqrtq_f32((float32x4_t)v); }
 FASTCNN_INLINE float sum(Vec v) { return (v[0] + v[2]) + (v[1] + v[3]); }
 FASTCNN_INLINE IntVec round_to_int(Vec v) { return (IntVec)vcvtnq_s32_f32((float32x4_t)v); }
+FASTCNN_INLINE uint32_t set_lanes(IntVec mask) { return vaddvq_u32((uint32x4_t)(mask & IntVec{1, 2, 4, 8})); }
 
 }  // namespace fastcnn::FASTCNN_ISA

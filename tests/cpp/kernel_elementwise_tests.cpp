@@ -167,6 +167,31 @@ double activation_bound(double x, double error, Activation f) {
 
 void test_activate(const Kernels& kernels) { for_all_activations(kernels, check_activate); }
 void test_activate_backward(const Kernels& kernels) { for_all_activations(kernels, check_activate_backward); }
+
+// Both against the slopes of the activation, in words that nobody else writes.
+void check_slope_mask(const Kernels& kernels, Activation f, std::int64_t count) {
+  const std::string what = label(kernels, "slope_mask", static_cast<int>(f.kind), count);
+  Random random(static_cast<std::uint32_t>(count));
+  Buffer y(count, random);
+  const Buffer dy(count, random);
+  for (std::int64_t i = 0; i < count; i += 5) y.data()[i] = i % 2 ? 0.0f : i % 4 ? f.a : f.b;  // the kinks
+  Buffer words((count + 31) / 32), dx(count);
+  kernels.slope_mask(reinterpret_cast<std::uint32_t*>(words.data()), y.data(), count, f);
+  words.check_guards(what);
+  kernels.slope_mask_backward(dx.data(), dy.data(), reinterpret_cast<const std::uint32_t*>(words.data()), count,
+                              f.kind == ActivationKind::leaky_relu ? f.a : 0.0f);
+  for (std::int64_t i = 0; i < count; ++i) check_close(what, i, dx[i], dy[i] * static_cast<float>(slope(y[i], f)), 0);
+  dx.check_guards(what);
+}
+
+void check_slope_masks(const Kernels& kernels) {
+  for (const Activation f : {Activation{ActivationKind::relu, 0, 0}, Activation{ActivationKind::leaky_relu, 0.25f, 0},
+                             Activation{ActivationKind::clipped, 0, 6}, Activation{ActivationKind::clipped, -1, 1}})
+    for (std::int64_t count = 0; count <= 1003; count += count > 3 * 32 ? 901 : 1) check_slope_mask(kernels, f, count);
+}
+
+void test_slope_mask(const Kernels& kernels) { check_slope_masks(kernels); }
+void test_slope_mask_backward(const Kernels& kernels) { check_slope_masks(kernels); }
 void test_scale_shift(const Kernels& kernels) {
   for (std::int64_t count = 0; count <= 1003; count += count > 2 * kernels.lanes ? 970 : 1) {
     const std::string what = label(kernels, "scale_shift", count);

@@ -1,7 +1,8 @@
 // Before:      every value plain
 // After:       every operand in the block that its op wishes, reorder nodes where two wishes meet
 // Conditions:  inputs, parameters and outputs stay plain: a layout never shows outside. One copy of a value in a layout serves all its
-//              readers that need it.
+//              readers that need it. In training, outputs are copied before the way back: their images need not be kept for the copy.
+#include <algorithm>
 #include <map>
 
 #include "graph/passes/passes.h"
@@ -15,6 +16,7 @@ class LayoutAssignment {
   LayoutAssignment(Graph& graph, int lanes) : graph_(graph), lanes_(lanes) {}
 
   void run() {
+    const bool training = !graph_.nodes.empty() && graph_.nodes.back().backward;
     for (Node& node : graph_.nodes) {
       const LayoutWish wish = node.op->layout(view(graph_, node));
       const int same_block = block_of_same(node, wish);
@@ -24,12 +26,16 @@ class LayoutAssignment {
       for (std::size_t i = 0; i < node.outputs.size(); ++i)
         graph_[node.outputs[i]].type.layout.block = block_for(wish.outputs[i], same_block, node.outputs[i]);
       nodes_.push_back(std::move(node));
+      for (ValueId id : std::vector<ValueId>(nodes_.back().outputs))
+        if (training && is_output(id)) in_block(id, 0, false);
     }
-    for (ValueId& output : graph_.outputs) output = in_block(output, 0, !nodes_.empty() && nodes_.back().backward);
+    for (ValueId& output : graph_.outputs) output = in_block(output, 0, false);
     graph_.nodes = std::move(nodes_);
   }
 
  private:
+  bool is_output(ValueId id) const { return std::find(graph_.outputs.begin(), graph_.outputs.end(), id) != graph_.outputs.end(); }
+
   // Element-wise operands share one block: that of an image among them, if there is one.
   int block_of_same(const Node& node, const LayoutWish& wish) const {
     for (std::size_t i = 0; i < node.inputs.size(); ++i)

@@ -1,0 +1,91 @@
+// What the way back needs of an activation with two slopes, a bit for each element:
+//   slope_mask(y) -> mask                    of the output of a ReLU, leaky ReLU or clamp, which tells the slope
+//   slope_mask_backward(dy, mask) -> dx      dy, or dy times the other slope: the bits of activation_backward(dy, y)
+// Attributes: the activation's own. masks_as_bits.cpp puts them in. mask: words of 32 bits in memory counted as floats, each row of y
+// (ops/rows.h) from a word of its own on; images are masked as images, so that both see the same rows.
+#include "kernels/kernels.h"
+#include "ops/activation_kind.h"
+#include "ops/ops.h"
+#include "ops/rows.h"
+
+namespace fastcnn {
+
+namespace {
+
+Activation checked(const char* op, const Attributes& attributes) {
+  const Activation activation = activation_of(attributes);
+  const ActivationKind kind = activation.kind;
+  require(kind == ActivationKind::relu || kind == ActivationKind::leaky_relu || kind == ActivationKind::clipped, op,
+          "the activation must be relu, leaky_relu or clipped", attributes.text("kind"));
+  return activation;
+}
+
+// Words for any ISA: what a row has beyond whole words depends on the lanes.
+Index words_of(const Shape& y) {
+  if (y.rank() != 4) return ceil_div(y.elements(), 32);
+  Index most = 0;
+  for (Index lanes : {4, 8, 16}) most = std::max(most, y[0] * ceil_div(y[1], lanes) * y[2] * ceil_div(y[3] * lanes, 32));
+  return most;
+}
+
+std::vector<TensorType> infer(const NodeView& node) {
+  checked("slope_mask", node.attributes);
+  return {{.shape = {words_of(node.input(0).shape)}}};
+}
+
+std::vector<TensorType> infer_backward(const NodeView& node) {
+  checked("slope_mask_backward", node.attributes);
+  const Shape &dy = node.input(0).shape, &mask = node.input(1).shape;
+  require(mask == Shape{words_of(dy)}, "slope_mask_backward", "the mask must be that of the gradient's shape", "gradient ", dy, ", mask ",
+          mask);
+  return {{.shape = dy}};
+}
+
+Want want(const NodeView& node) { return node.input(0).shape.rank() == 4 ? Want::image : Want::plain; }
+LayoutWish layout(const NodeView& node) { return {{want(node)}, {Want::plain}}; }
+LayoutWish layout_backward(const NodeView& node) { return {{want(node), Want::plain}, {want(node)}}; }
+
+// A unit is a row.
+std::uint32_t* words_of_row(const Operand& mask, const RunContext& run, const RowView& rows, Index row) {
+  return mask.data<std::uint32_t>(run) + row * ceil_div(rows.length(0), 32);
+}
+
+Step bind(const BindScope& scope) {
+  const Operand y = scope.inputs[0], mask = scope.outputs[0];
+  const RowView rows(y.type);
+  Step step;
+  step.units = rows.count();
+  step.flops = static_cast<double>(y.type.shape.elements());
+  step.run = [=, activation = activation_of(scope.attributes), kernel = scope.kernels.slope_mask](const RunContext& run, Index begin,
+                                                                                                  Index end) {
+    for (Index i = begin; i < end; ++i) kernel(words_of_row(mask, run, rows, i), y.data(run) + rows.row(i), rows.length(i), activation);
+  };
+  return step;
+}
+
+Step bind_backward(const BindScope& scope) {
+  const Operand dy = scope.inputs[0], mask = scope.inputs[1], dx = scope.outputs[0];
+  const RowView from(dy.type), to(dx.type);
+  const Activation activation = activation_of(scope.attributes);
+  const float other = activation.kind == ActivationKind::leaky_relu ? activation.a : 0.0f;
+  Step step;
+  step.units = to.count();
+  step.flops = 2.0 * static_cast<double>(dx.type.shape.elements());
+  step.run = [=, kernel = scope.kernels.slope_mask_backward](const RunContext& run, Index begin, Index end) {
+    for (Index i = begin; i < end; ++i)
+      kernel(dx.data(run) + to.row(i), dy.data(run) + from.row(i), words_of_row(mask, run, to, i), to.length(i), other);
+  };
+  return step;
+}
+
+}  // namespace
+
+const Op k_slope_mask = {.name = "slope_mask", .inputs = "y", .infer = infer, .layout = layout, .bind = bind};
+const Op k_slope_mask_backward = {.name = "slope_mask_backward",
+                                  .inputs = "dy mask",
+                                  .infer = infer_backward,
+                                  .layout = layout_backward,
+                                  .bind = bind_backward,
+                                  .in_place = {0}};
+
+}  // namespace fastcnn
