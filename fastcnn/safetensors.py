@@ -43,6 +43,7 @@ DTYPES = {
 _NAMES = {np.dtype(code): name for name, code in DTYPES.items() if name != "BF16"}
 _LINE = 64
 _MOST_AXES = 8  # of a parameter
+_FEW_BYTES = 1 << 14  # copied: to read them where they lie would map many times as much
 _LONGEST_HEADER = 100_000_000  # the limit of the safetensors package, too
 
 
@@ -56,7 +57,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, AnyArray], dict[str, s
 
 
 def mapped(path: str | os.PathLike[str]) -> tuple[dict[str, AnyArray], dict[str, str]]:
-    """The same, but float32 without a copy: arrays that are only read, and lie in the file. See FileMapping."""
+    """The same, but large arrays of float32 without a copy: they are only read, and lie in the file. See FileMapping."""
     with open(path, "rb") as file:
         mapping = FileMapping(file.fileno())
         header, start = _header(file)
@@ -188,9 +189,10 @@ def _is_list_of_sizes(value: Any) -> bool:
 
 
 def _is_ready(entry: dict[str, Any], at: int) -> bool:
-    """Whether the bytes are what a parameter needs."""
-    shape = entry["shape"]
-    return entry["dtype"] == "F32" and sys.byteorder == "little" and at % 4 == 0 and len(shape) <= _MOST_AXES and 0 not in shape
+    """Whether the bytes are what a parameter needs, and worth a mapping."""
+    begin, end = entry["data_offsets"]
+    is_like_a_parameter = entry["dtype"] == "F32" and sys.byteorder == "little" and at % 4 == 0 and len(entry["shape"]) <= _MOST_AXES
+    return is_like_a_parameter and end - begin > _FEW_BYTES
 
 
 def _tensor(file: BufferedReader, name: str, entry: dict[str, Any], start: int) -> AnyArray:
