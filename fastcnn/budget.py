@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastcnn.text import size_text
 
-__all__ = ["available_memory", "bytes_of", "largest", "warn_of_need"]
+__all__ = ["available_memory", "bytes_of", "largest_batch", "warn_of_need"]
 
 _UNITS = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
 
@@ -70,7 +70,7 @@ def available_memory(root: Path = Path("/")) -> int | None:
     return min(left, default=None)
 
 
-def largest(fits: Callable[[int], bool]) -> int:
+def _largest(fits: Callable[[int], bool]) -> int:
     """The largest number from 1 to 2^24 that fits, where all below it do; 0 if 1 does not."""
     if not fits(1):
         return 0
@@ -85,12 +85,31 @@ def largest(fits: Callable[[int], bool]) -> int:
     return good
 
 
+def largest_batch(need: Callable[[int], int], budget: int, below: int | None = None) -> int:
+    """The largest batch, and smaller than `below`, whose need in bytes is within the budget; 0: none.
+
+    need may raise a ValueError for a batch of 1 alone: batch norm cannot be trained on one value for each channel.
+    """
+
+    def bytes_for(count: int) -> int:
+        try:
+            return need(count)
+        except ValueError:
+            if count > 1:
+                raise
+            need(2)  # raises what is wrong with any batch
+            return 0
+
+    found = _largest(lambda count: (below is None or count < below) and bytes_for(count) <= budget)
+    return 0 if found == 1 and bytes_for(1) == 0 else found
+
+
 def warn_of_need(need: Callable[[int], int], batch: int) -> None:
     """need: bytes that training takes from now on, for a batch size. Warns if they are not there, and says which batch size fits."""
     left = available_memory()
     if left is None or need(batch) <= left:
         return
-    fitting = largest(lambda count: need(min(count, batch)) <= left and count < batch)
+    fitting = largest_batch(need, left, below=batch)
     advice = f"batch_size={fitting} would fit" if fitting else "no batch size fits"
     text = f"[fit] memory must hold a training step. Got {size_text(left)} available, {size_text(need(batch))} needed; {advice}."
     warnings.warn(text, RuntimeWarning, stacklevel=5)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fastcnn import _core, optim
 from fastcnn import loss as losses
 from fastcnn.arrays import Shape
-from fastcnn.budget import largest
+from fastcnn.budget import largest_batch
 from fastcnn.loss import Loss
 from fastcnn.memory_layers import Box, LayerMemory, boxes_of, layers_of
 from fastcnn.optim import Optimizer
@@ -160,14 +160,14 @@ def inference_memory(
 
 
 def max_batch(net: Module, shape: Shape, budget: int, training: bool, optimizer: Optimizer | str, loss: Loss | str, threads: int) -> int:
-    def fits(count: int) -> bool:
+    def need(count: int) -> int:
         batch = count, *shape
         report = (
             training_memory(net, batch, optimizer, loss, threads) if training else inference_memory(net, batch, threads, "fast", "fast")
         )
-        return report.total <= budget
+        return report.total
 
-    return largest(fits)
+    return largest_batch(need, budget)
 
 
 def training_memory(net: Module, shape: Shape, optimizer: Optimizer | str, loss: Loss | str, threads: int) -> MemoryReport:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from fastcnn.budget import largest
+from fastcnn.budget import largest_batch
 from fastcnn.text import size_text
 
 if TYPE_CHECKING:
@@ -55,25 +55,12 @@ def plan_within(make: Make, total: Total, budget: int, batch: int) -> TrainingPl
         if size <= budget:
             return _closer(make, total, budget, batch, plan, (room, max(large, room)))
         least, large = min(least, size), room
-    fits = _fitting(make, total, budget, batch)
+    fits = largest_batch(lambda count: total(make(count, 0)), budget, below=batch)
     advice = f"batch_size={fits} would fit" if fits else "no batch size fits"
     raise ValueError(
         f"[fit] memory must hold a training step. Got memory={size_text(budget)}; with all made again that can be it takes "
         f"{size_text(least)}, {size_text(least - budget)} more; {advice}."
     )
-
-
-def _fitting(make: Make, total: Total, budget: int, batch: int) -> int:
-    """The largest batch below this one that fits; 0: none."""
-
-    def need(count: int) -> int:
-        try:
-            return total(make(count, 0))
-        except ValueError:  # batch norm needs more than one value for each channel
-            return 0
-
-    found = largest(lambda count: count < batch and need(count) <= budget)
-    return found if found and need(found) else 0
 
 
 def _closer(make: Make, total: Total, budget: int, batch: int, best: TrainingPlan, rooms: tuple[int, int]) -> TrainingPlan:

@@ -12,7 +12,7 @@ from small_nets import lenet
 
 import fastcnn as fc
 from fastcnn import budget
-from fastcnn.budget import available_memory, bytes_of, largest
+from fastcnn.budget import available_memory, bytes_of, largest_batch
 
 SHAPE = (16, 1, 8, 8)
 
@@ -134,8 +134,22 @@ def test_the_largest_batch(training: bool) -> None:
 @pytest.mark.parametrize("most", [0, 1, 2, 3, 7, 8, 9, 1000])
 def test_bisection(most: int) -> None:
     asked = []
-    assert largest(lambda count: asked.append(count) or count <= most) == most
+    assert largest_batch(lambda count: asked.append(count) or count, most) == most
     assert len(asked) <= 2 * max(1, most).bit_length() + 2
+
+
+def test_a_single_sample_that_cannot_be_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batch norm of 1x1 images needs two: that one fails is no error of those who ask what fits, and one is no answer."""
+    net = fc.Sequential(fc.Conv2d(3, 8, 3, stride=2), fc.AdaptiveAvgPool2d(1), fc.BatchNorm2d(8), fc.Flatten(), fc.Linear(8, 2))
+    two = net.memory((2, 3, 9, 9), training=True).total
+    assert net.max_batch((3, 9, 9), two, training=True) == 2
+    assert net.max_batch((3, 9, 9), two - 1, training=True) == 0
+    with pytest.raises(ValueError, match="in_channels"):
+        net.max_batch((4, 9, 9), two, training=True)
+    x, y = np.zeros((4, 3, 9, 9), np.float32), np.array([0, 1, 0, 1])
+    monkeypatch.setattr(budget, "available_memory", lambda: 1)
+    with pytest.warns(RuntimeWarning, match="no batch size fits"):
+        net.fit(x, y, epochs=1, batch_size=4, optimizer="sgd", progress=False)
 
 
 @pytest.mark.parametrize(
