@@ -1,7 +1,7 @@
-// Before:      n = batch_norm(x, ..., activation); y = conv2d(n, weight, bias)     or  n = multiply(x, factors)
-// After:       y = conv2d(x, weight, bias, residual, norm ...)                     or  y = conv2d(x, weight, bias, residual, scale =
-// factors) Formula:     the same; a strip of the image goes through it into the cache right before the convolution reads it. Conditions:  n
-// is read by this convolution alone; a 1x1 convolution without stride, padding and groups (others read pixels of n several
+// Before:      n = batch_norm(x, ..., activation); y = conv2d(n, weight, bias)      or  n = multiply(x, factors)
+// After:       y = conv2d(x, weight, bias, residual, norm ...)                      or  y = conv2d(x, weight, bias, residual, factors)
+// Formula:     the same; a strip of the image goes through it into the cache right before the convolution reads it.
+// Conditions:  n is read by this convolution alone; a 1x1 convolution without stride, padding and groups (others read pixels of n several
 //              times, or zeros that must not be normalized); factors are (N, C, 1, 1) for x (N, C, H, W). Dense blocks consist of the
 //              first, blocks with squeeze and excitation have the second.
 #include <algorithm>

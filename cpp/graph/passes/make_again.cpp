@@ -1,7 +1,7 @@
 // Before:      c = conv2d(x); y = f(c); d = conv2d(y); ...; dw = conv2d_backward_weight(dd, y); ...; dc = f_backward(dy, c)
 // After:       c = conv2d(x); y = f(c); d = conv2d(y); ...; c' = conv2d(x); y' = f(c'); dw = conv2d_backward_weight(dd, y'); ...;
-// f_backward(dy, c') Formula:     the same nodes on the same numbers: masks of dropout are made of the same seed, step and stream; batch
-// norms take the
+//              dc = f_backward(dy, c')
+// Formula:     the same nodes on the same numbers: masks of dropout are made of the same seed, step and stream; batch norms take the
 //              statistics that they had, and running ones are written once.
 // Conditions:  the caller says what is kept (choose_kept.cpp chooses it); all else that the way back reads is made from that, right before
 //              its first reader, and once.

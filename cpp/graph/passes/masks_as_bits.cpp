@@ -1,8 +1,8 @@
-// Before:      y = activation(x); z = f(y); ...; dw = conv2d_backward_weight(dz, y); dy = conv2d_backward_data(dz, w); dx =
-// activation_backward(dy, y) After:       y = activation(x); z = f(y); ...; dw = conv2d_backward_weight(dz, y); m = slope_mask(y); dy =
-// ...; dx = slope_mask_backward(dy, m) Formula:     the same: of y, the gradient asks only which of two slopes the activation has there, a
-// bit for each element. Conditions:  the activation is a ReLU, leaky ReLU or clamp; its gradient is the last to read y, and does not come
-// right behind the one
+// Before:      y = relu(x); z = f(y); ...; dw = conv2d_backward_weight(dz, y); dy = conv2d_backward_data(dz, w); dx = relu_backward(dy, y)
+// After:       y = relu(x); z = f(y); ...; dw = conv2d_backward_weight(dz, y); m = slope_mask(y); dy = conv2d_backward_data(dz, w);
+//              dx = slope_mask_backward(dy, m)
+// Formula:     the same: of y, the gradient asks only which of two slopes the activation has there, a bit for each element.
+// Conditions:  the activation is a ReLU, leaky ReLU or clamp; its gradient is the last to read y, and does not come right behind the one
 //              before it; y is no output and no part of a concatenation, in which it would lie anyway. The mask is made behind the reader
 //              before the last; if that is on the way forward (an average, a sum, a dropout behind the activation), behind y.
 #include <algorithm>
