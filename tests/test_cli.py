@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -253,6 +254,6 @@ def test_scores_that_are_no_numbers_are_no_answer(capsys: Capture, tmp_path: Pat
 def test_a_reader_that_leaves_is_no_error() -> None:
     code = 'import sys; from fastcnn.cli import main; sys.exit(main(["summary", "densenet121"]))'
     command = f"{sys.executable} -c '{code}' | head -n 1; echo ${{PIPESTATUS[0]}}"
-    environment = {"PYTHONPATH": ":".join(path for path in sys.path if path), "PATH": "/usr/bin:/bin"}
+    environment = os.environ | {"PYTHONPATH": ":".join(path for path in sys.path if path)}
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.splitlines()[-1] == "0" and done.stderr == ""
