@@ -161,7 +161,7 @@ def _steps_of(rows: Sequence[tuple[str, str]], steps: list[dict[str, Any]]) -> l
                 if step is not None:
                     found[place].append(step)
                     left.remove(step)
-    for step in left:
+    for step in left if rows else []:
         places = [place for place, (layer, op) in enumerate(rows) if _first(step) == (layer or op)]
         found[places[-1] if places else -1].append(step)
     return found

@@ -41,6 +41,14 @@ def _smaller(make: Make, batch: int, room: float, end: float = 0.0) -> Iterator[
         yield 0, smallest
 
 
+def _candidates(make: Make, batch: int, arena: int, left: int) -> Iterator[tuple[int, TrainingPlan]]:
+    """Rooms and their plans for an arena of which `left` bytes may remain; where even none would be too much, the smallest alone."""
+    if left <= 0:
+        return iter([(0, make(batch, 0))])
+    guess = min(_STEP * arena, 1.2 * left)
+    return chain(_smaller(make, batch, guess), _smaller(make, batch, _STEP * arena, guess))
+
+
 def plan_within(make: Make, total: Total, budget: int, batch: int) -> TrainingPlan:
     """The cheapest plan for this batch size within the budget. ValueError if there is none, with a batch size that fits."""
     whole = make(batch, None)
@@ -48,9 +56,8 @@ def plan_within(make: Make, total: Total, budget: int, batch: int) -> TrainingPl
     if need <= budget:
         return whole
     arena = whole.program.memory["arena"]
-    guess = max(0.0, min(_STEP * arena, 1.2 * (arena - need + budget)))
     least, large = need, arena
-    for room, plan in chain(_smaller(make, batch, guess), _smaller(make, batch, _STEP * arena, guess)):
+    for room, plan in _candidates(make, batch, arena, budget - (need - arena)):
         size = total(plan)
         if size <= budget:
             return _closer(make, total, budget, batch, plan, (room, max(large, room)))

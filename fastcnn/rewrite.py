@@ -45,8 +45,7 @@ def small_filters(
     """
     if not isinstance(net, Module):
         raise TypeError(f"[small_filters] the network must be a Module. Got {type(net).__name__}.")
-    if isinstance(activation, Module) or not callable(activation):
-        raise TypeError(f"[small_filters] activation must make a layer when it is called, as fastcnn.ReLU does. Got {activation!r}.")
+    _check_activation(activation)
     made = deepcopy(net)
     with seeded(seed_or_none("small_filters", seed)):
         changes = [_change(path, layer, activation) for path, layer in _large(made)]
@@ -87,6 +86,18 @@ def _stack(layer: Conv2d, activation: Callable[[], Module]) -> Sequential:
             stack.append(activation())
         inputs = layer.out_channels
     return stack
+
+
+def _check_activation(activation: Any) -> None:
+    rule = "[small_filters] activation must make a layer when it is called, as fastcnn.ReLU does"
+    if isinstance(activation, Module) or not callable(activation):
+        raise TypeError(f"{rule}. Got {activation!r}.")
+    try:
+        made = activation()
+    except TypeError:  # it needs arguments, as fastcnn.relu does
+        made = None
+    if not isinstance(made, Module):
+        raise TypeError(f"{rule}. Got {activation!r}.")
 
 
 def _exchanged(net: Module, stacks: dict[int, Sequential]) -> Module:

@@ -156,3 +156,8 @@ def test_words_are_explained_where_they_stand() -> None:
 def test_names_of_steps_of_several_layers() -> None:
     assert brief("features.2.conv.0.0 + features.2.conv.1.0") == "features.2.conv.0.0 + 1.0"
     assert brief("a.b + c.d") == "a.b + c.d" and brief("a.b + a.c") == "a.b + c" and brief("a.b") == "a.b" and brief("") == ""
+
+
+@pytest.mark.parametrize("net", [fc.Sequential(), fc.Sequential(fc.Identity())])
+def test_a_network_without_layers_costs_nothing(net: fc.Module) -> None:
+    assert net.cost((3, 8, 8)) == [] and "total" in str(net.cost((3, 8, 8)))

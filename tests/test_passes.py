@@ -362,6 +362,9 @@ def test_a_prologue_that_scales_has_rules() -> None:
     ):
         with pytest.raises(ValueError, match=rf"^\[conv2d\] {rule}$"):
             graph.add("conv2d", [x, weight, *more], POINTWISE | {"scaled": True})
+    with pytest.raises(ValueError, match=r"^\[conv2d\] factors need the attribute scaled\.$"):
+        graph.add("conv2d", [x, weight, *[None] * 6, wrong], POINTWISE)
+    graph.add("conv2d", [x, weight], POINTWISE | {"scaled": False})
 
 
 def test_norm_before_other_convolutions_stays_in_front(isa: str) -> None:

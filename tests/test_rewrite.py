@@ -105,6 +105,6 @@ def test_memory_is_called_more_only_where_it_is(capsys: pytest.CaptureFixture[st
 def test_bad_arguments() -> None:
     with pytest.raises(TypeError, match=r"^\[small_filters\] the network must be a Module\. Got int\.$"):
         fc.rewrite.small_filters(3)  # type: ignore[arg-type]
-    for wrong in (fc.ReLU(), 3):
+    for wrong in (fc.ReLU(), 3, fc.relu, list):
         with pytest.raises(TypeError, match=r"^\[small_filters\] activation must make a layer when it is called, as fastcnn\.ReLU does\."):
             fc.rewrite.small_filters(net_of(5), activation=wrong)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from small_nets import lenet
 
 import fastcnn as fc
 from fastcnn.budget import bytes_of
+from fastcnn.trainer import trained_parameters, training_plan
 
 Array = np.ndarray
 
@@ -229,3 +230,18 @@ def test_what_is_predicted_is_what_is_allocated(share: float, clip_norm: float) 
     assert allocated == predicted
     assert same
     assert (again > 0) == (share > 0)
+
+
+@pytest.mark.parametrize("small_layers", [5, 110])
+def test_depth_behind_the_large_images_takes_no_room_from_them(small_layers: int) -> None:
+    """There are more places for borders than are tried: those between large images must be among them."""
+
+    def layers(channels: int, count: int) -> list[fc.Module]:
+        return [layer for i in range(count) for layer in (fc.Conv2d(channels, 8, 3, padding=1, seed=i), fc.SiLU())]
+
+    net = fc.Sequential(*layers(8, 20), fc.MaxPool2d(8), *layers(8, small_layers), fc.Flatten(), fc.Linear(8 * 16, 2))
+    parameters = trained_parameters("test", net)
+    whole, least = (
+        training_plan(net, fc.loss.MSELoss(), (4, 8, 32, 32), parameters, room=room).program.memory["arena"] for room in (None, 0)
+    )
+    assert least < 0.5 * whole

@@ -1,4 +1,4 @@
-// What comes before and behind the products of a convolution of a doubled image: differences of neighbours, sums of taps, and their sums.
+// What comes before and behind the products of a convolution of a doubled image: differences of pixels, sums of taps; sums of products.
 #include "kernels/kernels.h"
 #include "kernels/pixels.h"
 #include "simd/clamp.h"

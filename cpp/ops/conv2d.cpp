@@ -2,11 +2,12 @@
 // One filter is shared over all positions. The backward side stands in conv2d_backward.cpp.
 //
 // Inputs: x, weight, bias?, residual?; and for a prologue norm_weight?, norm_bias?, mean, var: then x is first normalized and goes through
-// an activation (attributes norm_eps, norm_activation, norm_activation_a, norm_activation_b), as batch_norm does it; or scale, (N, C, 1,
-// 1), and the attribute "scaled": then x is first multiplied by it. 1x1 convolutions without stride and padding only. With attributes
-// pool_kernel, pool_stride, pool_padding and pool_ceil_mode, y is what max_pool with these makes of the above; there is no residual then.
-// Once an algorithm is chosen (attribute "algorithm"), weight is replaced by what conv2d_prepare makes of weight and bias, and "kernel"
-// remembers the weight's shape; with the attribute "packed" it is made for direct sums, whatever the algorithm.
+// an activation (attributes norm_eps, norm_activation, norm_activation_a, norm_activation_b), as batch_norm does it; or scale, with an
+// entry for each sample and channel, and the attribute "scaled": then x is first multiplied by it. 1x1 convolutions without stride and
+// padding only. With attributes pool_kernel, pool_stride, pool_padding and pool_ceil_mode, y is what max_pool with these makes of the
+// above; there is no residual then. Once an algorithm is chosen (attribute "algorithm"), weight is replaced by what conv2d_prepare makes of
+// weight and bias, and "kernel" remembers the weight's shape; with the attribute "packed" it is made for direct sums, whatever the
+// algorithm.
 #include <algorithm>
 
 #include "kernels/kernels.h"
@@ -61,7 +62,7 @@ std::vector<TensorType> infer(const NodeView& node) {
     require(node.input(3).shape == y.shape, "conv2d", "residual must have the shape of the output", "residual ", node.input(3).shape,
             ", output ", y.shape);
   fused_activation(node.attributes);
-  if (has_prologue(node.attributes)) check_prologue(node, is_pointwise(g));
+  check_prologue(node, is_pointwise(g));
   return {y};
 }
 
@@ -131,7 +132,7 @@ std::string text_of(const Conv2dGeometry& g, const ConvProblem& problem, const A
                           g.stride_w, " dilation ", g.dilation_h, "x", g.dilation_w, " padding ", g.top, ",", g.left, ",", g.bottom, ",",
                           g.right, " groups ", g.groups);
   if (problem.plain_input) text += " plain";
-  if (problem.prologue) text += attributes.has("scaled") ? " scaled" : " normed";
+  if (problem.prologue) text += attributes.has("norm_eps") ? " normed" : " scaled";
   if (problem.cold) text += " cold";
   if (problem.most_error <= kDirectError) text += " strict";
   if (problem.packed) text += " small";

@@ -49,12 +49,12 @@ using PrepareUnit = std::function<void(const Kernels&, const float* weight, cons
 
 struct Conv2dAlgorithm {
   const char* name;
-  Want input;    // layout it reads
-  double error;  // max |difference| / max |y| of what it computes, about; bench/errors.py measures it
-  bool takes_prologue = false;
-  bool takes_over = true;     // the output may lie where the residual does, each number of which is read just before the one write
-  bool takes_packed = false;  // can make its weights from those of direct sums while it runs
-  Index rows_at_once = 1;     // a band of rows that starts at a multiple of these has the bits of the whole; 0: it cannot run in bands
+  Want input;                   // layout it reads
+  double error;                 // max |difference| / max |y| of what it computes, about; bench/errors.py measures it
+  bool takes_prologue = false;  // does what comes first, where the problem has a prologue
+  bool takes_over = true;       // the output may lie where the residual does, each number of which is read just before the one write
+  bool takes_packed = false;    // can make its weights from those of direct sums while it runs
+  Index rows_at_once = 1;       // a band of rows that starts at a multiple of these has the bits of the whole; 0: it cannot run in bands
   // Whether it pools what it computes as the problem's `pool` says; nullptr: never. Asked only where it can run.
   bool (*takes_pool)(const ConvProblem&) = nullptr;
   bool (*can_run)(const ConvProblem&);

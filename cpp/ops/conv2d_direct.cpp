@@ -218,6 +218,7 @@ std::function<void(const RunContext&, Index, Index)> run_behind_prologue(const B
       const Index tile = unit % tiles, strip = unit / tiles % strips.count, image = unit / tiles / strips.count;
       const Index first_row = strips.begin(strip), rows = strips.begin(strip + 1) - first_row;
       const Index block_stride = rows * row_stride;
+      if (rows == 0) continue;
       if (unit == begin || tile == 0) {
         const float* from = b.x.data(run) + b.xs.origin + image * b.xs.batch + first_row * b.xs.row;
         for (Index block = 0; block < blocks; ++block)

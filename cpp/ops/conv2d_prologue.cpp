@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kNormWeight = 4, kNormBias = 5, kMean = 6, kVar = 7, kScale = 8;  // among the inputs of conv2d
 
 bool is_normed(const Attributes& attributes) { return attributes.has("norm_eps"); }
-bool is_scaled(const Attributes& attributes) { return attributes.has("scaled"); }
+bool is_scaled(const Attributes& attributes) { return attributes.has("scaled") && attributes.flag("scaled"); }
 
 float norm_eps(const Attributes& attributes) { return checked_eps("batch_norm", Attributes{{"eps", attributes.number("norm_eps")}}); }
 
@@ -59,6 +59,8 @@ Prologue bind_scale(const BindScope& scope) {
 bool has_prologue(const Attributes& attributes) { return is_normed(attributes) || is_scaled(attributes); }
 
 void check_prologue(const NodeView& node, bool pointwise) {
+  require(is_scaled(node.attributes) || !node.has_input(kScale), "conv2d", "factors need the attribute scaled");
+  if (!has_prologue(node.attributes)) return;
   require(pointwise, "conv2d", "only a 1x1 convolution without stride, padding and groups takes a prologue", "kernel ",
           conv_weight_shape(node));
   require(!is_normed(node.attributes) || !is_scaled(node.attributes), "conv2d", "a prologue normalizes or scales, not both");

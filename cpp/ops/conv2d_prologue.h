@@ -10,7 +10,7 @@ namespace fastcnn {
 
 bool has_prologue(const Attributes& attributes);
 
-// Its rules: `pointwise` says that the convolution has a 1x1 kernel without stride, padding and groups.
+// The rules of a node with one, or without: `pointwise` says that the convolution has a 1x1 kernel without stride, padding and groups.
 void check_prologue(const NodeView& node, bool pointwise);
 
 // Rows of one channel block of one image, and where they go.

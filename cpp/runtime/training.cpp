@@ -27,6 +27,10 @@ TrainingProgram::TrainingProgram(Graph graph, ValueId loss, std::vector<std::sha
                                  const Kernels& kernels, std::shared_ptr<ArenaPool> arenas)
     : parameters_(std::move(parameters)), user_outputs_(graph.outputs.size()) {
   require(graph.type(loss).shape.elements() == 1, "fit", "the loss must be one number", graph.type(loss).shape);
+  for (std::size_t i = 0; i < parameters_.size(); ++i)
+    require(std::find(parameters_.begin(), parameters_.begin() + static_cast<std::ptrdiff_t>(i), parameters_[i]) ==
+                parameters_.begin() + static_cast<std::ptrdiff_t>(i),
+            "fit", "a parameter must not be listed twice", i);
   for (const Node& node : graph.nodes)
     require(node.op->name != std::string_view("update_weights"), "fit", "the updates of weights are appended here", node.name);
   graph.outputs.insert(graph.outputs.begin(), loss);

@@ -103,19 +103,31 @@ class Search {
     return alive;
   }
 
-  // Both ends, and the places where least is carried across.
+  // Both ends, and between them all places; of more than kMostBorders, of each stretch in which about as many bytes are made as in any
+  // other the one where least is carried across.
   void choose_borders() {
-    std::vector<Index> across(at(nodes_) + 1, 0);
-    for (int p = 0; p <= nodes_; ++p)
-      for (ValueId id : crossing_[at(p)]) across[at(p)] += bytes_[at(id)];
-    std::vector<int> inner;
-    for (int p = 1; p < nodes_; ++p) inner.push_back(p);
-    std::stable_sort(inner.begin(), inner.end(), [&](int a, int b) { return across[at(a)] < across[at(b)]; });
-    inner.resize(std::min(inner.size(), kMostBorders));
+    const std::size_t places = at(std::max(nodes_ - 1, 0)), stretches = std::min(places, kMostBorders);
+    std::vector<int> best(stretches, 0);
+    std::vector<Index> least(stretches, 0);
+    double all = 0, made = 0;
+    for (int i = 0; i < nodes_; ++i) all += bytes_made(i);
+    for (int p = 1; p < nodes_; ++p) {
+      made += bytes_made(p - 1);
+      const std::size_t stretch =
+          places <= kMostBorders ? at(p - 1) : std::min(stretches - 1, at(static_cast<double>(stretches) * made / all));
+      Index across = 0;
+      for (ValueId id : crossing_[at(p)]) across += bytes_[at(id)];
+      if (best[stretch] == 0 || across < least[stretch]) best[stretch] = p, least[stretch] = across;
+    }
     borders_ = {0};
-    std::sort(inner.begin(), inner.end());
-    borders_.insert(borders_.end(), inner.begin(), inner.end());
+    std::copy_if(best.begin(), best.end(), std::back_inserter(borders_), [](int p) { return p > 0; });
     borders_.push_back(nodes_);
+  }
+
+  double bytes_made(int node) const {
+    double sum = 1;  // a stretch of nodes that make nothing has an end, too
+    for (ValueId id : made_[at(node)]) sum += static_cast<double>(bytes_[at(id)]);
+    return sum;
   }
 
   int add(const State& state) {

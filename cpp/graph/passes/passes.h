@@ -1,5 +1,6 @@
 // Passes: each takes a graph and leaves a better one that computes the same. One file a pass; the constructor of Program
-// (runtime/program.cpp) runs them in this order.
+// (runtime/program.cpp) runs them in this order, and place_updates once more at the end; that of TrainingProgram runs separate_outputs
+// first.
 #pragma once
 
 #include "graph/graph.h"
