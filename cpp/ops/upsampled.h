@@ -1,8 +1,7 @@
 // A convolution of the image that nearest upsampling makes of another: what upsampled_conv2d and the packing of its weights share.
 #pragma once
 
-#include "kernels/kernels.h"
-#include "ops/conv2d_algorithms.h"
+#include "ops/point_products.h"
 
 namespace fastcnn {
 
@@ -21,8 +20,6 @@ struct Upsampled {
   int points() const { return (1 + rows.neighbours()) * (1 + columns.neighbours()); }
   Index in_blocks() const { return ceil_div(C, lanes); }
   Index out_blocks() const { return ceil_div(O, lanes); }
-  Index weights_of_point() const { return C * out_blocks() * lanes; }
-  Index bias_at() const { return points() * weights_of_point(); }
 
   ConvProblem problem() const;  // the convolution of the doubled image
 };
@@ -30,7 +27,7 @@ struct Upsampled {
 // Checks both shapes and the attribute "padding".
 Upsampled upsampled(std::string_view op, const Attributes& attributes, const Shape& x, const Shape& weight, int lanes);
 
-// What makes the weights of all points of `count` filters, of which the taps lie `count` apart.
-UpsampledWeights upsampled_weights(const Upsampled& u, const float* filters, Index count, float* weights, Index point_stride);
+// The weights of a filter at all points are sums of its taps.
+PanelWeights sums_of_taps(const Upsampled& u);
 
 }  // namespace fastcnn

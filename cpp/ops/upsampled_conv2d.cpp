@@ -8,14 +8,14 @@
 // 4 or 9 points, for which this is a Winograd convolution: points of a group of pixels, products with prepared weights, outputs.
 //
 // Inputs: x, weight, bias?, residual?. Attributes: padding; the activation. Behind `choose`, weight is what upsampled_conv2d_prepare makes
-// of weight and bias, and "kernel" its shape; with the attribute "packed" it is made for direct sums, and a group of pixels sums the taps
-// that meet at each point for itself, 64 input channels of a tile of outputs at a time.
+// of weight and bias, and "kernel" its shape; with the attribute "packed" it is made for direct sums, and the taps that meet at each point
+// are summed in the run, panel by panel (point_products.h).
 #include <algorithm>
 
 #include "ops/activation_kind.h"
-#include "ops/conv2d_direct.h"
 #include "ops/image_pieces.h"
 #include "ops/ops.h"
+#include "ops/point_products.h"
 #include "ops/upsampled.h"
 
 namespace fastcnn {
@@ -76,14 +76,9 @@ void choose(ChoiceScope& scope) {
   if (scope.inputs.size() > 2) scope.inputs[2] = kNoValue;
 }
 
-constexpr Index kPanelChannels = 64;  // the run that the products are summed in (kernels/winograd_multiply.cpp)
-
-Index odd_lines(Index vectors) { return vectors | 1; }  // points then do not meet in the same sets of the cache
-
 // How a program's pixels are cut, of all images.
 struct Groups {
   Index pixels, count, most;  // pixels in the largest group
-  Index input_point, product_point;
   Index first(Index group) const { return pixels * group / count; }
 };
 
@@ -91,13 +86,11 @@ Groups groups_of(const Upsampled& u) {
   constexpr Index kPointBytes = 256 << 10;  // of a group: beside its products and the weights they stay in L2
   const Index register_tile = u.lanes == 16 ? 14 : 12, of_pixel = u.points() * u.in_blocks() * u.lanes * bytes_of(DType::f32);
   const Index tiles = std::clamp<Index>(kPointBytes / std::max<Index>(of_pixel, 1) / register_tile, 2, 8);
-  Groups groups{.pixels = u.N * u.H * u.W, .count = 1, .most = 0, .input_point = 0, .product_point = 0};
+  Groups groups{.pixels = u.N * u.H * u.W, .count = 1, .most = 0};
   if (groups.pixels == 0) return groups.count = 0, groups;
   groups.count = ceil_div(groups.pixels, tiles * register_tile);
   groups.count += groups.count % 2;  // two threads are the commonest team
   groups.most = ceil_div(groups.pixels, groups.count);
-  groups.input_point = odd_lines(u.in_blocks() * groups.most) * u.lanes;
-  groups.product_point = odd_lines(2 * groups.most) * u.lanes;
   return groups;
 }
 
@@ -105,12 +98,10 @@ Groups groups_of(const Upsampled& u) {
 struct Bound {
   Upsampled u;
   Groups groups;
+  PointProducts products;
   Operand x, prepared, residual, y;
   ImageStrides xs, ys, rs;
   Activation activation;
-  bool packed;
-  std::vector<ChannelTile> tiles;  // of output channels
-  Index bias, panel_point;         // panel_point: floats from a point to the next of weights that are summed up in the run
 };
 
 // Calls body(image, first pixel of it, pixels, where they are in the group) for each image that a group has pixels of.
@@ -133,63 +124,12 @@ void transform_input(const Kernels& kernels, const Bound& b, const RunContext& r
                           .down = {},
                           .across = {},
                           .output = points + (block * pixels + at) * b.u.lanes,
-                          .point_stride = b.groups.input_point};
+                          .point_stride = b.products.input_point};
       list_neighbours(b.u.rows, b.xs.row, unit.down);
       list_neighbours(b.u.columns, b.xs.pixel, unit.across);
       kernels.upsampled_input(unit);
     }
   });
-}
-
-// The products of one tile of output channels and the input channels of `blocks` blocks from `first` on, by weights of which a point's lie
-// `stride` from the next's.
-void multiply(const Kernels& kernels, const Bound& b, const ChannelTile& tile, Index first, Index blocks, const float* weights,
-              Index stride, Index pixels, const float* points, float* products) {
-  const Upsampled& u = b.u;
-  const bool is_end = first + blocks == u.in_blocks();
-  kernels.winograd_multiply({.points = u.points(),
-                             .input = points + first * pixels * u.lanes,
-                             .weights = weights,
-                             .output = products,
-                             .input_point_stride = b.groups.input_point,
-                             .weights_point_stride = stride,
-                             .output_point_stride = b.groups.product_point,
-                             .next_weights = 0,
-                             .tiles = static_cast<int>(pixels),
-                             .input_blocks = static_cast<int>(blocks),
-                             .last_channels = is_end ? static_cast<int>(u.C - (u.in_blocks() - 1) * u.lanes) : u.lanes,
-                             .output_blocks = static_cast<int>(tile.out_blocks),
-                             .input_block_stride = pixels * u.lanes,
-                             .output_block_stride = pixels * u.lanes,
-                             .accumulate = first > 0});
-}
-
-// The weights of these channels at all points, from those of direct sums.
-void sum_weights(const Kernels& kernels, const Bound& b, const RunContext& run, const ChannelTile& tile, Index first, Index blocks,
-                 float* panel) {
-  const Upsampled& u = b.u;
-  const Index outs = tile.out_blocks * u.lanes, taps = u.taps * u.taps;
-  const float* filters = b.prepared.data(run) + (tile.weights_before + first * u.lanes * outs) * taps;
-  for (Index block = first; block < first + blocks; ++block) {
-    const Index count = std::min<Index>(u.lanes, u.C - block * u.lanes) * outs;
-    kernels.upsampled_weights(upsampled_weights(u, filters, count, panel, b.panel_point));
-    filters += count * taps, panel += count;
-  }
-}
-
-// All products of a tile of output channels. Kernels sum runs of 64 input channels, so that panels of them change no bit.
-void multiply_all(const Kernels& kernels, const Bound& b, const RunContext& run, const ChannelTile& tile, Index pixels, const float* points,
-                  float* products, float* panel) {
-  const Upsampled& u = b.u;
-  if (!b.packed) {
-    const float* weights = b.prepared.data(run) + tile.out_block * u.lanes * u.C;
-    return multiply(kernels, b, tile, 0, u.in_blocks(), weights, u.weights_of_point(), pixels, points, products);
-  }
-  for (Index first = 0; first < u.in_blocks(); first += kPanelChannels / u.lanes) {
-    const Index blocks = std::min(u.in_blocks() - first, kPanelChannels / u.lanes);
-    sum_weights(kernels, b, run, tile, first, blocks, panel);
-    multiply(kernels, b, tile, first, blocks, panel, b.panel_point, pixels, points, products);
-  }
 }
 
 void transform_output(const Kernels& kernels, const Bound& b, const RunContext& run, Index group, const ChannelTile& tile, Index pixels,
@@ -200,8 +140,8 @@ void transform_output(const Kernels& kernels, const Bound& b, const RunContext& 
     for (Index block = tile.out_block; block < tile.out_block + tile.out_blocks; ++block)
       kernels.upsampled_output(
           {.products = products + ((block - tile.out_block) * pixels + at) * u.lanes,
-           .point_stride = b.groups.product_point,
-           .bias = b.prepared.data(run) + b.bias + block * u.lanes,
+           .point_stride = b.products.product_point,
+           .bias = b.prepared.data(run) + b.products.bias + block * u.lanes,
            .output = b.y.data(run) + b.ys.origin + image * b.ys.batch + block * b.ys.block,
            .residual = b.residual.given ? b.residual.data(run) + b.rs.origin + image * b.rs.batch + block * b.rs.block : nullptr,
            .output_row_stride = b.ys.row,
@@ -217,9 +157,12 @@ void transform_output(const Kernels& kernels, const Bound& b, const RunContext& 
 }
 
 Step bind(const BindScope& scope) {
-  Bound b{.u = upsampled("upsampled_conv2d", scope.attributes, scope.inputs[0].type.shape, Shape(scope.attributes.integers("kernel")),
-                         scope.kernels.lanes),
-          .groups = {},
+  const Shape kernel(scope.attributes.integers("kernel"));
+  const Upsampled u = upsampled("upsampled_conv2d", scope.attributes, scope.inputs[0].type.shape, kernel, scope.kernels.lanes);
+  const Groups groups = groups_of(u);
+  Bound b{.u = u,
+          .groups = groups,
+          .products = PointProducts(u.problem(), u.points(), groups.most, scope.attributes.has("packed"), sums_of_taps(u)),
           .x = scope.inputs[0],
           .prepared = scope.inputs[1],
           .residual = {},
@@ -227,38 +170,22 @@ Step bind(const BindScope& scope) {
           .xs = scope.inputs[0].type.strides(),
           .ys = scope.outputs[0].type.strides(),
           .rs = {},
-          .activation = fused_activation(scope.attributes),
-          .packed = scope.attributes.has("packed"),
-          .tiles = {},
-          .bias = 0,
-          .panel_point = 0};
-  b.groups = groups_of(b.u);
-  if (b.packed) {
-    const ConvProblem conv = b.u.problem();
-    b.tiles = direct_tiles(conv), b.bias = k_direct.prepared_elements(conv) - b.u.out_blocks() * b.u.lanes;
-    b.panel_point = odd_lines(kPanelChannels * 2) * b.u.lanes;
-  } else {
-    for (Index block = 0; block < b.u.out_blocks(); block += 2)
-      b.tiles.push_back({.out_block = block, .out_blocks = std::min<Index>(2, b.u.out_blocks() - block)});
-    b.bias = b.u.bias_at();
-  }
+          .activation = fused_activation(scope.attributes)};
   if (scope.inputs.size() > 3 && scope.inputs[3].given) b.residual = scope.inputs[3], b.rs = b.residual.type.strides();
 
   Step step;
-  step.units = b.groups.count;
-  step.flops = 2.0 * static_cast<double>(b.u.N * b.u.O * 4 * b.u.H * b.u.W * b.u.C * b.u.taps * b.u.taps);
+  step.units = groups.count;
+  step.flops = 2.0 * static_cast<double>(u.N * u.O * 4 * u.H * u.W * u.C * u.taps * u.taps);
   step.algorithm = "differences";
-  step.scratch_bytes = b.u.points() * (b.groups.input_point + b.groups.product_point + b.panel_point) * bytes_of(DType::f32);
+  step.scratch_bytes = b.products.scratch_bytes();
   step.run = [b = std::move(b), kernels = &scope.kernels](const RunContext& run, Index begin, Index end) {
-    float* const points = reinterpret_cast<float*>(run.scratch);
-    float* const products = points + b.u.points() * b.groups.input_point;
-    float* const panel = products + b.u.points() * b.groups.product_point;
+    const PointProducts::Scratch scratch = b.products.scratch(run);
     for (Index group = begin; group < end; ++group) {
       const Index pixels = b.groups.first(group + 1) - b.groups.first(group);
-      transform_input(*kernels, b, run, group, pixels, points);
-      for (const ChannelTile& tile : b.tiles) {
-        multiply_all(*kernels, b, run, tile, pixels, points, products, panel);
-        transform_output(*kernels, b, run, group, tile, pixels, products);
+      transform_input(*kernels, b, run, group, pixels, scratch.input);
+      for (const ChannelTile& tile : b.products.channels) {
+        b.products.multiply(*kernels, b.prepared.data(run), tile, &tile == &b.products.channels.back(), pixels, scratch);
+        transform_output(*kernels, b, run, group, tile, pixels, scratch.products);
       }
     }
   };

@@ -1,8 +1,6 @@
-// upsampled_conv2d_prepare(weight, bias?) -> for each point, for each tile of two blocks of output channels: (in channels, tile's lanes),
-// sums over the taps that meet at the point; then the bias, padded to whole blocks. Attributes: "padding", "kernel", "lanes".
-#include <algorithm>
-#include <array>
-
+// upsampled_conv2d_prepare(weight, bias?) -> the weights of all points (point_products.h): sums over the taps that meet there. Attributes:
+// "padding", "kernel", "lanes".
+#include "kernels/kernels.h"
 #include "ops/ops.h"
 #include "ops/upsampled.h"
 
@@ -17,9 +15,9 @@ UpsampledAxis axis_of(std::string_view op, Index before, Index behind, Index tap
 }
 
 // The taps that meet at point `at` of an axis.
-ChannelRange taps_of(const UpsampledAxis& axis, Index taps, int at) {
+TapRange taps_of(const UpsampledAxis& axis, int taps, int at) {
   if (at == 0) return {0, taps};
-  return axis.before && at == 1 ? ChannelRange{0, 1} : ChannelRange{taps - 1, 1};
+  return axis.before && at == 1 ? TapRange{0, 1} : TapRange{taps - 1, taps};
 }
 
 Upsampled prepared(const Attributes& attributes, const Shape& weight) {
@@ -33,22 +31,7 @@ std::vector<TensorType> infer(const NodeView& node) {
   const Upsampled u = prepared(node.attributes, node.input(0).shape);
   if (node.has_input(1))
     require(node.input(1).shape == Shape{u.O}, "upsampled_conv2d_prepare", "bias must be (out_channels,)", node.input(1).shape);
-  return {{.shape = {u.bias_at() + u.out_blocks() * u.lanes}}};
-}
-
-// Some input channels at a time.
-void prepare_tile(const Kernels& kernels, const Upsampled& u, const ConvProblem& conv, const float* weight, const float* bias, float* to,
-                  Index tile) {
-  constexpr Index kInputs = 16, kMostTaps = 9, kMostOutputs = 32;  // two blocks of the widest ISA
-  std::array<float, kMostTaps * kInputs * kMostOutputs> filters;
-  const Index outs = std::min<Index>(2, u.out_blocks() - 2 * tile) * u.lanes, first_out = 2 * tile * u.lanes;
-  for (Index first = 0; first < u.C; first += kInputs) {
-    const Index ins = std::min(kInputs, u.C - first);
-    copy_weights(kernels, conv, conv.rows[0], conv.columns[0], weight, {first_out, outs}, {first, ins}, filters.data());
-    kernels.upsampled_weights(upsampled_weights(u, filters.data(), ins * outs, to + first_out * u.C + first * outs, u.weights_of_point()));
-  }
-  float* const padded = to + u.bias_at();
-  for (Index o = first_out; o < first_out + outs; ++o) padded[o] = bias && o < u.O ? bias[o] : 0.0f;
+  return {{.shape = {point_weights(u.problem(), u.points())}}};
 }
 
 Step bind(const BindScope& scope) {
@@ -58,8 +41,10 @@ Step bind(const BindScope& scope) {
   const Operand weight = scope.inputs[0], bias = scope.inputs.size() > 1 ? scope.inputs[1] : Operand{}, to = scope.outputs[0];
   Step step;
   step.units = ceil_div(u.out_blocks(), 2);
-  step.run = [=, conv = u.problem(), kernels = &scope.kernels](const RunContext& run, Index begin, Index end) {
-    for (Index tile = begin; tile < end; ++tile) prepare_tile(*kernels, u, conv, weight.data(run), bias.data(run), to.data(run), tile);
+  step.run = [=, points = u.points(), conv = u.problem(), sums = sums_of_taps(u), kernels = &scope.kernels](const RunContext& run,
+                                                                                                            Index begin, Index end) {
+    for (Index tile = begin; tile < end; ++tile)
+      prepare_points(*kernels, conv, points, sums, weight.data(run), bias.data(run), to.data(run), tile);
   };
   return step;
 }
@@ -91,24 +76,20 @@ ConvProblem Upsampled::problem() const {
   return forward_problem(conv2d_geometry(attributes, {N, C, 2 * H, 2 * W}, {O, C, taps, taps}), lanes, false);
 }
 
-UpsampledWeights upsampled_weights(const Upsampled& u, const float* filters, Index count, float* weights, Index point_stride) {
-  UpsampledWeights unit{.taps = static_cast<int>(u.taps),
-                        .down = 1 + u.rows.neighbours(),
-                        .across = 1 + u.columns.neighbours(),
-                        .rows = {},
-                        .columns = {},
-                        .filters = filters,
-                        .count = count,
-                        .weights = weights,
-                        .point_stride = point_stride};
+PanelWeights sums_of_taps(const Upsampled& u) {
+  UpsampledWeights unit{};
+  unit.taps = static_cast<int>(u.taps);
+  unit.down = 1 + u.rows.neighbours(), unit.across = 1 + u.columns.neighbours();
   const auto list = [&](const UpsampledAxis& axis, TapRange(&ranges)[3]) {
-    for (int at = 0; at <= axis.neighbours(); ++at) {
-      const ChannelRange taps = taps_of(axis, u.taps, at);
-      ranges[at] = {static_cast<int>(taps.first), static_cast<int>(taps.end())};
-    }
+    for (int at = 0; at <= axis.neighbours(); ++at) ranges[at] = taps_of(axis, unit.taps, at);
   };
   list(u.rows, unit.rows), list(u.columns, unit.columns);
-  return unit;
+  return [unit](const Kernels& kernels, const float* filters, Index count, float* weights, Index point_stride) {
+    UpsampledWeights sums = unit;
+    sums.filters = filters, sums.count = count;
+    sums.weights = weights, sums.point_stride = point_stride;
+    kernels.upsampled_weights(sums);
+  };
 }
 
 const Op k_upsampled_conv2d_prepare = {
