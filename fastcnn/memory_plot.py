@@ -25,8 +25,7 @@ def _label(axes: Any, box: Box, inch_x: float, inch_y: float) -> None:
     """Writes name and size into a box where they fit, upright in a narrow one."""
     width, height = (box.last - box.first + 1) * inch_x, box.bytes * inch_y
     name, size = brief(box.name) or box.op, size_text(box.bytes)
-    short, upright = (width, height), (height, width)
-    for (along, across), rotation in ((short, 0), (upright, 90)):
+    for along, across, rotation in ((width, height, 0), (height, width, 90)):
         for text in (f"{name}\n{size}", name):
             lines = text.split("\n")
             if max(map(len, lines)) * _LETTER <= along and len(lines) * _LINE <= across:
