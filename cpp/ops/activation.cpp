@@ -3,7 +3,7 @@
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/ops.h"
-#include "ops/rows.h"
+#include "ops/views/rows.h"
 
 namespace fastcnn {
 

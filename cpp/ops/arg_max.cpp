@@ -2,7 +2,7 @@
 // anything. It has no gradient. Attributes: axis, keepdims, last.
 #include <limits>
 
-#include "ops/lines.h"
+#include "ops/views/lines.h"
 #include "ops/ops.h"
 
 namespace fastcnn {

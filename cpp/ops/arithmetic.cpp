@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "kernels/kernels.h"
-#include "ops/broadcast.h"
+#include "ops/views/broadcast.h"
 #include "ops/ops.h"
-#include "ops/reduction.h"
-#include "ops/rows.h"
+#include "ops/views/reduction.h"
+#include "ops/views/rows.h"
 
 namespace fastcnn {
 

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "ops/lines.h"
+#include "ops/views/lines.h"
 #include "ops/ops.h"
-#include "ops/section.h"
+#include "ops/views/section.h"
 
 namespace fastcnn {
 

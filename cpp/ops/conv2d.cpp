@@ -15,7 +15,7 @@
 #include "ops/conv2d_algorithms.h"
 #include "ops/conv2d_prologue.h"
 #include "ops/ops.h"
-#include "ops/row_bands.h"
+#include "ops/views/row_bands.h"
 
 namespace fastcnn {
 

@@ -11,7 +11,7 @@
 
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
-#include "ops/image_pieces.h"
+#include "ops/views/image_pieces.h"
 #include "ops/point_products.h"
 
 namespace fastcnn {

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "kernels/kernels.h"
-#include "ops/lines.h"
+#include "ops/views/lines.h"
 #include "ops/ops.h"
 
 namespace fastcnn {

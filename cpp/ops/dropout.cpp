@@ -4,7 +4,7 @@
 // stream and the element's row-major index in (N, C, H, W): it depends on no layout, ISA or number of threads.
 #include "kernels/kernels.h"
 #include "ops/ops.h"
-#include "ops/rows.h"
+#include "ops/views/rows.h"
 
 namespace fastcnn {
 
@@ -32,7 +32,7 @@ std::vector<TensorType> infer(const NodeView& node) {
   return {{.shape = x}};
 }
 
-// A unit is a row (ops/rows.h). In an image a vector is the channels of one pixel, so its lanes are H * W elements apart.
+// A unit is a row (ops/views/rows.h). In an image a vector is the channels of one pixel, so its lanes are H * W elements apart.
 Step bind(const BindScope& scope) {
   const Operand x = scope.inputs[0], y = scope.outputs[0];
   const RowView from(x.type), to(y.type);

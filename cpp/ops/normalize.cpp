@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "ops/ops.h"
-#include "ops/reduction.h"
+#include "ops/views/reduction.h"
 
 namespace fastcnn {
 

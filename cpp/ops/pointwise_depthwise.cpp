@@ -17,7 +17,7 @@
 #include "ops/activation_kind.h"
 #include "ops/conv2d_direct.h"
 #include "ops/ops.h"
-#include "ops/row_bands.h"
+#include "ops/views/row_bands.h"
 
 namespace fastcnn {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "ops/row_bands.h"
+#include "ops/views/row_bands.h"
 
 namespace fastcnn {
 

@@ -10,7 +10,7 @@
 #include <limits>
 
 #include "ops/ops.h"
-#include "ops/reduction.h"
+#include "ops/views/reduction.h"
 
 namespace fastcnn {
 

@@ -6,7 +6,7 @@
 
 #include "kernels/kernels.h"
 #include "ops/ops.h"
-#include "ops/rows.h"
+#include "ops/views/rows.h"
 
 namespace fastcnn {
 

@@ -4,9 +4,9 @@
 // Attributes of both: axis, taps, indices, weights. Of the backward also size, that of the axis in x. A weight of 0 reads nothing.
 #include <cmath>
 
-#include "ops/axis_pieces.h"
+#include "ops/views/axis_pieces.h"
 #include "ops/ops.h"
-#include "ops/sparse_rows.h"
+#include "ops/views/sparse_rows.h"
 
 namespace fastcnn {
 

@@ -2,11 +2,11 @@
 //   slope_mask(y) -> mask                    of the output of a ReLU, leaky ReLU or clamp, which tells the slope
 //   slope_mask_backward(dy, mask) -> dx      dy, or dy times the other slope: the bits of activation_backward(dy, y)
 // Attributes: the activation's own. masks_as_bits.cpp puts them in. mask: words of 32 bits in memory counted as floats, each row of y
-// (ops/rows.h) from a word of its own on; images are masked as images, so that both see the same rows.
+// (ops/views/rows.h) from a word of its own on; images are masked as images, so that both see the same rows.
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/ops.h"
-#include "ops/rows.h"
+#include "ops/views/rows.h"
 
 namespace fastcnn {
 

@@ -1,7 +1,7 @@
 // softmax: y = e^(x - max) / sum of e^(x - max) along an axis, and log_softmax, its logarithm. The gradients need only y:
 //   softmax      dx = y (dy - sum of dy y)          log_softmax      dx = dy - e^y sum of dy
 #include "kernels/kernels.h"
-#include "ops/lines.h"
+#include "ops/views/lines.h"
 #include "ops/ops.h"
 
 namespace fastcnn {

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <cstring>
 
-#include "ops/axis_pieces.h"
+#include "ops/views/axis_pieces.h"
 #include "ops/ops.h"
-#include "ops/sparse_rows.h"
+#include "ops/views/sparse_rows.h"
 
 namespace fastcnn {
 

@@ -4,7 +4,7 @@
 #include <limits>
 #include <numeric>
 
-#include "ops/lines.h"
+#include "ops/views/lines.h"
 #include "ops/ops.h"
 
 namespace fastcnn {

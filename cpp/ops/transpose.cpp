@@ -1,6 +1,6 @@
 // transpose: y with the axes of x in another order; axis i of y is axis axes[i] of x. Its gradient is the transpose back.
 #include "ops/ops.h"
-#include "ops/strided_copy.h"
+#include "ops/views/strided_copy.h"
 
 namespace fastcnn {
 

@@ -13,7 +13,7 @@
 #include <algorithm>
 
 #include "ops/activation_kind.h"
-#include "ops/image_pieces.h"
+#include "ops/views/image_pieces.h"
 #include "ops/ops.h"
 #include "ops/point_products.h"
 #include "ops/upsampled.h"

@@ -1,4 +1,4 @@
-#include "ops/reduction.h"
+#include "ops/views/reduction.h"
 
 namespace fastcnn {
 

@@ -1,9 +1,9 @@
-#include "ops/strided_copy.h"
+#include "ops/views/strided_copy.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "ops/broadcast.h"
+#include "ops/views/broadcast.h"
 
 namespace fastcnn {
 

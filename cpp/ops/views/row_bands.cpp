@@ -1,4 +1,4 @@
-#include "ops/row_bands.h"
+#include "ops/views/row_bands.h"
 
 #include <algorithm>
 

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "ops/broadcast.h"
+#include "ops/views/broadcast.h"
 #include "ops/op.h"
 
 namespace fastcnn {

@@ -1,4 +1,4 @@
-#include "ops/broadcast.h"
+#include "ops/views/broadcast.h"
 
 #include <algorithm>
 

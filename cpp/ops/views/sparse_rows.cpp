@@ -1,9 +1,9 @@
-#include "ops/sparse_rows.h"
+#include "ops/views/sparse_rows.h"
 
 #include <algorithm>
 
 #include "kernels/kernels.h"
-#include "ops/axis_pieces.h"
+#include "ops/views/axis_pieces.h"
 
 namespace fastcnn {
 

@@ -1,9 +1,9 @@
-#include "ops/broadcast_rows.h"
+#include "ops/views/broadcast_rows.h"
 
 #include <algorithm>
 
-#include "ops/broadcast.h"
-#include "ops/rows.h"
+#include "ops/views/broadcast.h"
+#include "ops/views/rows.h"
 
 namespace fastcnn {
 

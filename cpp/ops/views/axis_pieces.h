@@ -7,7 +7,7 @@
 // Two views of values that differ in that axis alone have the same lines and pieces, whatever the rings.
 #pragma once
 
-#include "ops/lines.h"
+#include "ops/views/lines.h"
 
 namespace fastcnn {
 
