@@ -8,7 +8,7 @@
 
 #include "core/dispatch.h"
 #include "ops/conv2d_geometry.h"
-#include "ops/pool_windows.h"
+#include "ops/pooling/pool_windows.h"
 
 namespace fastcnn {
 

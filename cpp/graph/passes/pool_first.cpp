@@ -6,7 +6,7 @@
 // Conditions:  nobody else reads y, and y is no output; no dilation, by which a window may lie in the padding alone.
 #include "graph/passes/passes.h"
 #include "ops/activation_kind.h"
-#include "ops/pool_windows.h"
+#include "ops/pooling/pool_windows.h"
 
 namespace fastcnn {
 

@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "ops/ops.h"
-#include "ops/pool_windows.h"
+#include "ops/pooling/pool_windows.h"
 
 namespace fastcnn {
 
