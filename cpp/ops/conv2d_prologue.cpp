@@ -2,7 +2,7 @@
 
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
-#include "ops/batch_norm.h"
+#include "ops/normalization/batch_norm.h"
 #include "ops/conv2d_algorithms.h"
 
 namespace fastcnn {

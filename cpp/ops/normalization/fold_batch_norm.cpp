@@ -9,7 +9,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "ops/batch_norm.h"
+#include "ops/normalization/batch_norm.h"
 #include "ops/ops.h"
 
 namespace fastcnn {

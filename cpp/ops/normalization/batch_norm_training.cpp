@@ -6,7 +6,7 @@
 // x: (N, C, H, W), all others (C,). A unit is a channel block of all images: its statistics are made in one order.
 #include <cmath>
 
-#include "ops/batch_norm.h"
+#include "ops/normalization/batch_norm.h"
 #include "ops/ops.h"
 
 namespace fastcnn {

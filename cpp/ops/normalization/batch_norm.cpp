@@ -2,7 +2,7 @@
 //   batch_norm(x, weight?, bias?, mean, var) -> y = act((x - mean) / sqrt(var + eps) * weight + bias)
 //   batch_norm_backward(dy, x, weight?, mean, var) -> dx, dweight, dbias
 // x: (N, C, H, W), all others (C,). The statistics are constants: they have no gradient. batch_norm_training.cpp makes them.
-#include "ops/batch_norm.h"
+#include "ops/normalization/batch_norm.h"
 
 #include <algorithm>
 #include <cmath>
