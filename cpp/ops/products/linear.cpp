@@ -4,7 +4,7 @@
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/ops.h"
-#include "ops/product_grid.h"
+#include "ops/products/product_grid.h"
 
 namespace fastcnn {
 

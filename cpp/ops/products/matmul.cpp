@@ -5,7 +5,7 @@
 #include "kernels/kernels.h"
 #include "ops/views/broadcast.h"
 #include "ops/ops.h"
-#include "ops/product_grid.h"
+#include "ops/products/product_grid.h"
 
 namespace fastcnn {
 
