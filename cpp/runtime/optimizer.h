@@ -1,5 +1,5 @@
 // Optimizer: what turns gradients into new weights, and what it remembers from step to step. It knows no threads: the steps of
-// ops/update_weights.cpp deal out chunks.
+// ops/training/update_weights.cpp deal out chunks.
 #pragma once
 
 #include <map>
