@@ -16,7 +16,7 @@ from running import Compiled, same_bits
 ALL = [case for cases in CASES.values() for case in cases]
 DIFFERENTIABLE = [case for case in ALL if case.wanted_gradients()]
 BY_NAME = {str(case): case for case in ALL}
-LAYER_ERROR = 1e-5  # kMostError of cpp/ops/conv2d_algorithms.h
+LAYER_ERROR = 1e-5  # kMostError of cpp/ops/convolution/algorithms.h
 THREADS = (1, 2, 3)
 
 

@@ -1,4 +1,4 @@
-// The kernels of 1x1 convolution by Strassen's method (ops/conv2d_strassen.cpp): sums of the quarters of the input, and the products
+// The kernels of 1x1 convolution by Strassen's method (ops/convolution/strassen.cpp): sums of the quarters of the input, and the products
 // (pixels x input channels) times (input channels x output channels), with what is to be added to them before they are kept or finished.
 // The register tile is that of conv_direct.cpp, R pixels x C vectors of output channels.
 #include "kernels/kernels.h"

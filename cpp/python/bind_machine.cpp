@@ -4,7 +4,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/peak.h"
-#include "ops/conv2d_algorithms.h"
+#include "ops/convolution/algorithms.h"
 #include "python/bindings.h"
 #include "runtime/memory_plan.h"
 

@@ -5,7 +5,7 @@
 //              convolution, chosen before, takes the pooling (Conv2dAlgorithm::takes_pool): no residual, no dilation, not adaptive.
 //              small: not into a first layer, which runs in bands only without it.
 #include "graph/passes/passes.h"
-#include "ops/conv2d_algorithms.h"
+#include "ops/convolution/algorithms.h"
 
 namespace fastcnn {
 

@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "graph/passes/passes.h"
-#include "ops/conv2d_prologue.h"
+#include "ops/convolution/prologue.h"
 
 namespace fastcnn {
 

@@ -1,12 +1,12 @@
 // Before:      u = take(take(x, rows 0 0 1 1 ..), columns 0 0 1 1 ..); y = conv2d(u, weight, bias, residual, activation)
 // After:       y = upsampled_conv2d(x, weight, bias, residual, activation)
-// Formula:     the same, with four times fewer products (ops/upsampled_conv2d.cpp).
+// Formula:     the same, with four times fewer products (ops/convolution/upsampled_conv2d.cpp).
 // Conditions:  a kernel of 2x2 or 3x3, padded to the size of u, without stride, dilation, groups, and no prologue; no program that trains,
 //              where the backward reads u. The two takes, in either order, remain where others read them.
 #include <algorithm>
 
 #include "graph/passes/passes.h"
-#include "ops/conv2d_prologue.h"
+#include "ops/convolution/prologue.h"
 
 namespace fastcnn {
 

@@ -2,7 +2,7 @@
 // of a convolution as a part of theirs.
 #pragma once
 
-#include "ops/conv2d_algorithms.h"
+#include "ops/convolution/algorithms.h"
 
 namespace fastcnn {
 

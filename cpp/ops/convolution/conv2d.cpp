@@ -12,8 +12,8 @@
 
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
-#include "ops/conv2d_algorithms.h"
-#include "ops/conv2d_prologue.h"
+#include "ops/convolution/algorithms.h"
+#include "ops/convolution/prologue.h"
 #include "ops/ops.h"
 #include "ops/views/row_bands.h"
 

@@ -2,7 +2,7 @@
 // "padding", "kernel", "lanes".
 #include "kernels/kernels.h"
 #include "ops/ops.h"
-#include "ops/upsampled.h"
+#include "ops/convolution/upsampled.h"
 
 namespace fastcnn {
 

@@ -13,7 +13,7 @@
 #include <algorithm>
 
 #include "kernels/kernels.h"
-#include "ops/conv2d_algorithms.h"
+#include "ops/convolution/algorithms.h"
 
 namespace fastcnn {
 

@@ -15,8 +15,8 @@
 #include "ops/activation_kind.h"
 #include "ops/views/image_pieces.h"
 #include "ops/ops.h"
-#include "ops/point_products.h"
-#include "ops/upsampled.h"
+#include "ops/convolution/point_products.h"
+#include "ops/convolution/upsampled.h"
 
 namespace fastcnn {
 

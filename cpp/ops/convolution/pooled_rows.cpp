@@ -1,4 +1,4 @@
-#include "ops/pooled_rows.h"
+#include "ops/convolution/pooled_rows.h"
 
 #include <numeric>
 

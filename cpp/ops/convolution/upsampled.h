@@ -1,7 +1,7 @@
 // A convolution of the image that nearest upsampling makes of another: what upsampled_conv2d and the packing of its weights share.
 #pragma once
 
-#include "ops/point_products.h"
+#include "ops/convolution/point_products.h"
 
 namespace fastcnn {
 

@@ -12,7 +12,7 @@
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/views/image_pieces.h"
-#include "ops/point_products.h"
+#include "ops/convolution/point_products.h"
 
 namespace fastcnn {
 

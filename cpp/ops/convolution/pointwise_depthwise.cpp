@@ -15,7 +15,7 @@
 
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
-#include "ops/conv2d_direct.h"
+#include "ops/convolution/direct.h"
 #include "ops/ops.h"
 #include "ops/views/row_bands.h"
 

@@ -8,7 +8,7 @@
 
 #include <functional>
 
-#include "ops/conv2d_direct.h"
+#include "ops/convolution/direct.h"
 
 namespace fastcnn {
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "kernels/kernels.h"
-#include "ops/conv2d_algorithms.h"
+#include "ops/convolution/algorithms.h"
 #include "ops/ops.h"
 
 namespace fastcnn {

@@ -1,4 +1,4 @@
-#include "ops/conv2d_geometry.h"
+#include "ops/convolution/geometry.h"
 
 #include <algorithm>
 #include <numeric>

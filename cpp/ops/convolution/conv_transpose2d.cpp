@@ -10,7 +10,7 @@
 
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
-#include "ops/conv2d_algorithms.h"
+#include "ops/convolution/algorithms.h"
 #include "ops/ops.h"
 
 namespace fastcnn {

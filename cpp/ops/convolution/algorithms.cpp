@@ -1,4 +1,4 @@
-#include "ops/conv2d_algorithms.h"
+#include "ops/convolution/algorithms.h"
 
 #include <algorithm>
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/dispatch.h"
-#include "ops/conv2d_geometry.h"
+#include "ops/convolution/geometry.h"
 #include "ops/pooling/pool_windows.h"
 
 namespace fastcnn {

@@ -1,9 +1,9 @@
-#include "ops/conv2d_prologue.h"
+#include "ops/convolution/prologue.h"
 
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/normalization/batch_norm.h"
-#include "ops/conv2d_algorithms.h"
+#include "ops/convolution/algorithms.h"
 
 namespace fastcnn {
 

@@ -7,8 +7,8 @@
 
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
-#include "ops/conv2d_direct.h"
-#include "ops/conv2d_prologue.h"
+#include "ops/convolution/direct.h"
+#include "ops/convolution/prologue.h"
 
 namespace fastcnn {
 

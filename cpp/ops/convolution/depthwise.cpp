@@ -8,7 +8,7 @@
 
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
-#include "ops/conv2d_algorithms.h"
+#include "ops/convolution/algorithms.h"
 #include "ops/views/image_pieces.h"
 
 namespace fastcnn {

@@ -10,8 +10,8 @@
 
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
-#include "ops/conv2d_algorithms.h"
-#include "ops/pooled_rows.h"
+#include "ops/convolution/algorithms.h"
+#include "ops/convolution/pooled_rows.h"
 
 namespace fastcnn {
 

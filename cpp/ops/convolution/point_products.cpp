@@ -1,4 +1,4 @@
-#include "ops/point_products.h"
+#include "ops/convolution/point_products.h"
 
 #include <algorithm>
 #include <array>
