@@ -50,6 +50,20 @@ def test_lower_layers_never_include_upper_ones(path: Path) -> None:
         assert allowed, f"{LAYERS[layer]}/ must not include {file}"
 
 
+def ops_floor(file: str) -> int:
+    """The contract lies below the views, both below each room of ops; a convolution may use what the other rooms have."""
+    room = file.split("/")[1] if file.count("/") == 2 else ""
+    return {"": 0, "views": 1, "convolution": 3}.get(room, 2)
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path.relative_to(CPP).parts[0] == "ops"], ids=name_of)
+def test_rooms_of_ops_include_only_rooms_below(path: Path) -> None:
+    own = path.relative_to(CPP).as_posix()
+    for file, _ in includes(path):
+        if file.startswith("ops/") and file.rpartition("/")[0] != own.rpartition("/")[0]:
+            assert ops_floor(file) < ops_floor(own), f"{own} must not include {file}"
+
+
 C_HEADERS = {"stdint.h", "stddef.h", "string.h", "math.h", "float.h", "limits.h"}
 INTRINSICS = {"immintrin.h", "arm_neon.h"}
 

@@ -12,7 +12,7 @@
 //
 // Points: 0, +-q, +-2q, infinity with q = 1/sqrt(2), whose powers stay near 1; seven: +-3/8, +-15/16, +-2, infinity, of many that were
 // tried those with the smallest error. Row i of B is the product of (x - a) over all finite points but its own, as coefficients of d; row i
-// of A is a_i^0 .. a_i^3; the weights carry the rest (conv2d_first.cpp).
+// of A is a_i^0 .. a_i^3; the weights carry the rest (convolution/first.cpp).
 #include "kernels/first_lines.h"
 #include "kernels/pixels.h"
 

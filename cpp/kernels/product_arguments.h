@@ -61,9 +61,9 @@ struct WinogradMultiply {
 };
 
 // A convolution of an image that is doubled first, each pixel two by two of its like, with a kernel of 2x2 or 3x3
-// (ops/convolution/upsampled_conv2d.cpp). A pixel of the image gives 2x2 outputs. Along an axis it has one neighbour (kernel 2) or two (kernel 3) that
-// outputs depend on; points are (1 + neighbours)^2 planes, point_stride apart. A unit is `count` pixels, numbered row by row, from `first`
-// on.
+// (ops/convolution/upsampled_conv2d.cpp). A pixel of the image gives 2x2 outputs. Along an axis it has one neighbour (kernel 2) or two
+// (kernel 3) that outputs depend on; points are (1 + neighbours)^2 planes, point_stride apart. A unit is `count` pixels, numbered row by
+// row, from `first` on.
 
 // points[a, b] of pixel t: the pixel itself for a = b = 0; along each axis the differences of its neighbours to it.
 struct UpsampledInput {

@@ -15,8 +15,8 @@ namespace fastcnn {
 constexpr double kDirectError = 1e-6;  // of direct summation, up to a few times that for thousands of terms
 constexpr double kMostError = 1e-5;    // of a layer; errors of layers hardly add up: whole networks were measured to stay below it
 
-// What is to be computed, with forward and backward brought to one form: outputs are walks over inputs (conv2d_geometry.h). Backward, the
-// "input" is the gradient of the convolution's output, and input and output channels change places.
+// What is to be computed, with forward and backward brought to one form: outputs are walks over inputs (convolution/geometry.h). Backward,
+// the "input" is the gradient of the convolution's output, and input and output channels change places.
 struct ConvProblem {
   Index N, in_channels, in_h, in_w, out_channels, out_h, out_w;
   Index kernel_h, kernel_w, groups;
@@ -24,7 +24,7 @@ struct ConvProblem {
   bool backward;
   bool plain_input;  // the input is no image yet
   int lanes;
-  bool prologue = false;           // something is done to the input first (conv2d_prologue.h)
+  bool prologue = false;           // something is done to the input first (convolution/prologue.h)
   double most_error = kMostError;  // of the algorithms that may be chosen
   bool cold = false;               // the weights of the network are more than a cache holds
   bool packed = false;             // weights are kept as direct sums read them, whatever the algorithm

@@ -113,7 +113,7 @@ BandSizes band_sizes(const NodeView& node) {
   if (algorithm.input == Want::plain || rows == 1) return {rows, rows};
   const Conv2dGeometry g = geometry_of(node);
   const Index across = ceil_div(g.OW, rows), all = across * ceil_div(g.OH, rows);
-  Index tiles = std::max(g.C, g.O) <= 128 ? 14 : 28;  // a group of conv2d_winograd.cpp
+  Index tiles = std::max(g.C, g.O) <= 128 ? 14 : 28;  // a group of convolution/winograd.cpp
   // Packed, a group has 56, for each transforms all weights anew; but of a small image that would be most of its rows.
   if (node.attributes.has("packed")) tiles = std::clamp<Index>(all / 8, 28, 56);
   return {rows / stride, rows / stride * ceil_div(tiles, across)};

@@ -1,4 +1,4 @@
-// The gradients of conv2d: for the input (a convolution again, conv2d_geometry.h), for the weight (the sum over all positions that the
+// The gradients of conv2d: for the input (a convolution again, convolution/geometry.h), for the weight (the sum over all positions that the
 // shared filter was used at) and for the bias (the sum over all positions).
 //
 // conv2d_backward_data(dy, weight) -> dx, conv2d_backward_weight(dy, x) -> dweight, channel_sum(dy) -> dbias.

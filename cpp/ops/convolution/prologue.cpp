@@ -2,8 +2,8 @@
 
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
-#include "ops/normalization/batch_norm.h"
 #include "ops/convolution/algorithms.h"
+#include "ops/normalization/batch_norm.h"
 
 namespace fastcnn {
 

@@ -13,10 +13,10 @@
 #include <algorithm>
 
 #include "ops/activation_kind.h"
-#include "ops/views/image_pieces.h"
-#include "ops/ops.h"
 #include "ops/convolution/point_products.h"
 #include "ops/convolution/upsampled.h"
+#include "ops/ops.h"
+#include "ops/views/image_pieces.h"
 
 namespace fastcnn {
 

@@ -1,8 +1,8 @@
 // upsampled_conv2d_prepare(weight, bias?) -> the weights of all points (point_products.h): sums over the taps that meet there. Attributes:
 // "padding", "kernel", "lanes".
 #include "kernels/kernels.h"
-#include "ops/ops.h"
 #include "ops/convolution/upsampled.h"
+#include "ops/ops.h"
 
 namespace fastcnn {
 

@@ -11,8 +11,8 @@
 
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
-#include "ops/views/image_pieces.h"
 #include "ops/convolution/point_products.h"
+#include "ops/views/image_pieces.h"
 
 namespace fastcnn {
 

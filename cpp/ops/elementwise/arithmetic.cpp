@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "kernels/kernels.h"
-#include "ops/views/broadcast.h"
 #include "ops/ops.h"
+#include "ops/views/broadcast.h"
 #include "ops/views/reduction.h"
 #include "ops/views/rows.h"
 

@@ -2,9 +2,9 @@
 // compare(a, b){"kind"} -> 1 where it holds, else 0; it has no gradient. binary_slope(a, b){"kind"}: derivatives of those whose are no
 // products of what is there already.
 #include "kernels/kernels.h"
+#include "ops/ops.h"
 #include "ops/views/broadcast.h"
 #include "ops/views/broadcast_rows.h"
-#include "ops/ops.h"
 
 namespace fastcnn {
 

@@ -1,9 +1,9 @@
 // where: y = condition != 0 ? a : b, element by element with NumPy's broadcasting. a or b may be left out and is then zero, which is what
 // the gradients need: da = where(condition, dy, -), db = where(condition, -, dy). The condition has no gradient.
 #include "kernels/kernels.h"
+#include "ops/ops.h"
 #include "ops/views/broadcast.h"
 #include "ops/views/broadcast_rows.h"
-#include "ops/ops.h"
 
 namespace fastcnn {
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "ops/views/lines.h"
 #include "ops/ops.h"
+#include "ops/views/lines.h"
 #include "ops/views/section.h"
 
 namespace fastcnn {

@@ -1,6 +1,6 @@
 // expand: x repeated to a shape that it broadcasts to, by NumPy's rules. Its gradient is reduce_to.
-#include "ops/views/broadcast.h"
 #include "ops/ops.h"
+#include "ops/views/broadcast.h"
 #include "ops/views/strided_copy.h"
 
 namespace fastcnn {

@@ -4,8 +4,8 @@
 // Attributes of both: axis, taps, indices, weights. Of the backward also size, that of the axis in x. A weight of 0 reads nothing.
 #include <cmath>
 
-#include "ops/views/axis_pieces.h"
 #include "ops/ops.h"
+#include "ops/views/axis_pieces.h"
 #include "ops/views/sparse_rows.h"
 
 namespace fastcnn {

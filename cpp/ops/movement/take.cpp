@@ -6,8 +6,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "ops/views/axis_pieces.h"
 #include "ops/ops.h"
+#include "ops/views/axis_pieces.h"
 #include "ops/views/sparse_rows.h"
 
 namespace fastcnn {

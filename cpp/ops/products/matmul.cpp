@@ -3,9 +3,9 @@
 // Attributes, both false if left out: transpose_a, transpose_b: that operand is stored with its last two axes exchanged. One at most may
 // be.
 #include "kernels/kernels.h"
-#include "ops/views/broadcast.h"
 #include "ops/ops.h"
 #include "ops/products/product_grid.h"
+#include "ops/views/broadcast.h"
 
 namespace fastcnn {
 

@@ -2,8 +2,8 @@
 // anything. It has no gradient. Attributes: axis, keepdims, last.
 #include <limits>
 
-#include "ops/views/lines.h"
 #include "ops/ops.h"
+#include "ops/views/lines.h"
 
 namespace fastcnn {
 

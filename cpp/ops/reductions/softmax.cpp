@@ -1,8 +1,8 @@
 // softmax: y = e^(x - max) / sum of e^(x - max) along an axis, and log_softmax, its logarithm. The gradients need only y:
 //   softmax      dx = y (dy - sum of dy y)          log_softmax      dx = dy - e^y sum of dy
 #include "kernels/kernels.h"
-#include "ops/views/lines.h"
 #include "ops/ops.h"
+#include "ops/views/lines.h"
 
 namespace fastcnn {
 

@@ -4,8 +4,8 @@
 #include <limits>
 #include <numeric>
 
-#include "ops/views/lines.h"
 #include "ops/ops.h"
+#include "ops/views/lines.h"
 
 namespace fastcnn {
 

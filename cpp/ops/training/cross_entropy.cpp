@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "kernels/kernels.h"
-#include "ops/views/lines.h"
 #include "ops/ops.h"
+#include "ops/views/lines.h"
 
 namespace fastcnn {
 

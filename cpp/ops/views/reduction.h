@@ -7,8 +7,8 @@
 
 #include <algorithm>
 
-#include "ops/views/broadcast.h"
 #include "ops/op.h"
+#include "ops/views/broadcast.h"
 
 namespace fastcnn {
 
