@@ -17,9 +17,15 @@ from fastcnn.arrays import Shape
 from fastcnn.caller import user_line
 from fastcnn.indexing import expanded_shape, resolved_shape
 
-__all__ = ["Size", "concrete", "expanded", "followed", "reshaped"]
+__all__ = ["Size", "Symbolic", "concrete", "expanded", "followed", "reshaped"]
 
 Sizes = Sequence[Any]  # integers and Sizes
+
+
+class Symbolic:
+    """The mark of symbolic values: a Size that meets one in arithmetic leaves the operation to it."""
+
+    __slots__ = ()
 
 
 class Size:
@@ -82,9 +88,7 @@ class Size:
 
     def _operand(self, sign: str, other: Any) -> Size | None:
         """A number as no times N, and so much; None for a symbolic value, which knows what to do."""
-        from fastcnn.value import Value
-
-        if isinstance(other, Value):
+        if isinstance(other, Symbolic):
             return None
         if isinstance(other, Size):
             return other if other._batch == self._batch else self.other(other.value)

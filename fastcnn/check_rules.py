@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from fastcnn.check import Finding
-from fastcnn.compiled import traced
+from fastcnn.findings import Finding
 from fastcnn.graph_view import Node, View, windows_of
+from fastcnn.network.traced import traced
+from fastcnn.support.errors import code_of
 from fastcnn.text import size_text
 from fastcnn.trace import Trace
+from fastcnn.training_plan import kept_bytes
 
 __all__ = ["RULES"]
 
@@ -22,7 +24,7 @@ _LARGE_KERNEL = 5 * 5
 _LARGE_POOL = 3 * 3
 _MOST_DROPPED = 4  # of so many activations, pooling may keep one: windows of 2x2 do
 _HEAVY = 16 << 20  # bytes kept for backward by one image: with 64 of them, 1 GB
-_TOO_LARGE = "the kernel must not be larger than the padded input"
+_TOO_LARGE = "kernel_larger_than_input"  # the code of the core's error
 
 Rule = Callable[[View, bool], Iterator[Finding]]
 Windows = list[tuple[int, int, int, int]]
@@ -43,7 +45,7 @@ def cannot_run(view: View, strict: bool) -> Iterator[Finding]:
     if view.error is None:
         return
     text = str(view.error)
-    if _TOO_LARGE in text:
+    if code_of(view.error) == _TOO_LARGE:
         advice = (
             "Nothing of the image is left to slide it over. Take a larger image, more padding, a smaller kernel, or fewer halvings before."
         )
@@ -69,7 +71,7 @@ def _suited(view: View, axis: int) -> int:
 
 
 def input_side(view: View, strict: bool) -> Iterator[Finding]:
-    if _sides_fit(view) or _TOO_LARGE in str(view.error):
+    if _sides_fit(view) or code_of(view.error) == _TOO_LARGE:
         return
     times = view.halvings()
     step, sides = 2 ** max(times), view.image[1:]
@@ -278,7 +280,7 @@ def unused_parameters(view: View, strict: bool) -> Iterator[Finding]:
         return
     used = {id(parameter) for trace in (view.trace, _training(view)) for parameter in trace.parameters.values()}
     for path, module in view.net.named_modules():
-        own = [parameter for _, parameter in module._own_parameters()]
+        own = [parameter for _, parameter in module.own_parameters()]
         if own and not any(id(parameter) in used for parameter in own):
             count = sum(parameter.size for parameter in own)
             why = f"forward() never uses this layer: its {count:,} parameters are saved and stay as they were drawn."
@@ -297,8 +299,6 @@ def _training(view: View) -> Trace:
 
 
 def activation_memory(view: View, strict: bool) -> Iterator[Finding]:
-    from fastcnn.cost import kept_bytes
-
     kept = kept_bytes(view.net, view.image) if view.error is None else None
     total = sum(kept.values()) if kept else 0
     if not kept or total <= _HEAVY:

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastcnn import safetensors
 from fastcnn.arguments import whole
 from fastcnn.arrays import AnyArray
 from fastcnn.history import History
+from fastcnn.safetensors import read, write
 
 __all__ = ["Checkpoint", "read_checkpoint", "write_checkpoint"]
 
@@ -31,12 +31,12 @@ def write_checkpoint(path: str | PathLike[str], checkpoint: Checkpoint) -> None:
         tensors |= {f"optimizer/{slot}/{i}": array for i, array in enumerate(arrays)}
     tensors |= {f"history/{name}": np.array(values, np.float64) for name, values in checkpoint.history.items()}
     counts = {"steps": checkpoint.steps, "optimizer_steps": checkpoint.optimizer_steps, "settings": checkpoint.settings}
-    safetensors.write(path, tensors, {"fastcnn": json.dumps({"kind": "checkpoint", "version": 1, **counts})})
+    write(path, tensors, {"fastcnn": json.dumps({"kind": "checkpoint", "version": 1, **counts})})
 
 
 def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
     """ValueError if the file is no checkpoint."""
-    tensors, metadata = safetensors.read(path)
+    tensors, metadata = read(path)
     try:
         counts = json.loads(metadata.get("fastcnn", ""))
         if counts["kind"] != "checkpoint" or counts["version"] != 1:

@@ -14,19 +14,18 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from fastcnn import _core
+from fastcnn._core import ArenaPool, Parameter, Program
 from fastcnn.arrays import AnyArray, ArrayLike, Shape
 from fastcnn.caller import user_line
-from fastcnn.registry import Registry
-from fastcnn.trace import Trace
+from fastcnn.network.traced import Fixed, traced
+from fastcnn.registry import Network
 from fastcnn.value import Value
 
 if TYPE_CHECKING:
     from fastcnn.memory import MemoryReport
-    from fastcnn.module import Module
     from fastcnn.profile import Profile
 
-__all__ = ["Compiled", "Fixed", "Options", "Plans", "traced"]
+__all__ = ["Compiled", "Options", "check_modes", "compiled", "program_of"]
 
 _MOST_BYTES = 256 << 20  # that programs kept for a module's next calls hold beside the latest
 _BYTES_A_STEP = 8 << 10  # of a program, about: zoo networks take 4 to 9 KB
@@ -39,32 +38,9 @@ class Options(NamedTuple):
     small: bool = False
 
 
+_DEFAULT = Options()
+
 Key = tuple[tuple[Shape, ...], Options, bool]  # the last: whether it is tuned
-
-
-def traced(net: Module, shapes: Sequence[Shape], training: bool = False) -> tuple[Trace, Any]:
-    """Runs forward() on symbolic inputs. Returns the trace and what forward() returned: a value, or a tuple of values."""
-    Registry.traced()
-    trace = Trace(net, training)
-    names = net.input_names(len(shapes))
-    try:
-        result = trace.run(net, *(trace.input(name, shape) for name, shape in zip(names, shapes, strict=True)))
-    except RecursionError:
-        raise RecursionError("[forward] it must not call itself without end. Got more calls than Python allows.") from None
-    finally:
-        Registry.traced()
-    outputs = tuple(result) if isinstance(result, (tuple, list)) else result
-    for output in outputs if isinstance(outputs, tuple) else (outputs,):
-        if not isinstance(output, (Value, Fixed)):
-            raise TypeError(f"[forward] it must return a symbolic value or a tuple of them. Got {type(output).__name__}.")
-    return trace, outputs
-
-
-class Fixed:
-    """An output that depends on the shapes of the inputs alone."""
-
-    def __init__(self, array: AnyArray) -> None:
-        self.array = array
 
 
 class Compiled:
@@ -93,6 +69,11 @@ class Compiled:
         for place, array in fixed.items():  # ascending
             results.insert(place, array.copy())
         return results[0] if count is None else tuple(results[:count])
+
+    @property
+    def program(self) -> Program:
+        """What the core runs."""
+        return self._program
 
     @property
     def forms(self) -> Mapping[int, int]:
@@ -136,7 +117,7 @@ class Plan:
 
     __slots__ = ("__weakref__", "count", "fixed", "forms", "program", "shapes")
 
-    def __init__(self, program: _core.Program, shapes: Sequence[Shape], count: int | None, fixed: Mapping[int, AnyArray]) -> None:
+    def __init__(self, program: Program, shapes: Sequence[Shape], count: int | None, fixed: Mapping[int, AnyArray]) -> None:
         """count: of outputs, None for one that is no tuple. fixed: outputs that are no program's, by their place."""
         self.program, self.shapes, self.count, self.fixed = program, tuple(shapes), count, fixed
         self.forms = dict(program.forms)
@@ -151,21 +132,21 @@ class Plans:
     """
 
     def __init__(self) -> None:
-        self.arenas = _core.ArenaPool()
+        self.arenas = ArenaPool()
         self._alive: WeakValueDictionary[Key, Plan] = WeakValueDictionary()
         self._kept: OrderedDict[Key, Compiled] = OrderedDict()
         self._edits = 0
         self._lock = RLock()
         self._compiling = False
 
-    def get(self, net: Module, shapes: tuple[Shape, ...], options: Options, tune: bool, threads: int, keep: bool) -> Compiled:
+    def get(self, net: Network, shapes: tuple[Shape, ...], options: Options, tune: bool, threads: int, keep: bool) -> Compiled:
         """threads: of the runs, and of the measurement if tune. keep: for the next calls."""
         key = shapes, options, tune
         with self._lock:
             if self._compiling:  # in this thread: others wait for the lock
                 rule = "a network must not be run or compiled by its own forward()"
                 raise RuntimeError(f"[forward] {rule}. Got {type(net).__name__} for {shapes} {user_line()}.")
-            if self._edits != Registry.edits:  # a module was changed: it may have been a part of this network
+            if self._edits != Network.edits:  # a module was changed: it may have been a part of this network
                 self._alive.clear()
                 self._kept.clear()
             plan = self._alive.get(key)
@@ -175,7 +156,7 @@ class Plans:
                     plan = self._alive[key] = self._compile(net, shapes, options, threads if tune else None)
                 finally:
                     self._compiling = False
-                self._edits = Registry.edits
+                self._edits = Network.edits
             return self._keep(key, plan) if keep else Compiled(plan, threads)
 
     def _keep(self, key: Key, plan: Plan) -> Compiled:
@@ -193,18 +174,18 @@ class Plans:
                 del self._kept[older]
         return kept
 
-    def _compile(self, net: Module, shapes: tuple[Shape, ...], options: Options, tuning_threads: int | None) -> Plan:
+    def _compile(self, net: Network, shapes: tuple[Shape, ...], options: Options, tuning_threads: int | None) -> Plan:
         trace, result = traced(net, shapes)
         outputs = result if isinstance(result, tuple) else (result,)
         values = [output for output in outputs if isinstance(output, Value)]
         if not values:  # a program has an output, though nobody sees this one
-            values = [trace.value(_core.Parameter(np.zeros((), np.float32)))]
+            values = [trace.value(Parameter(np.zeros((), np.float32)))]
         trace.graph.outputs([value.id for value in values])
         fixed = {place: output.array for place, output in enumerate(outputs) if isinstance(output, Fixed)}
         count = len(outputs) if isinstance(result, tuple) else None
 
-        def program(choices: dict[str, str]) -> _core.Program:
-            return _core.Program(trace.graph, arenas=self.arenas, strict=options.strict, small=options.small, choices=choices)
+        def program(choices: dict[str, str]) -> Program:
+            return Program(trace.graph, arenas=self.arenas, strict=options.strict, small=options.small, choices=choices)
 
         choices: dict[str, str] = {}
         if tuning_threads is not None:
@@ -212,3 +193,26 @@ class Plans:
 
             choices = tuned_choices(program, shapes, tuning_threads)
         return Plan(program(choices), shapes, count, fixed)
+
+
+def compiled(
+    net: Network, *shapes: Shape, options: Options = _DEFAULT, tune: bool = False, threads: int = 0, keep: bool = True
+) -> Compiled:
+    """The network made ready for inputs of these shapes, or what is there from an earlier call. keep: for the calls to come."""
+    plans: Plans | None = net.__dict__.get("_plans")
+    if plans is None:
+        plans = net.__dict__.setdefault("_plans", Plans())
+    return plans.get(net, shapes, options, tune, threads, keep)
+
+
+def program_of(net: Network, shape: Shape) -> Program:
+    """The program of a network of one input, with the default options."""
+    return compiled(net, shape, keep=False).program
+
+
+def check_modes(where: str, memory: str, accuracy: str) -> None:
+    """memory="small" runs in row bands. accuracy="fast" admits Winograd's algorithms, "strict" those that sum directly alone."""
+    if memory not in ("fast", "small"):
+        raise ValueError(f"[{where}] memory must be 'fast' or 'small'. Got memory={memory!r}.")
+    if accuracy not in ("fast", "strict"):
+        raise ValueError(f"[{where}] accuracy must be 'fast' or 'strict'. Got accuracy={accuracy!r}.")

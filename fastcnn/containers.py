@@ -7,6 +7,7 @@ from typing import Any, TypeVar, overload
 
 from fastcnn.indexing import axis_of
 from fastcnn.module import Module
+from fastcnn.network.kinds import CONTAINERS
 
 __all__ = ["ModuleList", "Sequential"]
 
@@ -95,3 +96,6 @@ class ModuleList(_Container):
 
     def _part(self, items: list[tuple[str, Module]]) -> ModuleList:
         return ModuleList(module for _, module in items)
+
+
+CONTAINERS["Sequential"] = Sequential

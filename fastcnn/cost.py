@@ -6,19 +6,19 @@ Nothing is run: the numbers come from the graph and its plans, the time from wha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from fastcnn.arguments import shape_of, whole
 from fastcnn.arrays import Shape
+from fastcnn.compiled import program_of
 from fastcnn.profile import Limits
+from fastcnn.registry import Network
 from fastcnn.summary import LEGEND as _SUMMARY_LEGEND
 from fastcnn.summary import field_text, summarize
 from fastcnn.text import count_text, size_text, sizes_text, table
+from fastcnn.training_plan import kept_bytes
 
-if TYPE_CHECKING:
-    from fastcnn.module import Module
-
-__all__ = ["LEGEND", "Cost", "LayerCost", "cost", "kept_bytes"]
+__all__ = ["LEGEND", "Cost", "LayerCost", "cost"]
 
 LEGEND = {
     **_SUMMARY_LEGEND,
@@ -119,12 +119,12 @@ def _numbers(row: LayerCost) -> list[str]:
     ]
 
 
-def cost(net: Module, shape: Sequence[int], threads: int | None) -> Cost:
+def cost(net: Network, shape: Sequence[int], threads: int | None) -> Cost:
     """See Module.cost."""
     image = shape_of("cost", shape)
     count = 0 if threads is None else whole("cost", "threads", threads, 1)
     summary, kept = summarize(net, image), kept_bytes(net, image)
-    program = net.compile((1, *image))._program
+    program = program_of(net, (1, *image))
     limits = Limits(program.useful_threads(count))
     steps = list(program.steps)
     weights = sum(step["weight_bytes"] for step in steps)
@@ -170,27 +170,6 @@ def _steps_of(rows: Sequence[tuple[str, str]], steps: list[dict[str, Any]]) -> l
 def _first(step: dict[str, Any]) -> str:
     """The layer of a step, of several the first."""
     return str(step["name"]).partition(" + ")[0]
-
-
-def kept_bytes(net: Module, image: Shape) -> dict[tuple[str, str], int] | None:
-    """By layer and op: the bytes of activations that a training step of one image keeps for backward, from its plan.
-
-    None for what is not trained: without parameters, with several outputs, or with an operation that has no gradient.
-    """
-    from fastcnn import loss
-    from fastcnn.trainer import trained_parameters, training_plan
-
-    try:
-        plan = training_plan(net, loss.MSELoss(), (1, *image), trained_parameters("cost", net)).program.plan
-    except (ValueError, NotImplementedError):
-        return None
-    turn = min((block["first"] for block in plan if block["kind"] == "gradient"), default=0)
-    kept: dict[tuple[str, str], int] = {}
-    for block in plan:
-        if block["kind"] == "activation" and block["first"] < turn <= block["last"]:
-            key = block["name"], block["op"]
-            kept[key] = kept.get(key, 0) + block["bytes"]
-    return kept
 
 
 def _shares(kept: dict[tuple[str, str], int], rows: list[tuple[str, str]]) -> list[int]:

@@ -19,8 +19,8 @@ import numpy as np
 
 from fastcnn.arguments import flag, number
 from fastcnn.arrays import AnyArray, Array, ArrayLike, numeric
-from fastcnn.convolutional import Convolutional
 from fastcnn.images import resized
+from fastcnn.module import Convolutional
 
 __all__ = ["Best", "DenseScores", "ScoreMap", "scores"]
 

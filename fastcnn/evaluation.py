@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from fastcnn import _core
-from fastcnn import loss as losses
+from fastcnn._core import ArenaPool, Program
 from fastcnn.arguments import whole
 from fastcnn.arrays import AnyArray, ArrayLike, Shape, array_of
 from fastcnn.batch import concrete
 from fastcnn.loss import Loss
-from fastcnn.trainer import with_loss
-
-if TYPE_CHECKING:
-    from fastcnn.module import Module
+from fastcnn.loss import named as named_loss
+from fastcnn.registry import Network
+from fastcnn.training_plan import with_loss
 
 __all__ = ["Evaluator", "checked_pair", "right_answers"]
 
@@ -37,18 +33,18 @@ def right_answers(output: AnyArray, targets: AnyArray) -> int:
 class Evaluator:
     """Keeps its programs from one call to the next."""
 
-    def __init__(self, net: Module, loss: Loss | str) -> None:
+    def __init__(self, net: Network, loss: Loss | str) -> None:
         self._net = net
-        self._loss = losses.named(loss)
-        self._arenas = _core.ArenaPool()
-        self._programs: dict[Shape, tuple[_core.Program, Shape]] = {}
+        self._loss = named_loss(loss)
+        self._arenas = ArenaPool()
+        self._programs: dict[Shape, tuple[Program, Shape]] = {}
 
-    def program(self, shape: Shape) -> tuple[_core.Program, Shape]:
+    def program(self, shape: Shape) -> tuple[Program, Shape]:
         """The program for samples of this shape, with the shape of the network's output."""
         if shape not in self._programs:
             trace, output, value = with_loss(self._net, self._loss, shape, training=False)
             trace.graph.outputs([value.id, output.id])
-            self._programs[shape] = _core.Program(trace.graph, arenas=self._arenas), concrete(output.shape)
+            self._programs[shape] = Program(trace.graph, arenas=self._arenas), concrete(output.shape)
         return self._programs[shape]
 
     def targets(self, samples: AnyArray, y: AnyArray, batch_size: int) -> AnyArray:

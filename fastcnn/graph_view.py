@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastcnn.arrays import Shape
-from fastcnn.registry import Registry
-from fastcnn.trace import Trace
+from fastcnn.caller import raised_here
+from fastcnn.network.traced import new_trace, run_forward
+from fastcnn.registry import Network
+from fastcnn.support.errors import layer_of
 from fastcnn.value import Value
-
-if TYPE_CHECKING:
-    from fastcnn.module import Module
 
 __all__ = ["Node", "View", "windows_of"]
 
@@ -43,29 +41,25 @@ def windows_of(node: Node, view: View) -> list[tuple[int, int, int, int]] | None
 class View:
     """Of a network for one input (C, H, W), as far as tracing comes: `error` is what stopped it, of the layer `error_layer`."""
 
-    def __init__(self, net: Module, shape: Shape) -> None:
+    def __init__(self, net: Network, shape: Shape) -> None:
         self.net = net
         self.image = shape
         self.error: ValueError | None = None
         self.outputs: list[int] = []
-        Registry.traced()
-        self.trace = Trace(net, training=False)
+        self.trace = new_trace(net)
         try:
-            result = self.trace.run(net, self.trace.input(net.input_names(1)[0], (1, *shape)))
+            result = run_forward(self.trace, net, [(1, *shape)])
             results = result if isinstance(result, (tuple, list)) else [result]
             self.outputs = [value.id for value in results if isinstance(value, Value)]
         except ValueError as error:
-            if not str(error).startswith("["):  # forward() has its own reasons
+            if not raised_here(error):  # forward() has its own reasons
                 raise
             self.error = error
-        finally:
-            Registry.traced()
         self.nodes: list[Node] = self.trace.graph.nodes()
 
     @property
     def error_layer(self) -> str:
-        found = re.search(r"In layer '([^']*)'\.$", str(self.error))
-        return found[1] if found else ""
+        return layer_of(self.error)
 
     def shape(self, value: int) -> Shape:
         return self.trace.graph.shape(value)

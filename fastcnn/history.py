@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from fastcnn.support.figure import COLOURS, figure_of
 from fastcnn.text import table
 
-__all__ = ["History"]
+__all__ = ["History", "training_curves"]
+
+_MOST_MARKS = 60  # points that can be told apart on a curve
 
 
 class History(dict[str, list[float]]):
@@ -22,10 +28,29 @@ class History(dict[str, list[float]]):
 
     def plot(self) -> Any:
         """A matplotlib figure: loss and accuracy against the epoch."""
-        from fastcnn.plot import training_curves
-
         return training_curves(self)
 
     def __repr__(self) -> str:
         rows = [[str(epoch + 1), *(f"{column[epoch]:.4g}" for column in self.values())] for epoch in range(self.epochs)]
         return table(["epoch", *self], rows)
+
+
+def training_curves(history: Mapping[str, Sequence[float]]) -> Any:
+    """Loss and, where there is one, accuracy against the epoch, of training and of validation."""
+    panels = [name for name in ("loss", "accuracy") if history.get(name)]
+    if not panels:
+        raise ValueError("[plot] the history must have an epoch at least. Got none.")
+    figure = figure_of(5.0 * len(panels), 3.4)
+    for axis, name in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
+        for key, label, colour in ((name, "training", COLOURS[0]), (f"val_{name}", "validation", COLOURS[1])):
+            if history.get(key):
+                values = history[key]
+                marker = "o" if len(values) <= _MOST_MARKS else None
+                axis.plot(range(1, len(values) + 1), values, marker=marker, markersize=3, label=label, color=colour)
+        axis.set(xlabel="epoch", ylabel=name)
+        if len(history[name]) == 1:  # a single point has no range of its own
+            axis.set_xlim(0, 2)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False, loc="upper right" if name == "loss" else "lower right")
+    return figure

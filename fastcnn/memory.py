@@ -4,33 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-from fastcnn import _core, optim
-from fastcnn import loss as losses
+from fastcnn._core import Program, TrainingProgram
 from fastcnn.arrays import Shape
-from fastcnn.budget import largest_batch
-from fastcnn.loss import Loss
-from fastcnn.memory_layers import Box, LayerMemory, boxes_of, layers_of
-from fastcnn.optim import Optimizer
+from fastcnn.memory_layers import Arena, Box, LayerMemory, boxes_of, layers_of
 from fastcnn.text import size_text, table
-from fastcnn.trainer import trained_parameters, training_plan
 
-if TYPE_CHECKING:
-    from fastcnn.module import Module
-
-__all__ = [
-    "LEGEND",
-    "MemoryReport",
-    "inference_memory",
-    "inference_report",
-    "max_batch",
-    "optimizer_state",
-    "training_memory",
-    "training_report",
-]
+__all__ = ["LEGEND", "MemoryReport", "inference_report", "training_report"]
 
 LEGEND = {"of which arena": "what activations, all gradients and workspace lie in by turns, with the zeros around images"}
 
@@ -87,7 +70,7 @@ class MemoryReport:
         """
         from fastcnn.memory_plot import plot
 
-        return plot(self, path)
+        return plot(Arena(self.boxes, self.steps, self.arena, self.lower_bound, self.without_release), path)
 
 
 _ROWS = (
@@ -111,7 +94,7 @@ def _covered(intervals: Iterable[tuple[int, int]]) -> int:
     return total
 
 
-def _report(program: _core.Program | _core.TrainingProgram, threads: int, batch: int, state: int) -> MemoryReport:
+def _report(program: Program | TrainingProgram, threads: int, batch: int, state: int) -> MemoryReport:
     memory, plan, graph = program.memory, program.plan, program.graph
     steps, boxes = boxes_of(graph, plan)
     scratch = memory["scratch_per_thread"] * program.useful_threads(threads)
@@ -140,42 +123,14 @@ def _report(program: _core.Program | _core.TrainingProgram, threads: int, batch:
     )
 
 
-def inference_report(program: _core.Program, threads: int) -> MemoryReport:
+def inference_report(program: Program, threads: int) -> MemoryReport:
     """threads 0: as many as are set."""
     memory = program.memory
     return _report(program, threads, memory["inputs"] + memory["outputs"], 0)
 
 
-def training_report(program: _core.TrainingProgram, output: Shape, state: int, threads: int) -> MemoryReport:
+def training_report(program: TrainingProgram, output: Shape, state: int, threads: int) -> MemoryReport:
     """output: the shape of what the network returns; it comes back from each step, beside the loss."""
     memory = program.memory
     batch = memory["inputs"] + 4 * math.prod(output)
     return _report(program, threads, batch, state)
-
-
-def inference_memory(
-    net: Module, shape: Shape, threads: int, memory: Literal["fast", "small"], accuracy: Literal["fast", "strict"]
-) -> MemoryReport:
-    return net.compile(shape, threads=threads or None, memory=memory, accuracy=accuracy).memory
-
-
-def max_batch(net: Module, shape: Shape, budget: int, training: bool, optimizer: Optimizer | str, loss: Loss | str, threads: int) -> int:
-    def need(count: int) -> int:
-        batch = count, *shape
-        report = (
-            training_memory(net, batch, optimizer, loss, threads) if training else inference_memory(net, batch, threads, "fast", "fast")
-        )
-        return report.total
-
-    return largest_batch(need, budget)
-
-
-def training_memory(net: Module, shape: Shape, optimizer: Optimizer | str, loss: Loss | str, threads: int) -> MemoryReport:
-    parameters = trained_parameters("memory", net)
-    plan = training_plan(net, losses.named(loss), shape, parameters)
-    return training_report(plan.program, plan.output, optimizer_state(optim.named(optimizer), parameters), threads)
-
-
-def optimizer_state(optimizer: Optimizer, parameters: Sequence[_core.Parameter]) -> int:
-    """Bytes that it will keep for these parameters."""
-    return optimizer.copies * sum(64 * math.ceil(parameter.size / 16) for parameter in parameters)  # each starts on a cache line

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-__all__ = ["Box", "LayerMemory", "boxes_of", "layers_of"]
+__all__ = ["Arena", "Box", "LayerMemory", "boxes_of", "layers_of"]
 
 
 class Box(NamedTuple):
@@ -20,6 +20,16 @@ class Box(NamedTuple):
     logical_bytes: int  # without the zeros around images and the unused lanes
     first: int
     last: int
+
+
+class Arena(NamedTuple):
+    """What a picture shows: the boxes, the layer of each step, and the size of the arena beside what it could be."""
+
+    boxes: tuple[Box, ...]
+    steps: tuple[str, ...]
+    size: int
+    lower_bound: int
+    without_release: int
 
 
 class LayerMemory(NamedTuple):

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fastcnn.plot import figure_of
+from fastcnn.memory_layers import Arena, Box
+from fastcnn.support.figure import figure_of
 from fastcnn.text import brief, shortened, size_text
-
-if TYPE_CHECKING:
-    from fastcnn.memory import MemoryReport
-    from fastcnn.memory_layers import Box
 
 __all__ = ["plot"]
 
@@ -67,27 +64,27 @@ def _draw(axes: Any, boxes: tuple[Box, ...]) -> None:
         axes.add_patch(Rectangle((box.first, box.offset), steps, box.bytes, facecolor=colour, edgecolor="#303030", linewidth=width))
 
 
-def plot(report: MemoryReport, path: str | os.PathLike[str] | None) -> Any:
+def plot(arena: Arena, path: str | os.PathLike[str] | None) -> Any:
     """See MemoryReport.plot."""
     figure = figure_of(_WIDTH, _HEIGHT)
     from matplotlib.patches import Patch
 
     axes = figure.subplots()
-    top, bound = max(report.arena, 1), report.lower_bound
-    _draw(axes, report.boxes)
+    top, bound = max(arena.size, 1), arena.lower_bound
+    _draw(axes, arena.boxes)
     lines = [axes.axhline(bound, color="#b03030", linestyle="--", linewidth=1, label=f"lower bound {size_text(bound)}")]
-    if turn := min((box.first for box in report.boxes if box.kind == "gradient"), default=0):
+    if turn := min((box.first for box in arena.boxes if box.kind == "gradient"), default=0):
         lines.append(axes.axvline(turn, color="#606060", linestyle=":", linewidth=1, label="backward from here"))
-    _ticks(axes, report.steps)
+    _ticks(axes, arena.steps)
     _sizes(axes, top)
-    axes.set_title(f"arena: {size_text(report.arena)}, without release {size_text(report.without_release)}", fontsize=10)
-    kinds = {box.kind for box in report.boxes}
+    axes.set_title(f"arena: {size_text(arena.size)}, without release {size_text(arena.without_release)}", fontsize=10)
+    kinds = {box.kind for box in arena.boxes}
     handles = [Patch(facecolor=colour, edgecolor="#303030", label=kind) for kind, colour in _COLOURS.items() if kind in kinds]
     figure.legend(handles=[*handles, *lines], loc="outside upper right", ncols=5, fontsize=8, frameon=False)
     figure.draw_without_rendering()  # so that the axes have their place
     place = axes.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
-    for box in report.boxes:
-        _label(axes, box, place.width / max(len(report.steps), 1), place.height / (1.05 * top))
+    for box in arena.boxes:
+        _label(axes, box, place.width / max(len(arena.steps), 1), place.height / (1.05 * top))
     if path is not None:
         figure.savefig(path, dpi=130)
     return figure

@@ -1,51 +1,42 @@
-"""Module: the base of all layers and networks. What it owns stands in registry.py; here is what it can do: run, train, report, save."""
+"""Module: the base of all layers and networks. What it owns stands in Network; here is what it can do: run, train, report, save."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from fastcnn._core import Parameter
 from fastcnn.arguments import flag, shape_of, whole
-from fastcnn.arrays import ArrayLike, Shape, array_of
-from fastcnn.compiled import Compiled, Options, Plans
-from fastcnn.registry import Registry
+from fastcnn.arrays import AnyArray, ArrayLike, Shape, array_of
+from fastcnn.batch import concrete
+from fastcnn.compiled import Compiled, Options, check_modes, compiled
+from fastcnn.network.traced import traced
+from fastcnn.registry import Network
 from fastcnn.trace import current_trace
+from fastcnn.value import Value
 
 if TYPE_CHECKING:
-    from fastcnn.check import Findings
-    from fastcnn.convolutional import Convolutional
     from fastcnn.cost import Cost
+    from fastcnn.findings import Findings
     from fastcnn.history import History
     from fastcnn.loss import Loss
     from fastcnn.memory import MemoryReport
     from fastcnn.optim import Optimizer
     from fastcnn.summary import Summary
 
-__all__ = ["Module", "check_modes"]
-
-_DEFAULT = Options()
+__all__ = ["Convolutional", "Module"]
 
 
-class Module(Registry):
+class Module(Network):
     """A network or a part of one.
 
     A class of your own sets layers and parameters as attributes and defines forward(self, x), which is run once for each input shape, on
     symbolic values: it may loop and branch on shapes, but not on the size of the batch, and never on the numbers. `super().__init__()` is
     not needed.
     """
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(f"[forward] a module that is called must define forward(). Got {type(self).__name__}.")
-
-    @property
-    def training(self) -> bool:
-        """True while a training step is being traced. A call with arrays, predict and evaluate are always evaluation."""
-        trace = current_trace()
-        return trace is not None and trace.training
 
     # ---- run
 
@@ -54,30 +45,15 @@ class Module(Registry):
 
         A network whose forward() takes several values is called with as many arrays.
         """
-        trace = current_trace()
-        if trace is not None:
-            trace.enter(self)
-            try:
-                return self.forward(*args, **kwargs)
-            finally:
-                trace.leave()
+        if current_trace() is not None:
+            return super().__call__(*args, **kwargs)
         if kwargs:
             raise TypeError(f"[{type(self).__name__}] a network takes arrays, without keywords. Got {', '.join(kwargs)}.")
         try:
             shapes = [np.shape(arg) for arg in args]
         except ValueError:
             raise ValueError(f"[{type(self).__name__}] an input must be an array, its rows of one length. Got ragged lists.") from None
-        return self._plan(*shapes)(*args)
-
-    def input_names(self, count: int) -> tuple[str, ...]:
-        """What errors call the inputs, for a call with so many arrays: as forward() does. TypeError if it takes another number."""
-        takes = inspect.signature(self.forward)
-        try:
-            given = takes.bind(*range(count)).arguments.items()
-        except TypeError as error:
-            raise TypeError(f"[{type(self).__name__}] a network takes as many arrays as its forward(). Got {count}: {error}.") from None
-        many = [[name] if isinstance(value, int) else [f"{name}{i}" for i in range(len(value))] for name, value in given]
-        return tuple(name for names in many for name in names)
+        return compiled(self, *shapes)(*args)
 
     def compile(
         self,
@@ -106,7 +82,7 @@ class Module(Registry):
         count = 0 if threads is None else whole("compile", "threads", threads, 1)
         tuned = flag("compile", "tune", tune)
         options = Options(accuracy == "strict", memory == "small")
-        return self._plan(*(shape_of("compile", entry) for entry in shapes), options=options, tune=tuned, threads=count, keep=False)
+        return compiled(self, *(shape_of("compile", entry) for entry in shapes), options=options, tune=tuned, threads=count, keep=False)
 
     def predict(self, x: ArrayLike, batch_size: int = 64, progress: bool = False) -> Any:
         """The outputs for x (N, ...), computed `batch_size` at a time. progress: a bar (tqdm) where stderr is a terminal."""
@@ -120,19 +96,13 @@ class Module(Registry):
         with progress_bar(progress, "predict", len(images)) as advance:
             for start in range(0, max(1, len(images)), step):
                 batch = images[start : start + step]
-                parts.append(self._plan(batch.shape)(batch))
+                parts.append(compiled(self, batch.shape)(batch))
                 advance(len(batch))
         if any(part.ndim == 0 for part in (parts[0] if isinstance(parts[0], tuple) else parts[:1])):
             raise ValueError("[predict] each output must have a batch axis. Got one of shape ().")
         if isinstance(parts[0], tuple):
             return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
         return np.concatenate(parts)
-
-    def _plan(self, *shapes: Shape, options: Options = _DEFAULT, tune: bool = False, threads: int = 0, keep: bool = True) -> Compiled:
-        plans: Plans | None = self.__dict__.get("_plans")
-        if plans is None:
-            plans = self.__dict__.setdefault("_plans", Plans())
-        return plans.get(self, shapes, options, tune, threads, keep)
 
     # ---- train
 
@@ -203,7 +173,7 @@ class Module(Registry):
         optimizer and loss matter for training only, memory="small" and accuracy="strict" are of runs only. The training step is one without
         clip_norm and without a budget: what theirs take says the `memory` of their Trainer.
         """
-        from fastcnn import memory as reports
+        from fastcnn import needs
 
         check_modes("memory", memory, accuracy)
         count = 0 if threads is None else whole("memory", "threads", threads, 1)
@@ -212,8 +182,8 @@ class Module(Registry):
                 raise NotImplementedError("[memory] a training step has no accuracy to choose. Got accuracy='strict' with training=True.")
             if memory == "small":
                 raise NotImplementedError("[memory] a training step has no small memory yet. Got memory='small' with training=True.")
-            return reports.training_memory(self, shape_of("memory", shape), optimizer, loss, count)
-        return reports.inference_memory(self, shape_of("memory", shape), count, memory, accuracy)
+            return needs.training_memory(self, shape_of("memory", shape), optimizer, loss, count)
+        return needs.inference_memory(self, shape_of("memory", shape), count, memory, accuracy)
 
     def max_batch(
         self,
@@ -228,12 +198,12 @@ class Module(Registry):
 
         shape: of one input, (C, H, W). budget: bytes, or a text like "4 GB" (B, KB, MB, GB, TB, by 1024). Nothing is run or allocated.
         """
-        from fastcnn import memory as reports
+        from fastcnn import needs
         from fastcnn.budget import bytes_of
 
         count = 0 if threads is None else whole("max_batch", "threads", threads, 1)
         size, one = bytes_of("max_batch", "budget", budget), shape_of("max_batch", shape)
-        return reports.max_batch(self, one, size, flag("max_batch", "training", training), optimizer, loss, count)
+        return needs.max_batch(self, one, size, flag("max_batch", "training", training), optimizer, loss, count)
 
     def check(self, shape: Sequence[int], strict: bool = False) -> Findings:
         """Findings (layer, rule, severity, message) about the sizes of the network and of its input (C, H, W); print() shows them.
@@ -266,8 +236,6 @@ class Module(Registry):
         (squeeze and excitation) it stays the mean of the whole, larger image. NotImplementedError for what does not slide: layer norms,
         attention, reflected padding, training.
         """
-        from fastcnn.convolutional import Convolutional
-
         return Convolutional(self, shape)
 
     # ---- see: figures of matplotlib, fastcnn.plot
@@ -292,14 +260,70 @@ class Module(Registry):
         input_shape: for ONNX, (N, C, H, W), or of several inputs; the size N of the batch stays open where the network takes any.
         Of several inputs, those whose first size is not the largest keep it. The file appears whole or not at all.
         """
-        from fastcnn.io import save
+        from fastcnn.saving.save import save
 
         save(self, path, input_shape)
 
 
-def check_modes(where: str, memory: str, accuracy: str) -> None:
-    """memory="small" runs in row bands. accuracy="fast" admits Winograd's algorithms, "strict" those that sum directly alone."""
-    if memory not in ("fast", "small"):
-        raise ValueError(f"[{where}] memory must be 'fast' or 'small'. Got memory={memory!r}.")
-    if accuracy not in ("fast", "strict"):
-        raise ValueError(f"[{where}] accuracy must be 'fast' or 'strict'. Got accuracy={accuracy!r}.")
+class Convolutional(Module):
+    """What net.to_convolutional(shape) returns: a network for images (N, C, H, W) from `window` on, with copies of the weights.
+
+    Its output is (N, classes, h, w). Place (i, j) holds what the classifier says of the crop that begins at pixel
+    (i * stride[0], j * stride[1]) and is as large as `window`, for each crop that lies in the image: exactly that if no layer has padding.
+    With padding (and with ceil_mode windows that go beyond the image), a crop sees zeros around it where the map sees the pixels that are
+    there, and the two differ.
+
+    It runs and is saved as any other network (weights alone as safetensors, all as ONNX), and is not trained: train the classifier.
+    """
+
+    window: tuple[int, int]  # (height, width) of the images that the classifier was made for
+    stride: tuple[int, int]  # pixels from one place of the map to the next
+    places: tuple[int, int]  # (h, w) of the map of one window: (1, 1) of a classifier
+
+    def __init__(self, net: Network, shape: Sequence[int]) -> None:
+        from fastcnn.sliding import Sliding
+
+        image = shape_of("to_convolutional", shape, 3)
+        self.window = image[1], image[2]
+        self.places = (0, 0)  # until it is known: of any size
+        self.stride = (1, 1)
+        self._sliding = Sliding(net, image)
+        self.places, self.stride = self._map_of(image)
+
+    def _map_of(self, image: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Places and stride, from a walk through the classifier for its own image."""
+        from fastcnn.receptive_field import fields_of
+
+        trace, output = traced(self, [(1, *image)])
+        steps = [along.jump for along in fields_of(trace)[output.id]]
+        _, _, height, width = concrete(output.shape)
+        if any(step.denominator != 1 for step in steps):
+            raise NotImplementedError(
+                f"[to_convolutional] a place of the map must be whole pixels apart from the next. Got {steps[0]}, {steps[1]}."
+            )
+        return (height, width), (int(steps[0]), int(steps[1]))
+
+    def own_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        part = self._sliding
+        yield from ((part.names[value], weight) for value, weight in part.weights.items() if value not in part.buffers)
+
+    def own_buffers(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
+        part = self._sliding
+        yield from ((part.names[value], weight) for value, weight in part.weights.items() if value in part.buffers)
+
+    def extra_repr(self) -> str:
+        return f"window={self.window}, stride={self.stride}, nodes={len(self._sliding.nodes)}"
+
+    def forward(self, x: Value) -> Value:
+        if self.training:
+            raise NotImplementedError("[to_convolutional] a converted network is not trained: train the classifier. Got a training step.")
+        return self._inside(self._sliding.slide(x), concrete(x.shape)[2:])
+
+    def _inside(self, scores: Value, image: Shape) -> Value:
+        """Without places whose window goes beyond the image: those come where the window has rows or columns that no layer reads."""
+        most = [
+            places + (size - least) // step for places, size, least, step in zip(self.places, image, self.window, self.stride, strict=True)
+        ]
+        if 0 in self.places or all(now <= count for now, count in zip(concrete(scores.shape)[2:], most, strict=True)):
+            return scores
+        return scores[:, :, : most[0], : most[1]]

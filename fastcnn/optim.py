@@ -6,12 +6,14 @@ hyperparameters of their own: Adam(1e-3, groups=[{"params": net.features, "lr": 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from fastcnn import _core
+from fastcnn._core import Optimizer as CoreOptimizer
+from fastcnn._core import Parameter
 from fastcnn.arguments import by_name, flag, number
-from fastcnn.registry import Registry
+from fastcnn.registry import Network
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
 
@@ -36,9 +38,9 @@ class Optimizer:
             {"params": _members(self, group)} | {name: value for name, value in group.items() if name != "params"} for group in groups
         ]
         self.hyper()  # checks them
-        self._parameters: list[_core.Parameter] = []
+        self._parameters: list[Parameter] = []
         self._places: list[int] = []
-        self._core: _core.Optimizer | None = None
+        self._core: CoreOptimizer | None = None
 
     @property
     def lr(self) -> float:
@@ -71,16 +73,20 @@ class Optimizer:
         """How many values it keeps for each weight."""
         return 1
 
-    def bind(self, parameters: Sequence[_core.Parameter]) -> _core.Optimizer:
+    def bind(self, parameters: Sequence[Parameter]) -> CoreOptimizer:
         """The state for these parameters: that of the last time if they are the same, else a new one."""
         places = self.places(parameters)
         same = len(parameters) == len(self._parameters) and all(a is b for a, b in zip(parameters, self._parameters, strict=True))
         if self._core is None or not same or places != self._places:
             self._parameters, self._places = list(parameters), places
-            self._core = _core.Optimizer(self.kind, self._parameters, places)
+            self._core = CoreOptimizer(self.kind, self._parameters, places)
         return self._core
 
-    def places(self, parameters: Sequence[_core.Parameter]) -> list[int]:
+    def state_bytes(self, parameters: Sequence[Parameter]) -> int:
+        """Bytes that it will keep for these parameters."""
+        return self.copies * sum(64 * math.ceil(parameter.size / 16) for parameter in parameters)  # each starts on a cache line
+
+    def places(self, parameters: Sequence[Parameter]) -> list[int]:
         """The group of each of a network's parameters, 0 for none. Frozen ones may be in groups, they are not trained."""
         where, found = type(self).__name__, dict[int, int]()
         known = {id(parameter) for parameter in parameters}
@@ -207,13 +213,13 @@ def named(optimizer: Any) -> Optimizer:
     return by_name("optim", "an optimizer", optimizer, Optimizer, kinds)
 
 
-def _members(optimizer: Optimizer, group: Mapping[str, Any]) -> list[_core.Parameter]:
+def _members(optimizer: Optimizer, group: Mapping[str, Any]) -> list[Parameter]:
     """The parameters of a group as a list."""
     params = group.get("params") if isinstance(group, Mapping) else None
-    if isinstance(params, Registry):
+    if isinstance(params, Network):
         return list(params.parameters())
-    members = [params] if isinstance(params, _core.Parameter) else list(params) if isinstance(params, (list, tuple, Iterator)) else []
-    if not members or not all(isinstance(member, _core.Parameter) for member in members):
+    members = [params] if isinstance(params, Parameter) else list(params) if isinstance(params, (list, tuple, Iterator)) else []
+    if not members or not all(isinstance(member, Parameter) for member in members):
         raise TypeError(f"[{type(optimizer).__name__}] a group's params must be a module, a parameter or several. Got {params!r}.")
     return members
 

@@ -7,15 +7,19 @@ from functools import cache
 from statistics import median
 from typing import Any, NamedTuple
 
-from fastcnn import _core
-from fastcnn.arrays import ArrayLike
-from fastcnn.text import brief, table
+import numpy as np
 
-__all__ = ["LEGEND", "Profile", "StepTime", "profile"]
+from fastcnn._core import Program, measure_bandwidth, measure_peak
+from fastcnn.arrays import ArrayLike
+from fastcnn.support.figure import COLOURS, LONGEST_NAME, figure_of
+from fastcnn.text import brief, shortened, table
+
+__all__ = ["LEGEND", "Limits", "Profile", "StepTime", "profile", "step_times"]
 
 LEGEND = {"ms": "the median of 10 runs", "% of floor": "what this processor needs at least, of it; over 100 with fewer multiplications"}
 
 _RUNS = 10
+_MANY_STEPS = 64  # more of them have their times at the top of the picture, too
 _LEAST_BYTES, _MOST_BYTES = 1 << 14, 1 << 28  # a part of an L1 cache; more than any cache
 
 
@@ -48,8 +52,6 @@ class Profile(list[StepTime]):
 
     def plot(self) -> Any:
         """A matplotlib figure: a bar a step, coloured by algorithm."""
-        from fastcnn.plot import step_times
-
         return step_times(self)
 
     def __str__(self) -> str:
@@ -65,7 +67,7 @@ class Profile(list[StepTime]):
     __repr__ = __str__
 
 
-def profile(program: _core.Program, inputs: Sequence[ArrayLike], threads: int) -> Profile:
+def profile(program: Program, inputs: Sequence[ArrayLike], threads: int) -> Profile:
     program.run(inputs, None, threads)  # so that weights are prepared and pages are there
     runs: list[list[dict[str, Any]]] = [program.profile(inputs, threads) for _ in range(_RUNS)]
     limits, steps = Limits(program.useful_threads(threads)), Profile()
@@ -96,9 +98,51 @@ class Limits:
 
 @cache
 def _peak(threads: int) -> float:
-    return _core.measure_peak(threads=threads)
+    return measure_peak(threads=threads)
 
 
 @cache
 def _bandwidth(size: int, threads: int) -> float:
-    return _core.measure_bandwidth(size, threads=threads)
+    return measure_bandwidth(size, threads=threads)
+
+
+# ---- the picture
+
+
+def step_times(profile: Profile) -> Any:
+    """A bar a step, in their order, coloured by algorithm; milliseconds, and the share of the whole at the longest."""
+    if not profile:
+        raise ValueError("[plot] the profile must have a step at least. Got none.")
+    kinds = [step.algorithm.partition(" ")[0] or step.op for step in profile]
+    order = sorted(set(kinds), key=lambda kind: -sum(step.seconds for step, own in zip(profile, kinds, strict=True) if own == kind))
+    names = order if len(order) <= len(COLOURS) else order[: len(COLOURS) - 1]
+    colours = {kind: COLOURS[names.index(kind)] if kind in names else "#999999" for kind in order}
+    figure = figure_of(8.0, 1.5 + 0.19 * len(profile))
+    axis = figure.subplots()
+    times = [1e3 * step.seconds for step in profile]
+    places = np.arange(len(times))
+    axis.barh(places, times, color=[colours[kind] for kind in kinds], height=0.8)
+    axis.set_yticks(places, _step_names(profile), fontsize=7)
+    xlabel = f"time of the step in ms, all together {1e3 * profile.seconds:.3f} ms"
+    axis.set(xlabel=xlabel, ylim=(len(times) - 0.4, -0.6), xlim=(0, 1.12 * max(times) or 1))
+    if len(times) > _MANY_STEPS:
+        axis.tick_params(axis="x", top=True, labeltop=True)
+    for place, time in zip(places, times, strict=True):
+        if time > 0.3 * max(times):
+            axis.text(time, place, f" {time / (10 * profile.seconds):.0f} %", va="center", fontsize=7)
+    handles = [axis.barh([0], [0], color=colours[kind]) for kind in names]
+    labels = list(names)
+    if len(names) < len(order):
+        handles.append(axis.barh([0], [0], color="#999999"))
+        labels.append("others")
+    look = {"fontsize": 8, "title_fontsize": 8, "frameon": False, "ncols": min(5, len(labels))}
+    figure.legend(handles, labels, title="algorithm", loc="outside upper center", **look)
+    axis.grid(axis="x", alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _step_names(profile: Profile) -> list[str]:
+    """Of the layers; with the operation where a layer has several steps."""
+    names = [shortened(brief(step.name) or step.op, LONGEST_NAME) for step in profile]
+    return [f"{name} ({step.op})" if names.count(name) > 1 and step.op != name else name for name, step in zip(names, profile, strict=True)]

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from fastcnn.budget import largest_batch
 from fastcnn.text import size_text
-
-if TYPE_CHECKING:
-    from fastcnn.trainer import TrainingPlan
+from fastcnn.training_plan import TrainingPlan
 
 __all__ = ["plan_within"]
 
 _STEP = 0.88  # from one room to the next smaller
 _CLOSER = 5  # times that the distance from a room that is enough to one that is too much is halved
 
-Make = Callable[[int, "int | None"], "TrainingPlan"]  # for a batch size, within a room in bytes
-Total = Callable[["TrainingPlan"], int]  # bytes
+Make = Callable[[int, "int | None"], TrainingPlan]  # for a batch size, within a room in bytes
+Total = Callable[[TrainingPlan], int]  # bytes
 
 
 def _work_and_size(plan: TrainingPlan) -> tuple[float, int]:

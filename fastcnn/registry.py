@@ -1,4 +1,5 @@
-"""Registry: what a module owns. Parameters, buffers and submodules are attributes; here they are found, named, listed and loaded.
+"""Network: what a network owns and computes. Parameters, buffers and submodules are attributes; here they are found, named, listed and
+loaded, and forward() is called inside a trace. What can be done with a network (run, train, report, save) stands above, in Module.
 
 There is nothing to register and no super().__init__() to call: attributes of these types are what a module consists of, in the order in
 which they were first set. Only a buffer (state that is saved but not trained) is announced, by register_buffer.
@@ -6,6 +7,7 @@ which they were first set. Only a buffer (state that is saved but not trained) i
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from itertools import count
@@ -17,10 +19,11 @@ import numpy as np
 from fastcnn._core import Parameter
 from fastcnn.arguments import flag
 from fastcnn.arrays import AnyArray, ArrayLike, numeric
+from fastcnn.trace import current_trace
 
-__all__ = ["LoadedKeys", "Registry", "given_state"]
+__all__ = ["LoadedKeys", "Network", "Paths", "given_state"]
 
-Self = TypeVar("Self", bound="Registry")
+Self = TypeVar("Self", bound="Network")
 
 
 class LoadedKeys(NamedTuple):
@@ -30,11 +33,13 @@ class LoadedKeys(NamedTuple):
     unexpected_keys: list[str]
 
 
-Paths = tuple[dict[int, str], dict[int, str]]
+Paths = tuple[dict[int, str], dict[int, str]]  # of modules, and of parameters and buffers, by id
 
 
-class Registry:
-    """Changes are counted for the plans of networks, which remember the number and are made anew when it has moved on.
+class Network:
+    """The base of Module, below all that is done with networks.
+
+    Changes are counted for the plans of networks, which remember the number and are made anew when it has moved on.
 
     A change of a module whose first attribute was set since the latest trace does not count: no plan is so young that it could hold the
     module. So a network that is being built leaves the plans of others alone.
@@ -47,9 +52,9 @@ class Registry:
     _unsaved: tuple[str, ...] = ()  # of these
 
     @staticmethod
-    def traced() -> None:
-        """All modules that there are may belong to a plan from now on."""
-        Registry._age = next(Registry._ages)
+    def begin_age() -> None:
+        """Marks the begin or end of a trace: all modules that exist now may belong to a plan."""
+        Network._age = next(Network._ages)
 
     def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
         """A network with weights of its own, shared where these are, and without plans."""
@@ -63,19 +68,54 @@ class Registry:
         return made
 
     def _edited(self) -> None:
-        if self.__dict__.setdefault("_born", Registry._age) != Registry._age:
-            Registry.edits += 1
+        if self.__dict__.setdefault("_born", Network._age) != Network._age:
+            Network.edits += 1
 
-    def old(self) -> None:
-        """For a trace that meets a module of which no attribute was ever set: from now on its changes count."""
+    def mark_traced(self) -> None:
+        """Called by a trace that meets the module: from now on its changes count, even if no attribute was ever set before."""
         self.__dict__.setdefault("_born", -1)
+
+    # ---- forward
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"[forward] a module that is called must define forward(). Got {type(self).__name__}.")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Inside a trace: runs forward(), and what it appends bears the path of this module."""
+        trace = current_trace()
+        if trace is None:
+            raise RuntimeError(f"[{type(self).__name__}] a network without verbs is called inside forward() alone. Got a call outside.")
+        self.mark_traced()
+        trace.enter(self)
+        try:
+            return self.forward(*args, **kwargs)
+        finally:
+            trace.leave()
+
+    @property
+    def training(self) -> bool:
+        """True while a training step is being traced. A call with arrays, predict and evaluate are always evaluation."""
+        trace = current_trace()
+        return trace is not None and trace.training
+
+    def input_names(self, count: int) -> tuple[str, ...]:
+        """What errors call the inputs, for a call with so many arrays: as forward() does. TypeError if it takes another number."""
+        takes = inspect.signature(self.forward)
+        try:
+            given = takes.bind(*range(count)).arguments.items()
+        except TypeError as error:
+            raise TypeError(f"[{type(self).__name__}] a network takes as many arrays as its forward(). Got {count}: {error}.") from None
+        many = [[name] if isinstance(value, int) else [f"{name}{i}" for i in range(len(value))] for name, value in given]
+        return tuple(name for names in many for name in names)
+
+    # ---- attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
         old = self.__dict__.get(name)
         if isinstance(old, Parameter) and not (value is None or isinstance(value, Parameter)):
             rule = f"{name} is a parameter, its values are set by .{name}.assign(array)"
             raise TypeError(f"[{type(self).__name__}] {rule}. Got {type(value).__name__}.")
-        if isinstance(value, Registry) and any(module is self for module in value.modules()):
+        if isinstance(value, Network) and any(module is self for module in value.modules()):
             rule = "a module must not hold itself, nor one that holds it"
             raise ValueError(f"[{type(self).__name__}] {rule}. Got .{name} = {type(value).__name__}.")
         object.__setattr__(self, name, value)
@@ -102,16 +142,16 @@ class Registry:
 
     # ---- what there is
 
-    def named_children(self) -> Iterator[tuple[str, Registry]]:
+    def named_children(self) -> Iterator[tuple[str, Network]]:
         for name, value in list(self.__dict__.items()):
-            if isinstance(value, Registry):
+            if isinstance(value, Network):
                 yield name, value
 
-    def children(self) -> Iterator[Registry]:
+    def children(self) -> Iterator[Network]:
         for _, child in self.named_children():
             yield child
 
-    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Registry]]:
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Network]]:
         """This module and all below it with their paths, each once."""
         seen: set[int] = set()
         for path, module in self._walk(prefix):
@@ -119,7 +159,7 @@ class Registry:
                 seen.add(id(module))
                 yield path, module
 
-    def modules(self) -> Iterator[Registry]:
+    def modules(self) -> Iterator[Network]:
         for _, module in self.named_modules():
             yield module
 
@@ -127,7 +167,7 @@ class Registry:
         """Trainable parameters with their keys, each once."""
         seen: set[int] = set()
         for path, module in self.named_modules():
-            for name, parameter in module._own_parameters():
+            for name, parameter in module.own_parameters():
                 if id(parameter) not in seen:
                     seen.add(id(parameter))
                     yield _join(path, name), parameter
@@ -145,25 +185,25 @@ class Registry:
 
     def named_buffers(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
         for path, module in self.named_modules():
-            for name, buffer in module._own_buffers():
+            for name, buffer in module.own_buffers():
                 yield _join(path, name), buffer
 
     def buffers(self) -> Iterator[Parameter | AnyArray]:
         for _, buffer in self.named_buffers():
             yield buffer
 
-    def _own_parameters(self) -> Iterator[tuple[str, Parameter]]:
+    def own_parameters(self) -> Iterator[tuple[str, Parameter]]:
         for name, value in list(self.__dict__.items()):
             if isinstance(value, Parameter) and name not in self._buffer_names:
                 yield name, value
 
-    def _own_buffers(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
+    def own_buffers(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
         for name in self._buffer_names:
             value = self.__dict__.get(name)
             if isinstance(value, (Parameter, np.ndarray)):
                 yield name, value
 
-    def _walk(self, path: str) -> Iterator[tuple[str, Registry]]:
+    def _walk(self, path: str) -> Iterator[tuple[str, Network]]:
         yield path, self
         for name, child in self.named_children():
             yield from child._walk(_join(path, name))
@@ -171,37 +211,37 @@ class Registry:
     def paths(self) -> Paths:
         """The first path of each module, and of each parameter and buffer, by id. Every trace needs it: kept until a module is changed."""
         known = self.__dict__.get("_paths")
-        if known is None or known[:2] != (Registry.edits, id(self)):  # of a copy, it is that of the original
-            known = self.__dict__["_paths"] = Registry.edits, id(self), self._found_paths()
+        if known is None or known[:2] != (Network.edits, id(self)):  # of a copy, it is that of the original
+            known = self.__dict__["_paths"] = Network.edits, id(self), self._found_paths()
         paths: Paths = known[2]
         return paths
 
     def _found_paths(self) -> Paths:
         modules: dict[int, str] = {}
         tensors: dict[int, str] = {}
-        waiting: list[tuple[str, Registry]] = [("", self)]
+        waiting: list[tuple[str, Network]] = [("", self)]
         while waiting:
             path, module = waiting.pop()
             if id(module) in modules:
                 continue
             modules[id(module)] = path
-            module.old()
+            module.mark_traced()
             prefix = f"{path}." if path else ""
             children = []
             for name, value in module.__dict__.items():
-                if isinstance(value, Registry):
+                if isinstance(value, Network):
                     children.append((prefix + name, value))
                 elif isinstance(value, (Parameter, np.ndarray)):
                     tensors.setdefault(id(value), prefix + name)
             waiting.extend(reversed(children))
         return modules, tensors
 
-    def _tensors(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
+    def saved_tensors(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
         """All that is saved, in torch's order: a module's parameters, buffers, children. A shared module comes once for each path."""
         for path, module in self._walk(""):
-            for name, parameter in module._own_parameters():
+            for name, parameter in module.own_parameters():
                 yield _join(path, name), parameter
-            for name, buffer in module._own_buffers():
+            for name, buffer in module.own_buffers():
                 if name not in module._unsaved:
                     yield _join(path, name), buffer
 
@@ -209,7 +249,7 @@ class Registry:
 
     def state_dict(self) -> dict[str, AnyArray]:
         """Copies of all parameters and buffers under PyTorch's keys."""
-        return {key: tensor.numpy() if isinstance(tensor, Parameter) else tensor.copy() for key, tensor in self._tensors()}
+        return {key: tensor.numpy() if isinstance(tensor, Parameter) else tensor.copy() for key, tensor in self.saved_tensors()}
 
     def check_state_dict(self, state: Mapping[str, Any]) -> None:
         """The errors of load_state_dict, and nothing is loaded."""
@@ -222,19 +262,19 @@ class Registry:
         any case.
         """
         missing, unexpected, values = self._fitting(given_state(state), strict)
-        tensors = dict(self._tensors())
+        tensors = dict(self.saved_tensors())
         for key, value in values.items():
             tensor = tensors[key]
             if isinstance(tensor, Parameter):
                 tensor.assign(value)
             else:
                 np.copyto(tensor, value, casting="unsafe")
-                Registry.edits += 1  # forward() may use it, as a constant of the plans
+                Network.edits += 1  # forward() may use it, as a constant of the plans
         return LoadedKeys(missing, unexpected)
 
     def _fitting(self, state: Mapping[str, Any], strict: bool) -> tuple[list[str], list[str], dict[str, AnyArray]]:
         """Missing keys, unexpected keys, and the values that fit."""
-        tensors = dict(self._tensors())
+        tensors = dict(self.saved_tensors())
         missing = [key for key in tensors if key not in state]
         unexpected = [key for key in state if key not in tensors]
         if strict and (missing or unexpected):
@@ -265,7 +305,7 @@ def _join(path: str, name: str) -> str:
 def given_state(state: Any) -> Mapping[str, Any]:
     """What load_state_dict is given, a mapping or a path, as a mapping."""
     if isinstance(state, (str, PathLike)):
-        from fastcnn.io import load_state
+        from fastcnn.formats.state import load_state
 
         return load_state(state)
     if not isinstance(state, Mapping):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from fastcnn.arrays import Shape
-from fastcnn.compiled import traced
+from fastcnn.network.traced import traced
 from fastcnn.receptive_field import fields_of, size_of
+from fastcnn.registry import Network
 from fastcnn.text import count_text, size_text, sizes_text, table
 from fastcnn.trace import Trace
-
-if TYPE_CHECKING:
-    from fastcnn.module import Module
 
 __all__ = ["LEGEND", "Summary", "SummaryRow", "field_text", "summarize"]
 
@@ -59,7 +57,7 @@ def field_text(seen: tuple[int, int] | str | None) -> str:
     return "all" if isinstance(seen, str) else (str(seen[0]) if seen[0] == seen[1] else sizes_text(seen)) if seen else "-"
 
 
-def summarize(net: Module, shape: Shape) -> Summary:
+def summarize(net: Network, shape: Shape) -> Summary:
     """shape: of one input, without the batch: (C, H, W)."""
     trace, _ = traced(net, [(1, *shape)])
     summary, counted = Summary(), set[int]()
@@ -75,7 +73,7 @@ def summarize(net: Module, shape: Shape) -> Summary:
     return summary
 
 
-def _trained(net: Module, trace: Trace, value: int) -> bool:
+def _trained(net: Network, trace: Trace, value: int) -> bool:
     return any(parameter is trace.parameters[value] for parameter in net.parameters())
 
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from fastcnn import _core
+from fastcnn._core import Graph, Parameter
 from fastcnn.arrays import AnyArray, Shape
 from fastcnn.batch import Size, concrete, followed
+from fastcnn.support.errors import in_layer
 from fastcnn.value import Value
 
-if TYPE_CHECKING:
-    from fastcnn.registry import Registry
-
-__all__ = ["Counter", "Trace", "current_trace"]
+__all__ = ["BatchCounter", "Trace", "current_trace"]
 
 _current: ContextVar[Trace | None] = ContextVar("fastcnn_trace", default=None)
 
@@ -29,22 +27,28 @@ def current_trace() -> Trace | None:
     return _current.get()
 
 
-class Counter(NamedTuple):
-    """Of the batches that a batch norm has seen: a number that a training step raises; and what holds 1 / number in that step, or None."""
+class BatchCounter(NamedTuple):
+    """Counts the batches that a batch norm has seen."""
 
-    batches: AnyArray
-    share: _core.Parameter | None
+    batches: AnyArray  # the number, which each training step raises
+    share: Parameter | None  # holds 1 / number during a step
 
 
 class Trace:
-    def __init__(self, net: Registry, training: bool) -> None:
-        self.graph = _core.Graph()
+    """One call of forward() on symbolic values.
+
+    paths: the path of each module by its id, for names in reports and errors. names: the key of each parameter by its id.
+    """
+
+    def __init__(self, paths: Mapping[int, str], names: Mapping[int, str], training: bool) -> None:
+        self.graph = Graph()
         self.training = training
-        self.counters: list[Counter] = []  # of the batch norms, once for each time that one is passed
+        self.counters: list[BatchCounter] = []  # of the batch norms, once for each time that one is passed
         self.dropouts = 0
         self.places = 0  # that nodes of ONNX keep as attributes
-        self.parameters: dict[int, _core.Parameter] = {}  # by the id of their value
-        self._paths, self._names = net.paths()
+        self.parameters: dict[int, Parameter] = {}  # by the id of their value
+        self._paths = paths
+        self._names = names
         self._path: list[str] = []
 
     @property
@@ -52,9 +56,8 @@ class Trace:
         """The layer that is being traced: "features.3"; "" in the network itself."""
         return self._path[-1] if self._path else ""
 
-    def enter(self, module: Registry) -> None:
+    def enter(self, module: object) -> None:
         """What is traced from here to leave() belongs to this layer."""
-        module.old()
         self._path.append(self._paths.get(id(module), type(module).__name__))
 
     def leave(self) -> None:
@@ -80,15 +83,15 @@ class Trace:
         """A value that comes with a run; its first axis is the batch."""
         return Value(self, self.graph.input(name, shape, dtype), (*(Size(size, size) for size in shape[:1]), *shape[1:]))
 
-    def name_of(self, parameter: _core.Parameter) -> str | None:
+    def name_of(self, parameter: Parameter) -> str | None:
         """Its key in the network's state; None for one that is not the network's."""
         return self._names.get(id(parameter))
 
-    def value(self, parameter: _core.Parameter) -> Value:
+    def value(self, parameter: Parameter) -> Value:
         """A parameter as a symbolic value."""
         return Value(self, self._parameter(parameter), parameter.shape)
 
-    def add(self, op: str, inputs: Sequence[Value | _core.Parameter | None], attributes: Mapping[str, Any]) -> list[Value]:
+    def add(self, op: str, inputs: Sequence[Value | Parameter | None], attributes: Mapping[str, Any]) -> list[Value]:
         """Appends a node. Errors say in which layer."""
         numbers = {**attributes, "shape": concrete(attributes["shape"])} if "shape" in attributes else attributes
         try:
@@ -100,16 +103,16 @@ class Trace:
         except (ValueError, TypeError, NotImplementedError) as error:
             if not self.path:
                 raise
-            raise type(error)(f"{error} In layer '{self.path}'.") from None
+            raise in_layer(error, self.path) from None
         return [Value(self, output, followed(op, inputs, attributes, self.graph.shape(output))) for output in outputs]
 
-    def _id(self, op: str, operand: Value | _core.Parameter) -> int:
+    def _id(self, op: str, operand: Value | Parameter) -> int:
         """Of a parameter, or of a value that is not ours."""
         if isinstance(operand, Value):
             raise ValueError(f"[{op}] a value is only good inside the call of forward() that it was made in. Got one of another call.")
         return self._parameter(operand)
 
-    def _parameter(self, operand: _core.Parameter) -> int:
+    def _parameter(self, operand: Parameter) -> int:
         value = self.graph.parameter(operand, self._names.get(id(operand), "constant"))
         self.parameters[value] = operand
         return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,12 +20,11 @@ from fastcnn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from fastcnn.evaluation import Evaluator, checked_pair, right_answers
 from fastcnn.history import History
 from fastcnn.loss import Loss
+from fastcnn.memory import inference_report
 from fastcnn.optim import Optimizer
 from fastcnn.progress import progress_bar
+from fastcnn.registry import Network
 from fastcnn.trainer import Trainer
-
-if TYPE_CHECKING:
-    from fastcnn.module import Module
 
 __all__ = ["FitOptions", "fit"]
 
@@ -67,7 +66,7 @@ class Fit:
 
     def __init__(
         self,
-        net: Module,
+        net: Network,
         data: tuple[ArrayLike, ArrayLike],
         validation: tuple[ArrayLike, ArrayLike] | None,
         optimizer: Optimizer | str,
@@ -91,8 +90,6 @@ class Fit:
 
     def need(self, batch: int) -> int:
         """Bytes that training takes beyond what there is by now, with batches of this size."""
-        from fastcnn.memory import inference_report
-
         shape = batch, *self.x.shape[1:]
         report = self.trainer.memory_before(shape)
         need = report.total - report.parameters - self.trainer.state.bytes
@@ -172,7 +169,7 @@ class Fit:
 
 
 def fit(
-    net: Module,
+    net: Network,
     x: ArrayLike,
     y: ArrayLike,
     optimizer: Optimizer | str,

@@ -3,72 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastcnn import _core, optim
-from fastcnn import loss as losses
+from fastcnn._core import ArenaPool
 from fastcnn.arguments import number, shape_of, whole
 from fastcnn.arrays import Array, ArrayLike, Shape, array_of
-from fastcnn.batch import concrete
 from fastcnn.budget import bytes_of
-from fastcnn.compiled import traced
 from fastcnn.loss import Loss
+from fastcnn.loss import named as named_loss
+from fastcnn.memory import MemoryReport, training_report
 from fastcnn.optim import Optimizer
+from fastcnn.optim import named as named_optimizer
 from fastcnn.recomputing import plan_within
-from fastcnn.trace import Counter
-from fastcnn.value import Value
+from fastcnn.registry import Network
+from fastcnn.trace import BatchCounter
+from fastcnn.training_plan import TrainingPlan, trained_parameters, training_plan
 
-if TYPE_CHECKING:
-    from fastcnn.memory import MemoryReport
-    from fastcnn.module import Module
-
-__all__ = ["Trainer", "TrainingPlan", "trained_parameters", "training_plan", "with_loss"]
+__all__ = ["Trainer"]
 
 
-class TrainingPlan(NamedTuple):
-    """The program of a step for one batch shape."""
-
-    program: _core.TrainingProgram
-    output: Shape  # what the network returns
-    counters: list[Counter]
-
-
-def trained_parameters(where: str, net: Module) -> list[_core.Parameter]:
-    """Those that are not frozen."""
-    parameters = list(net.parameters())
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
-    if not trained:
-        got = f"{type(net).__name__} with {len(parameters)}, all frozen" if parameters else f"{type(net).__name__} without any"
-        raise ValueError(f"[{where}] the network must have parameters to train. Got {got}.")
-    return trained
-
-
-def with_loss(net: Module, loss: Loss, shape: Shape, training: bool) -> tuple[Any, Value, Value]:
-    """Traces the network and its loss. Returns the trace, the output and the loss."""
-    trace, output = traced(net, [shape], training)
-    if not isinstance(output, Value):
-        got = f"{len(output)}" if isinstance(output, tuple) else "an array"
-        raise ValueError(f"[{loss.name}] a network that is trained must return one value. Got {got}.")
-    target = trace.input("y", loss.target_shape(concrete(output.shape)), loss.dtype)
-    return trace, output, loss(output, target)
-
-
-def training_plan(
-    net: Module,
-    loss: Loss,
-    shape: Shape,
-    parameters: Sequence[_core.Parameter],
-    arenas: _core.ArenaPool | None = None,
-    clip_norm: float = 0.0,
-    room: int | None = None,
-) -> TrainingPlan:
-    trace, output, value = with_loss(net, loss, shape, training=True)
-    trace.graph.outputs([output.id])
-    program = _core.TrainingProgram(trace.graph, value.id, parameters, arenas=arenas, clip_norm=clip_norm, room=room)
-    return TrainingPlan(program, concrete(output.shape), trace.counters)
-
-
-def _share(counters: Sequence[Counter]) -> None:
+def _share(counters: Sequence[BatchCounter]) -> None:
     """What each batch is to weigh in a mean of all, this one counted; a layer may be passed several times."""
     passed = dict[int, int]()
     for counter in counters:
@@ -90,7 +43,7 @@ class Trainer:
 
     def __init__(
         self,
-        net: Module,
+        net: Network,
         loss: Loss | str,
         optimizer: Optimizer | str,
         batch_shape: Sequence[int],
@@ -101,8 +54,8 @@ class Trainer:
         threads: int | None = None,
     ) -> None:
         self.net = net
-        self.loss = losses.named(loss)
-        self.optimizer = optim.named(optimizer)
+        self.loss = named_loss(loss)
+        self.optimizer = named_optimizer(optimizer)
         self.seed = whole("Trainer", "seed", seed)
         self.steps = 0  # done so far
         self.output: Array | None = None  # what the network returned in the last step, before the update
@@ -112,7 +65,7 @@ class Trainer:
         self._parameters = trained_parameters("Trainer", net)
         self.state = self.optimizer.bind(self._parameters)
         self.places = self.optimizer.places(self._parameters)  # the group of each
-        self._arenas = _core.ArenaPool()
+        self._arenas = ArenaPool()
         self._plans: dict[Shape, TrainingPlan] = {}
         self.batch_shape = shape_of("Trainer", batch_shape)
         self.plan(self.batch_shape)
@@ -133,13 +86,9 @@ class Trainer:
         return plan_within(make, lambda plan: self._report(plan, self._state_to_come()).total, self._budget, shape[0])
 
     def _state_to_come(self) -> int:
-        from fastcnn.memory import optimizer_state
-
-        return optimizer_state(self.optimizer, self._parameters)
+        return self.optimizer.state_bytes(self._parameters)
 
     def _report(self, plan: TrainingPlan, state: int) -> MemoryReport:
-        from fastcnn.memory import training_report
-
         return training_report(plan.program, plan.output, state, self._threads)
 
     def step(self, x: ArrayLike, y: ArrayLike) -> float:

@@ -21,9 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn import _core
+from fastcnn._core import Program, conv2d_algorithms, default_isa
 from fastcnn.arrays import Shape
 from fastcnn.machine import cpu_name
+from fastcnn.support.version import __version__
 
 __all__ = ["cache_file", "tuned_choices"]
 
@@ -32,7 +33,7 @@ _LEAST_GAIN = 0.03  # of its time, that another algorithm than the cost model's 
 
 _WORTH = {"winograd_f6": 0.93}  # it errs the most, and must save a tenth, as in the cost model
 
-Compile = Callable[[dict[str, str]], _core.Program]  # with these choices
+Compile = Callable[[dict[str, str]], Program]  # with these choices
 
 
 def cache_file() -> Path:
@@ -40,7 +41,7 @@ def cache_file() -> Path:
     folder = os.environ.get("FASTCNN_CACHE")
     if not folder:
         folder = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "fastcnn")
-    return Path(folder) / (re.sub(r"[^a-z0-9]+", "-", f"{cpu_name()} {_core.default_isa()}".lower()).strip("-") + ".json")
+    return Path(folder) / (re.sub(r"[^a-z0-9]+", "-", f"{cpu_name()} {default_isa()}".lower()).strip("-") + ".json")
 
 
 def tuned_choices(compile_: Compile, shapes: Sequence[Shape], threads: int) -> dict[str, str]:
@@ -55,11 +56,11 @@ def tuned_choices(compile_: Compile, shapes: Sequence[Shape], threads: int) -> d
     return {problem: known[problem] for problem in problems if problem in known}
 
 
-def _measured(compile_: Compile, model: _core.Program, shapes: Sequence[Shape], threads: int) -> dict[str, str]:
+def _measured(compile_: Compile, model: Program, shapes: Sequence[Shape], threads: int) -> dict[str, str]:
     times = _times(model, shapes, threads)
     best = {problem: min(taken.items(), key=lambda item: item[1]) for problem, taken in times.items()}
     limit = {problem: (1 - _LEAST_GAIN) * seconds for problem, (_, seconds) in best.items()}
-    for name in _core.conv2d_algorithms():
+    for name in conv2d_algorithms():
         program = compile_({"*": name})
         if [step.get("choice") for step in program.steps] == [step.get("choice") for step in model.steps]:
             continue
@@ -72,7 +73,7 @@ def _measured(compile_: Compile, model: _core.Program, shapes: Sequence[Shape], 
     return {problem: name for problem, (name, _) in best.items()}
 
 
-def _times(program: _core.Program, shapes: Sequence[Shape], threads: int) -> dict[str, dict[str, float]]:
+def _times(program: Program, shapes: Sequence[Shape], threads: int) -> dict[str, dict[str, float]]:
     """Seconds of a convolution, by problem and algorithm: the median over runs of the mean over the steps that have both."""
     inputs = [np.zeros(shape, np.int32) for shape in shapes]  # taken for any type of input, an index among them
     program.run(inputs, None, threads)  # so that weights are prepared and pages are there
@@ -103,8 +104,6 @@ def _run_times(steps: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
 
 def _read(told: bool = False) -> dict[str, str]:
     """What the file says, if this version of fastcnn wrote it: others may have other algorithms. told: of a broken one nothing is said."""
-    from fastcnn import __version__
-
     try:
         content = json.loads(cache_file().read_text())
         if content["version"] == __version__:
@@ -119,11 +118,9 @@ def _read(told: bool = False) -> dict[str, str]:
 
 def _write(choices: dict[str, str]) -> None:
     """The file appears whole or not at all. Where it cannot be written the choices hold for this program alone."""
-    from fastcnn import __version__
-
     path = cache_file()
     part = path.with_name(f"{path.name}.{os.getpid()}.{get_ident()}.part")
-    content = {"cpu": cpu_name(), "isa": _core.default_isa(), "version": __version__, "choices": dict(sorted(choices.items()))}
+    content = {"cpu": cpu_name(), "isa": default_isa(), "version": __version__, "choices": dict(sorted(choices.items()))}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(content, indent=1) + "\n")

@@ -7,25 +7,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
-from fastcnn._core import Parameter
-from fastcnn.arguments import whole
+from fastcnn._core import Graph, Parameter
+from fastcnn.arguments import number, whole
 from fastcnn.arrays import numeric
-from fastcnn.batch import Size, concrete, reshaped
+from fastcnn.batch import Size, Symbolic, concrete, reshaped
 from fastcnn.caller import user_line
+from fastcnn.image_methods import ImageMethods
 from fastcnn.indexing import axis_of, merged_axes, slices_of
-from fastcnn.methods import TensorMethods
 
-if TYPE_CHECKING:
-    from fastcnn.trace import Trace
-
-__all__ = ["Value", "activation", "add_binary", "add_node", "add_nodes", "must_be_value", "operand_of"]
+__all__ = ["Tape", "Value", "activation", "add_binary", "add_node", "add_nodes", "matmul", "must_be_value", "operand_of"]
 
 
-class Value(TensorMethods):
+class Tape(Protocol):
+    """What a value knows of the trace that it belongs to (trace.py)."""
+
+    graph: Graph
+    training: bool
+    dropouts: int
+    places: int
+
+    def add(self, op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> list[Value]: ...
+
+
+class Value(ImageMethods, Symbolic):
     """A symbolic array: `shape`, operators with numbers, arrays, parameters and other values, slicing, and the methods below.
 
     In `shape`, axes that follow the batch have a symbolic size: it goes into reshape and its like, into sums, products and //, and raises
@@ -37,7 +45,7 @@ class Value(TensorMethods):
     __hash__ = object.__hash__
     __slots__ = ("id", "shape", "trace")
 
-    def __init__(self, trace: Trace, value: int, shape: tuple[Any, ...]) -> None:
+    def __init__(self, trace: Tape, value: int, shape: tuple[Any, ...]) -> None:
         """shape: integers, and a Size for each axis that follows the batch."""
         self.trace = trace
         self.id = value
@@ -97,10 +105,7 @@ class Value(TensorMethods):
     def _scale_shift(self, scale: float, shift: float) -> Value:
         return add_node("scale_shift", [self], {"scale": scale, "shift": shift})
 
-    def _node(self, op: str, attributes: Mapping[str, Any]) -> Value:
-        return add_node(op, [self], attributes)
-
-    def _nodes(self, op: str, attributes: Mapping[str, Any]) -> list[Value]:
+    def append_nodes(self, op: str, attributes: Mapping[str, Any]) -> list[Value]:
         return add_nodes(op, [self], attributes)
 
     def _with(self, op: str, other: Any) -> Value:
@@ -139,10 +144,6 @@ class Value(TensorMethods):
             raise AttributeError(f"[Value] a symbolic value has no attribute or method of this name. Got .{name}.")
 
     # ---- shape
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
 
     def dim(self) -> int:
         return len(self.shape)
@@ -256,14 +257,25 @@ class Value(TensorMethods):
         return add_binary("maximum", self, other)
 
     def clamp(self, min: Any = None, max: Any = None) -> Value:
-        from fastcnn import functional
+        """min(max(x, min), max). A bound that is None is none; bounds may be numbers, or arrays and values that broadcast."""
+        if min is None and max is None:
+            raise ValueError("[clamp] min or max must be given. Got None for both.")
+        if all(bound is None or isinstance(bound, (int, float)) for bound in (min, max)):
+            low = -float("inf") if min is None else number("clamp", "min", min, finite=False)
+            high = float("inf") if max is None else number("clamp", "max", max, finite=False)
+            return activation("clipped", self, low, high)
+        low_done = self if min is None else self.maximum(min)
+        return low_done if max is None else low_done.minimum(max)
 
-        return functional.clamp(self, min, max)
+    def matmul(self, other: Any) -> Value:
+        """The product of matrices, the last two axes; others broadcast. A vector is a row on the left, a column on the right."""
+        return matmul(self, other)
 
-    def interpolate(self, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None) -> Value:
-        from fastcnn import functional
+    def __matmul__(self, other: Any) -> Value:
+        return matmul(self, other)
 
-        return functional.interpolate(self, size, scale_factor, mode, align_corners)
+    def __rmatmul__(self, other: Any) -> Value:
+        return matmul(other, self)
 
     def softmax(self, dim: int) -> Value:
         return add_node("softmax", [self], {"axis": axis_of("softmax", dim, self.ndim)})
@@ -303,6 +315,25 @@ def add_binary(op: str, a: Any, b: Any, attributes: Mapping[str, Any] | None = N
     if value is None:
         raise TypeError(f"[{op}] an operand must be a symbolic value, as forward() gets it. Got {type(a).__name__} and {type(b).__name__}.")
     return value.trace.add(op, [operand_of(op, a), operand_of(op, b)], attributes or {})[0]
+
+
+def matmul(x: Any, other: Any) -> Value:
+    """The product of matrices, the last two axes; others broadcast. A vector is a row on the left, a column on the right.
+
+    One of the two is a symbolic value, the other one, too, or a parameter or an array.
+    """
+    if not isinstance(x, Value):
+        must_be_value("matmul", other)
+    trace = x.trace if isinstance(x, Value) else other.trace
+    operands = [y if isinstance(y, (Value, Parameter)) else Parameter(numeric("matmul", "an operand", y)) for y in (x, other)]
+    left, right = (len(operand.shape) == 1 for operand in operands)
+    if left:
+        operands[0] = trace.add("reshape", operands[:1], {"shape": [1, *operands[0].shape]})[0]
+    if right:
+        operands[1] = trace.add("reshape", operands[1:], {"shape": [*operands[1].shape, 1]})[0]
+    product: Value = trace.add("matmul", operands, {})[0]
+    shape = [*product.shape[:-2], *([] if left else product.shape[-2:-1]), *([] if right else product.shape[-1:])]
+    return product.reshape(shape) if left or right else product
 
 
 def must_be_value(where: str, x: Any) -> None:

@@ -13,7 +13,7 @@ from small_nets import Lambda
 
 import fastcnn as fc
 from fastcnn.batch import Size, concrete
-from fastcnn.compiled import traced
+from fastcnn.network.traced import traced
 
 X = np.random.default_rng(0).standard_normal((2, 6, 8, 4)).astype(np.float32)
 SHAPE = "(N=2, 6, 8, 4)"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 import fastcnn as fc
-from fastcnn.cost import _FEWER, kept_bytes
+from fastcnn.cost import _FEWER
 from fastcnn.text import brief, count_text, fitted, table
+from fastcnn.training_plan import kept_bytes
 
 IMAGE = (3, 16, 16)
 

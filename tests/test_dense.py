@@ -9,7 +9,7 @@ import pytest
 
 import fastcnn as fc
 from fastcnn import images
-from fastcnn.convolutional import Convolutional
+from fastcnn.module import Convolutional
 
 WINDOW = 10
 

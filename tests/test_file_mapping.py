@@ -68,7 +68,7 @@ def test_a_small_file_is_read(tmp_path: Path) -> None:
 def test_weights_take_no_memory_of_their_own(path: Path) -> None:
     code = f"""
 import gc, numpy as np, fastcnn as fc
-from fastcnn.io import load
+from fastcnn.loading import load
 anonymous = lambda: next(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("RssAnon"))
 fc.load({str(path)!r}), gc.collect()
 before = anonymous()

@@ -12,7 +12,8 @@ import pytest
 from small_nets import Block, lenet, same_state, stripes
 
 import fastcnn as fc
-from fastcnn import io, layers, safetensors
+from fastcnn import layers, safetensors
+from fastcnn.network.kinds import LAYERS
 
 # ---- models ----------------------------------------------------------------------------------------------------------------------------
 
@@ -52,14 +53,14 @@ def every_layer() -> fc.Sequential:
         "ReflectionPad2d": fc.ReflectionPad2d(1),
         "ReplicationPad2d": fc.ReplicationPad2d((1, 2, 3, 0)),
     }
-    rest = {name: getattr(fc, name)() for name in io.CLASSES if name not in made}
+    rest = {name: getattr(fc, name)() for name in LAYERS if name not in made}
     return fc.Sequential({**made, **rest})
 
 
 def test_every_layer_comes_back(tmp_path: Path) -> None:
-    assert set(io.CLASSES) == set(layers.__all__) - {"Layer"}
+    assert set(LAYERS) == set(layers.__all__) - {"Layer"}
     net = every_layer()
-    assert {type(layer).__name__ for layer in net} == set(io.CLASSES)
+    assert {type(layer).__name__ for layer in net} == set(LAYERS)
     net.save(tmp_path / "a")
     again = fc.load(tmp_path / "a")
     assert repr(again) == repr(net)

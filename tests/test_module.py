@@ -315,7 +315,7 @@ print(*sorted(set(sys.modules) - before))
         "json",
         "dataclasses",
         "tqdm",
-        *(f"fastcnn.{name}" for name in ("io", "train", "trainer", "memory", "summary", "nn")),
+        *(f"fastcnn.{name}" for name in ("formats", "saving", "training.trainer", "memory", "insight")),
     }
 
 

@@ -11,7 +11,7 @@ from small_nets import Lambda
 
 import fastcnn as fc
 from fastcnn import _core
-from fastcnn.compiled import traced
+from fastcnn.network.traced import traced
 from fastcnn.nn import functional as F
 
 torch = pytest.importorskip("torch")

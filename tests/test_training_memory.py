@@ -11,7 +11,7 @@ from running import same_bits
 
 import fastcnn as fc
 from fastcnn.loss import named
-from fastcnn.trainer import trained_parameters, training_plan
+from fastcnn.training_plan import trained_parameters, training_plan
 
 SHAPE = (4, 16, 32, 32)
 IMAGE = 4 * 16 * 34 * 34 * 4  # bytes of one with a ring of zeros

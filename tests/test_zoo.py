@@ -52,7 +52,7 @@ def count(net: fc.Module) -> int:
 
 
 def shapes(net: fc.Module) -> dict[str, tuple[int, ...]]:
-    return {key: tensor.shape for key, tensor in net._tensors()}
+    return {key: tensor.shape for key, tensor in net.saved_tensors()}
 
 
 def checksum(net: fc.Module) -> int:

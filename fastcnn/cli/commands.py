@@ -158,20 +158,20 @@ def _classes(given: Namespace, net: Any, path: str, channels: int, size: tuple[i
 
 
 def convert(given: Namespace) -> int:
-    from fastcnn import io
+    from fastcnn.formats.state import is_onnx
 
     net = loaded(given.model)
     folder = os.path.dirname(given.output) or "."
     if not os.path.isdir(folder):
         raise ValueError(f"[convert] the folder of the output must be there. Got {folder}.")
-    if io.is_onnx(given.output):
+    if is_onnx(given.output):
         net.save(given.output, input_shape=with_batch(net, given.input, None))
     elif given.output.lower().endswith(".safetensors"):
         net.save(given.output)
     else:
         raise ValueError(f"[convert] the output must end in .safetensors or .onnx. Got {given.output}.")
     print(f"wrote {given.output}")
-    if type(net).__name__ == "OnnxModel" and not io.is_onnx(given.output):
+    if type(net).__name__ == "OnnxModel" and not is_onnx(given.output):
         print("note: of an ONNX model, .safetensors holds the weights alone: load them with load_state_dict", file=sys.stderr)
     return 0
 

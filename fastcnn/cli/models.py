@@ -19,13 +19,14 @@ OTHER_IMAGES = {"lenet5": (1, 32, 32), "unet": (1, 256, 256), "resnet20": (3, 32
 
 def loaded(name: str) -> Module:
     """Errors: ValueError for a name that is neither."""
-    from fastcnn import io, zoo
+    from fastcnn import zoo
+    from fastcnn.loading import load
 
     if name in zoo.__all__:
         net: Module = getattr(zoo, name)()
         return net
     if name.lower().endswith((".onnx", ".safetensors")):
-        return io.load(name)
+        return load(name)
     near = difflib.get_close_matches(os.path.basename(name), zoo.__all__, 3)
     meant = f" Did you mean {' or '.join(near)}?" if near else ""
     raise ValueError(f"[model] it must be a file .onnx or .safetensors, or one of fastcnn.zoo. Got {name!r}.{meant}")
@@ -35,8 +36,8 @@ def image_shape(net: Module, given: Shape | None) -> Shape:
     """(C, H, W): as given, as a file declares it, or as networks of the zoo are used."""
     if given is not None:
         return given[-3:]
+    from fastcnn.network.origin import origin_of
     from fastcnn.onnx.graph import OnnxModel
-    from fastcnn.zoo.base import origin_of
 
     if isinstance(net, OnnxModel):
         declared = [shape for shape in net.input_shapes.values() if shape is not None]
@@ -44,7 +45,7 @@ def image_shape(net: Module, given: Shape | None) -> Shape:
             return tuple(size for size in declared[0][1:] if isinstance(size, int))
     origin = origin_of(net)
     if origin is not None:
-        return OTHER_IMAGES.get(origin.name, (3, 224, 224))
+        return OTHER_IMAGES.get(origin.function.__name__, (3, 224, 224))
     raise ValueError("[input] the model does not say the shape of its images: give it, as in --input 3x224x224. Got none.")
 
 

@@ -6,151 +6,20 @@ Each checks its arguments and appends a node. x: (N, C, H, W) where nothing else
 from typing import TYPE_CHECKING, NoReturn
 
 from fastcnn.absent import no_attribute
-from fastcnn.functional.activation import (
-    celu,
-    dropout,
-    elu,
-    gelu,
-    hardsigmoid,
-    hardswish,
-    hardtanh,
-    leaky_relu,
-    log_softmax,
-    mish,
-    prelu,
-    relu,
-    relu6,
-    selu,
-    sigmoid,
-    silu,
-    softmax,
-    softplus,
-    tanh,
-)
-from fastcnn.functional.arithmetic import (
-    abs,
-    ceil,
-    clamp,
-    cos,
-    eq,
-    erf,
-    exp,
-    floor,
-    ge,
-    gt,
-    le,
-    log,
-    lt,
-    maximum,
-    minimum,
-    pow,
-    reciprocal,
-    round,
-    sign,
-    sin,
-    sqrt,
-    where,
-)
-from fastcnn.functional.convolution import conv2d, conv_transpose2d, linear
-from fastcnn.functional.normalization import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm
-from fastcnn.functional.padding import pad
-from fastcnn.functional.pooling import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
-from fastcnn.functional.resizing import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle
-from fastcnn.functional.shape import cat, concat, flatten
-from fastcnn.functional.tensor import (
-    amax,
-    amin,
-    argmax,
-    argmin,
-    expand,
-    matmul,
-    mean,
-    permute,
-    squeeze,
-    stack,
-    sum,
-    topk,
-    transpose,
-    unsqueeze,
-)
+from fastcnn.functional import activation, arithmetic, convolution, normalization, padding, pooling, resizing, shape, tensor
+from fastcnn.functional.activation import *  # noqa: F403
+from fastcnn.functional.arithmetic import *  # noqa: F403
+from fastcnn.functional.convolution import *  # noqa: F403
+from fastcnn.functional.normalization import *  # noqa: F403
+from fastcnn.functional.padding import *  # noqa: F403
+from fastcnn.functional.pooling import *  # noqa: F403
+from fastcnn.functional.resizing import *  # noqa: F403
+from fastcnn.functional.shape import *  # noqa: F403
+from fastcnn.functional.tensor import *  # noqa: F403
 
-__all__ = [
-    "abs",
-    "adaptive_avg_pool2d",
-    "adaptive_max_pool2d",
-    "amax",
-    "amin",
-    "argmax",
-    "argmin",
-    "avg_pool2d",
-    "batch_norm",
-    "cat",
-    "ceil",
-    "celu",
-    "channel_shuffle",
-    "clamp",
-    "concat",
-    "conv2d",
-    "conv_transpose2d",
-    "cos",
-    "dropout",
-    "elu",
-    "eq",
-    "erf",
-    "exp",
-    "expand",
-    "flatten",
-    "floor",
-    "ge",
-    "gelu",
-    "group_norm",
-    "gt",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
-    "instance_norm",
-    "interpolate",
-    "layer_norm",
-    "le",
-    "leaky_relu",
-    "linear",
-    "local_response_norm",
-    "log",
-    "log_softmax",
-    "lt",
-    "matmul",
-    "max_pool2d",
-    "maximum",
-    "mean",
-    "minimum",
-    "mish",
-    "pad",
-    "permute",
-    "pixel_shuffle",
-    "pixel_unshuffle",
-    "pow",
-    "prelu",
-    "reciprocal",
-    "relu",
-    "relu6",
-    "round",
-    "selu",
-    "sigmoid",
-    "sign",
-    "silu",
-    "sin",
-    "softmax",
-    "softplus",
-    "sqrt",
-    "squeeze",
-    "stack",
-    "sum",
-    "tanh",
-    "topk",
-    "transpose",
-    "unsqueeze",
-    "where",
-]
+__all__: list[str] = []
+for _file in (activation, arithmetic, convolution, normalization, padding, pooling, resizing, shape, tensor):
+    __all__ += _file.__all__
 
 if not TYPE_CHECKING:
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastcnn.arguments import number
-from fastcnn.value import Value, activation, add_binary, add_node, operand_of
+from fastcnn.value import Value, activation, add_binary, add_node, must_be_value, operand_of
 
 __all__ = [
     "abs", "ceil", "clamp", "cos", "eq", "erf", "exp", "floor", "ge", "gt", "le", "log", "lt", "maximum", "minimum", "pow", "reciprocal",
@@ -71,14 +70,8 @@ def cos(x: Value) -> Value:
 
 def clamp(x: Value, min: Any = None, max: Any = None) -> Value:
     """min(max(x, min), max). A bound that is None is none; bounds may be numbers, or arrays and values that broadcast."""
-    if min is None and max is None:
-        raise ValueError("[clamp] min or max must be given. Got None for both.")
-    if all(bound is None or isinstance(bound, (int, float)) for bound in (min, max)):
-        low = -float("inf") if min is None else number("clamp", "min", min, finite=False)
-        high = float("inf") if max is None else number("clamp", "max", max, finite=False)
-        return activation("clipped", x, low, high)
-    low_done = x if min is None else maximum(x, min)
-    return low_done if max is None else minimum(low_done, max)
+    must_be_value("clamp", x)
+    return x.clamp(min, max)
 
 
 def pow(x: Any, exponent: Any) -> Value:

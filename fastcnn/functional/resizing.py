@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-from fastcnn.arguments import flag, number, whole
-from fastcnn.arrays import AnyArray
+from fastcnn.arguments import whole
 from fastcnn.batch import concrete
-from fastcnn.resampling import positions, taps, torch_nearest
-from fastcnn.value import Value, add_node, must_be_value
+from fastcnn.value import Value, must_be_value
 
 __all__ = ["channel_shuffle", "interpolate", "pixel_shuffle", "pixel_unshuffle"]
-
-# mode -> rank of the values it is for; None: any from 3 on
-_RANKS = {"nearest": None, "nearest-exact": None, "linear": 3, "bilinear": 4, "bicubic": 4, "area": 4}
-MODES = tuple(_RANKS)
 
 
 def interpolate(
@@ -34,66 +27,7 @@ def interpolate(
     entries stay where they are. recompute_scale_factor: positions are those of the sizes. antialias: of bilinear and bicubic.
     """
     must_be_value("interpolate", x)
-    aligned = _checked_mode(x, mode, align_corners, flag("interpolate", "antialias", antialias))
-    sizes, scales = _sizes(x, size, scale_factor, bool(recompute_scale_factor))
-    if mode == "area":
-        return add_node("avg_pool", [x], {"adaptive": sizes})
-    for axis, (outputs, scale) in enumerate(zip(sizes, scales, strict=True), 2):
-        if outputs == x.shape[axis] and (scale in (None, 1.0) or antialias or mode not in ("bicubic", "nearest-exact")):
-            continue  # as torch, whatever the scale that was rounded down to this size
-        x = _resized_axis(x, axis, outputs, scale, mode, aligned, antialias)
-    return x
-
-
-def _checked_mode(x: Value, mode: str, align_corners: bool | None, antialias: bool) -> bool:
-    if mode not in _RANKS:
-        raise ValueError(f"[interpolate] mode must be one of {', '.join(_RANKS)}. Got mode={mode!r}.")
-    rank = _RANKS[mode]
-    if x.ndim < 3 or rank not in (None, x.ndim):
-        raise ValueError(f"[interpolate] mode={mode!r} is for values of {rank or 'at least 3'} axes. Got {concrete(x.shape)}.")
-    if align_corners is not None and mode not in ("linear", "bilinear", "bicubic"):
-        raise ValueError(f"[interpolate] align_corners belongs to linear, bilinear and bicubic. Got mode={mode!r}.")
-    if antialias and mode not in ("bilinear", "bicubic"):
-        raise ValueError(f"[interpolate] antialias belongs to bilinear and bicubic. Got mode={mode!r}.")
-    if antialias and align_corners:
-        raise NotImplementedError("[interpolate] antialias=True needs align_corners=False. Got align_corners=True.")
-    return align_corners is not None and flag("interpolate", "align_corners", align_corners)
-
-
-def _sizes(x: Value, size: Any, scale_factor: Any, recompute: bool) -> tuple[list[int], list[float | None]]:
-    """The new size of each axis, and the scale that its positions are computed with; None: that of the sizes."""
-    if (size is None) == (scale_factor is None):
-        raise ValueError(f"[interpolate] either size or scale_factor must be given. Got size={size!r}, scale_factor={scale_factor!r}.")
-    count = x.ndim - 2
-    given = size if scale_factor is None else scale_factor
-    entries = list(given) if isinstance(given, (tuple, list)) else [given] * count
-    if len(entries) != count:
-        raise ValueError(f"[interpolate] there must be one entry, or one for each of {count} axes. Got {given!r}.")
-    if scale_factor is None:
-        return [whole("interpolate", "size", entry, 1) for entry in entries], [None] * count
-    scales = [number("interpolate", "scale_factor", entry, above=0) for entry in entries]
-    sizes = [math.floor(extent * scale) for extent, scale in zip(x.shape[2:], scales, strict=True)]
-    if min(sizes) < 1:
-        raise ValueError(f"[interpolate] the result must have pixels. Got scale_factor={scale_factor!r} for {concrete(x.shape)}.")
-    return sizes, [None] * count if recompute else [*scales]
-
-
-def _resized_axis(x: Value, axis: int, outputs: int, scale: float | None, mode: str, aligned: bool, antialias: bool) -> Value:
-    extent = x.shape[axis]
-    if mode.startswith("nearest"):
-        indices = torch_nearest(extent, outputs, scale, mode == "nearest-exact")
-        return add_node("take", [x], {"axis": axis, "indices": indices.tolist(), "value": 0.0})
-    ratio = scale if scale and not aligned else outputs / max(extent, 1)
-    at = positions(extent, outputs, ratio, "align_corners" if aligned else "half_pixel", where="interpolate")
-    kind = "cubic" if mode == "bicubic" else "linear"
-    indices, weights = taps(at, extent, kind, ratio, -0.5 if antialias else -0.75, antialias, antialias)
-    return resampled(x, axis, indices, weights)
-
-
-def resampled(x: Value, axis: int, indices: AnyArray, weights: AnyArray) -> Value:
-    """Each output of the axis a sum of the entries `indices`, times `weights`, both (outputs, taps)."""
-    attributes = {"axis": axis, "taps": weights.shape[1], "indices": indices.ravel().tolist(), "weights": weights.ravel().tolist()}
-    return add_node("resample", [x], attributes)
+    return x.interpolate(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
 
 
 def _channels_first(where: str, x: Any) -> Sequence[int]:

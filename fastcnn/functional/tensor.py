@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from fastcnn._core import Parameter
-from fastcnn.arrays import numeric
 from fastcnn.batch import concrete
 from fastcnn.indexing import axis_of
-from fastcnn.value import Value, add_node, must_be_value
+from fastcnn.value import Value, add_node, matmul, must_be_value
 
 __all__ = [
     "amax",
@@ -113,22 +110,3 @@ def topk(x: Value, k: int, dim: int = -1, largest: bool = True, sorted: bool = T
     """The k largest (or smallest) along `dim`, in order, and where they are, int32."""
     must_be_value("topk", x)
     return x.topk(k, dim, largest, sorted)
-
-
-def matmul(x: Any, other: Any) -> Value:
-    """The product of matrices, the last two axes; others broadcast. A vector is a row on the left, a column on the right.
-
-    One of the two is a symbolic value, the other one, too, or a parameter or an array.
-    """
-    if not isinstance(x, Value):
-        must_be_value("matmul", other)
-    trace = x.trace if isinstance(x, Value) else other.trace
-    operands = [y if isinstance(y, (Value, Parameter)) else Parameter(numeric("matmul", "an operand", y)) for y in (x, other)]
-    left, right = (len(operand.shape) == 1 for operand in operands)
-    if left:
-        operands[0] = trace.add("reshape", operands[:1], {"shape": [1, *operands[0].shape]})[0]
-    if right:
-        operands[1] = trace.add("reshape", operands[1:], {"shape": [*operands[1].shape, 1]})[0]
-    product: Value = trace.add("matmul", operands, {})[0]
-    shape = [*product.shape[:-2], *([] if left else product.shape[-2:-1]), *([] if right else product.shape[-1:])]
-    return product.reshape(shape) if left or right else product

@@ -9,7 +9,7 @@ from fastcnn._core import Parameter
 from fastcnn.arguments import flag, number, whole
 from fastcnn.initial import constant
 from fastcnn.layers.base import Layer
-from fastcnn.trace import Counter, current_trace
+from fastcnn.trace import BatchCounter, current_trace
 from fastcnn.value import Value
 
 __all__ = ["BatchNorm2d", "LocalResponseNorm"]
@@ -53,7 +53,7 @@ class BatchNorm2d(Layer):
         trace = current_trace()
         momentum: float | Parameter = Parameter(np.ones(1)) if self.momentum is None else self.momentum
         if trace is not None and trace.training and self.num_batches_tracked is not None:
-            trace.counters.append(Counter(self.num_batches_tracked, momentum if isinstance(momentum, Parameter) else None))
+            trace.counters.append(BatchCounter(self.num_batches_tracked, momentum if isinstance(momentum, Parameter) else None))
         statistics = (self.running_mean, self.running_var)
         return functional.batch_norm(x, *statistics, self.weight, self.bias, self.training, momentum, self.eps)
 

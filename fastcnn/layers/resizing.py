@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from fastcnn import functional
 from fastcnn.arguments import flag, number, whole
-from fastcnn.functional.resizing import MODES
+from fastcnn.image_methods import MODES
 from fastcnn.layers.base import Layer
 from fastcnn.value import Value
 

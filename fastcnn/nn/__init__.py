@@ -2,102 +2,18 @@
 
 from typing import TYPE_CHECKING, NoReturn
 
+from fastcnn import containers, layers
 from fastcnn._core import Parameter
 from fastcnn.absent import no_attribute
-from fastcnn.containers import ModuleList, Sequential
-from fastcnn.layers import (
-    CELU,
-    ELU,
-    GELU,
-    SELU,
-    AdaptiveAvgPool2d,
-    AdaptiveMaxPool2d,
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    ConvTranspose2d,
-    Dropout,
-    Flatten,
-    GroupNorm,
-    Hardsigmoid,
-    Hardswish,
-    Hardtanh,
-    Identity,
-    InstanceNorm2d,
-    LayerNorm,
-    LeakyReLU,
-    Linear,
-    LocalResponseNorm,
-    LogSoftmax,
-    MaxPool2d,
-    Mish,
-    PixelShuffle,
-    PixelUnshuffle,
-    PReLU,
-    ReflectionPad2d,
-    ReLU,
-    ReLU6,
-    ReplicationPad2d,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-    Upsample,
-    ZeroPad2d,
-)
+from fastcnn.containers import *  # noqa: F403
+from fastcnn.layers import *  # noqa: F403
 from fastcnn.loss import CrossEntropyLoss, MSELoss
 from fastcnn.module import Module
 from fastcnn.nn import functional
 
-__all__ = [
-    "CELU",
-    "ELU",
-    "GELU",
-    "SELU",
-    "AdaptiveAvgPool2d",
-    "AdaptiveMaxPool2d",
-    "AvgPool2d",
-    "BatchNorm2d",
-    "Conv2d",
-    "ConvTranspose2d",
-    "CrossEntropyLoss",
-    "Dropout",
-    "Flatten",
-    "GroupNorm",
-    "Hardsigmoid",
-    "Hardswish",
-    "Hardtanh",
-    "Identity",
-    "InstanceNorm2d",
-    "LayerNorm",
-    "LeakyReLU",
-    "Linear",
-    "LocalResponseNorm",
-    "LogSoftmax",
-    "MSELoss",
-    "MaxPool2d",
-    "Mish",
-    "Module",
-    "ModuleList",
-    "PReLU",
-    "Parameter",
-    "PixelShuffle",
-    "PixelUnshuffle",
-    "ReLU",
-    "ReLU6",
-    "ReflectionPad2d",
-    "ReplicationPad2d",
-    "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Softplus",
-    "Tanh",
-    "Upsample",
-    "ZeroPad2d",
-    "functional",
-]
+__all__ = ["CrossEntropyLoss", "MSELoss", "Module", "Parameter", "functional"]
+__all__ += containers.__all__
+__all__ += [name for name in layers.__all__ if name != "Layer"]
 
 if not TYPE_CHECKING:
 

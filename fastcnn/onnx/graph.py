@@ -12,8 +12,8 @@ import numpy as np
 from fastcnn._core import Parameter
 from fastcnn.arrays import AnyArray, ArrayLike, array_of
 from fastcnn.batch import concrete
-from fastcnn.compiled import Fixed
 from fastcnn.module import Module
+from fastcnn.network.traced import Fixed
 from fastcnn.onnx.call import Operand, Scope
 from fastcnn.onnx.functions import inlined
 from fastcnn.onnx.model import GraphProto, ModelProto, NodeProto, ValueInfo
@@ -87,12 +87,12 @@ class OnnxModel(Module):
             perform(scope, node, self._opset, self._static)
         return left
 
-    # ---- what belongs to it, for Registry
+    # ---- what belongs to it, for Network
 
-    def _own_parameters(self) -> Iterator[tuple[str, Parameter]]:
+    def own_parameters(self) -> Iterator[tuple[str, Parameter]]:
         yield from self._parameters.items()
 
-    def _own_buffers(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
+    def own_buffers(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
         yield from self._statistics.items()
 
     # ---- run

@@ -12,6 +12,7 @@ from fastcnn.onnx.call import Call, Operand, Results, Scope
 from fastcnn.onnx.model import NodeProto
 from fastcnn.onnx.registry import Handler, folder_of, handler_of
 from fastcnn.onnx.structure import title
+from fastcnn.support.errors import text_of
 from fastcnn.value import Value
 
 __all__ = ["folds", "perform"]
@@ -67,7 +68,7 @@ def _counted(call: Call, output: Operand | None, index: int) -> Operand:
 def _named(node: NodeProto, error: Exception) -> Exception:
     """The error with the name of the node; what NumPy says in its words is put into ours."""
     kind = type(error) if isinstance(error, (NotImplementedError, TypeError)) else ValueError
-    text = str(error).partition(" In layer '")[0].rstrip(".")
+    text = text_of(error).rstrip(".")
     text = text if ". Got " in text else f"inputs must be ones that it is defined for. Got {text}"
     text = text if text.startswith("[") else f"[{node.op_type}] {text}"
     return kind(f"{text}. In node '{title(node)}'.")

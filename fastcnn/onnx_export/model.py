@@ -5,22 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastcnn._core import Parameter
 from fastcnn.arguments import shape_of
 from fastcnn.arrays import Shape
-from fastcnn.compiled import traced
+from fastcnn.network.traced import traced
 from fastcnn.onnx_export.graph import Dim, Node, OnnxGraph, tensor_info
 from fastcnn.onnx_export.operators import BATCH_SIZED, OPERATORS
 from fastcnn.onnx_export.protobuf import Message
+from fastcnn.registry import Network
 from fastcnn.safetensors import written_whole
 from fastcnn.text import size_text
 from fastcnn.trace import Trace
 from fastcnn.value import Value
-
-if TYPE_CHECKING:
-    from fastcnn.module import Module
 
 __all__ = ["write"]
 
@@ -29,7 +27,7 @@ LARGEST = 2**31 - 1  # bytes of a protocol buffer
 _BATCHES = 2, 3
 
 
-def write(net: Module, path: str | PathLike[str], input_shape: Sequence[Any]) -> None:
+def write(net: Network, path: str | PathLike[str], input_shape: Sequence[Any]) -> None:
     """See Module.save."""
     several = isinstance(input_shape, (tuple, list)) and any(isinstance(entry, (tuple, list)) for entry in input_shape)
     shapes = [shape_of("save", shape) for shape in (input_shape if several else [input_shape])]
@@ -46,9 +44,9 @@ def write(net: Module, path: str | PathLike[str], input_shape: Sequence[Any]) ->
 class _Export:
     """One network on its way into a file."""
 
-    def __init__(self, net: Module, shapes: list[Shape]) -> None:
+    def __init__(self, net: Network, shapes: list[Shape]) -> None:
         self._name = type(net).__name__
-        self._keys = {id(tensor): key for key, tensor in net._tensors() if isinstance(tensor, Parameter)}
+        self._keys = {id(tensor): key for key, tensor in net.saved_tensors() if isinstance(tensor, Parameter)}
         self._shapes = shapes
         self._open = [shape[0] == max(first for first, *_ in shapes) for shape in shapes]  # inputs that follow the batch
         (self._trace, self._results), (self._other, self._other_results) = self._traces(net)
@@ -57,7 +55,7 @@ class _Export:
         self._graph = OnnxGraph(self._keys.values(), _BATCHES[0])
         self._names: dict[int, str] = {}  # by value
 
-    def _traces(self, net: Module) -> list[tuple[Trace, list[Value]]]:
+    def _traces(self, net: Network) -> list[tuple[Trace, list[Value]]]:
         """At two sizes of the batch; twice at that of input_shape for a network that takes no other."""
         followed = [[(batch if follows else first, *rest) for follows, (first, *rest) in self._inputs()] for batch in _BATCHES]
         try:
@@ -74,7 +72,7 @@ class _Export:
         """Whether each follows the batch, and its shape."""
         return zip(self._open, self._shapes, strict=True)
 
-    def _traced(self, net: Module, shapes: list[Shape]) -> tuple[Trace, list[Value]]:
+    def _traced(self, net: Network, shapes: list[Shape]) -> tuple[Trace, list[Value]]:
         trace, result = traced(net, shapes)
         results = list(result) if isinstance(result, tuple) else [result]
         if not all(isinstance(value, Value) for value in results):

@@ -5,27 +5,19 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from fastcnn.arguments import seed_or_none
 from fastcnn.containers import Sequential
 from fastcnn.initial import seeded
-from fastcnn.layers import BatchNorm2d, Conv2d, Layer, ReLU
+from fastcnn.layers import BatchNorm2d, Conv2d, ReLU
 from fastcnn.module import Module
+from fastcnn.network.origin import remember_origin
 
-__all__ = ["Origin", "conv_norm", "network", "origin_of"]
+__all__ = ["conv_norm", "network"]
 
 Arguments = ParamSpec("Arguments")
 Net = TypeVar("Net", bound=Module)
-Structure = list[tuple[str, type, dict[str, Any]]]
-
-
-class Origin(NamedTuple):
-    """The call that a network was made by."""
-
-    name: str
-    arguments: dict[str, Any]  # but for the seed
-    structure: Structure  # when it was made
 
 
 def network(build: Callable[Arguments, Net]) -> Callable[Arguments, Net]:
@@ -43,20 +35,10 @@ def network(build: Callable[Arguments, Net]) -> Callable[Arguments, Net]:
         arguments = dict(call.arguments)
         with seeded(seed_or_none(build.__name__, arguments.pop("seed"))):
             net = build(*args, **kwargs)
-        net._origin = Origin(build.__name__, arguments, _structure(net))
+        remember_origin(net, make, arguments)
         return net
 
     return make
-
-
-def origin_of(module: Module) -> Origin | None:
-    """The call that makes such a module again; None if there is none, or if a layer was exchanged or changed since."""
-    origin = module.__dict__.get("_origin")
-    return origin if isinstance(origin, Origin) and origin.structure == _structure(module) else None
-
-
-def _structure(net: Module) -> Structure:
-    return [(path, type(part), part.config() if isinstance(part, Layer) else {}) for path, part in net.named_modules()]
 
 
 def conv_norm(

@@ -9,7 +9,6 @@ import numpy as np
 
 from fastcnn.arrays import AnyArray
 from fastcnn.batch import concrete
-from fastcnn.functional.resizing import resampled
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import MOST_PLACES, keep_places, take
@@ -152,4 +151,4 @@ def _along(x: Value, axis: Axis, style: Style, places: AnyArray) -> Value:
     options = (style.cubic_a, style.exclude_outside, style.antialias, MOST_PLACES)
     indices, weights = taps(places, axis.size, style.mode, axis.scale, *options)
     keep_places(x, indices.size)
-    return resampled(x, axis.axis, indices, weights)
+    return x.resampled(axis.axis, indices, weights)

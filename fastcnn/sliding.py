@@ -8,22 +8,20 @@ becomes pooling over a window of the size that it had, which moves by one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from fastcnn._core import Parameter
-from fastcnn.arguments import shape_of
-from fastcnn.arrays import AnyArray, Shape
+from fastcnn.arrays import Shape
 from fastcnn.batch import concrete
-from fastcnn.compiled import traced
 from fastcnn.functional import pad
 from fastcnn.graph_view import Node
-from fastcnn.module import Module
-from fastcnn.receptive_field import fields_of
+from fastcnn.network.traced import traced
+from fastcnn.registry import Network
 from fastcnn.trace import Trace, current_trace
 from fastcnn.value import Value, add_node
 
-__all__ = ["Convolutional"]
+__all__ = ["Sliding"]
 
 _WHOLE_WINDOWS: dict[str, dict[str, Any]] = {"avg_pool": {"count_include_pad": True, "divisor": 0}, "max_pool": {"dilation": (1, 1)}}
 _BINARY = ("add", "subtract", "multiply", "divide", "minimum", "maximum", "power")
@@ -39,96 +37,50 @@ class _Spot(NamedTuple):
     flat: bool  # the classifier has it as a row of numbers
 
 
-class Convolutional(Module):
-    """What net.to_convolutional(shape) returns: a network for images (N, C, H, W) from `window` on, with copies of the weights.
+class Sliding:
+    """The graph of a classifier for images of one shape, to be walked through for larger ones.
 
-    Its output is (N, classes, h, w). Place (i, j) holds what the classifier says of the crop that begins at pixel
-    (i * stride[0], j * stride[1]) and is as large as `window`, for each crop that lies in the image: exactly that if no layer has padding.
-    With padding (and with ceil_mode windows that go beyond the image), a crop sees zeros around it where the map sees the pixels that are
-    there, and the two differ.
-
-    It runs and is saved as any other network (weights alone as safetensors, all as ONNX), and is not trained: train the classifier.
+    weights: copies of the classifier's, by value; those of linear layers take the form of kernels at the first walk.
     """
 
-    window: tuple[int, int]  # (height, width) of the images that the classifier was made for
-    stride: tuple[int, int]  # pixels from one place of the map to the next
-    places: tuple[int, int]  # (h, w) of the map of one window: (1, 1) of a classifier
-
-    def __init__(self, net: Module, shape: Sequence[int]) -> None:
-        image = shape_of("to_convolutional", shape, 3)
+    def __init__(self, net: Network, image: Shape) -> None:
+        """image: (C, H, W) of the classifier. ValueError for a network of several outputs."""
         trace, output = traced(net, [(1, *image)])
         if not isinstance(output, Value):
-            raise ValueError(
-                f"[to_convolutional] the network must return one value. Got {len(output) if isinstance(output, tuple) else 'an array'}."
-            )
-        self.window = image[1], image[2]
-        self._nodes = trace.graph.nodes()
-        values = [value for node in self._nodes for value in (*node["inputs"], *node["outputs"]) if value is not None]
+            got = len(output) if isinstance(output, tuple) else "an array"
+            raise ValueError(f"[to_convolutional] the network must return one value. Got {got}.")
+        self.image = image
+        self.nodes = trace.graph.nodes()
+        values = [value for node in self.nodes for value in (*node["inputs"], *node["outputs"]) if value is not None]
         self._shapes = {0: (1, *image)} | {value: trace.graph.shape(value) for value in values}
         self._output = output.id
-        self._weights: dict[int, Parameter] = {}
-        self._names: dict[int, str] = {}
-        self._gates = _gates(self._nodes, self._shapes)
-        self.places, self.stride = (0, 0), (1, 1)  # until it is known: of any size
+        self._gates = _gates(self.nodes, self._shapes)
         self._take_weights(trace, {id(parameter) for parameter in net.parameters()})
-        self.stride = self._find_stride((1, *image))
 
     def _take_weights(self, trace: Trace, trained: set[int]) -> None:
-        self._buffers = {value for value, parameter in trace.parameters.items() if id(parameter) not in trained}
+        self.weights: dict[int, Parameter] = {}
+        self.names: dict[int, str] = {}
+        self.buffers = {value for value, parameter in trace.parameters.items() if id(parameter) not in trained}
         for value, parameter in trace.parameters.items():
-            self._weights[value] = Parameter(parameter.numpy())
-            self._names[value] = trace.name_of(parameter) or f"constant{value}"
+            self.weights[value] = Parameter(parameter.numpy())
+            self.names[value] = trace.name_of(parameter) or f"constant{value}"
 
-    def _find_stride(self, shape: Shape) -> tuple[int, int]:
-        """Walks through the classifier once, which also puts the weights of linear layers in the form of kernels."""
-        trace, output = traced(self, [shape])
-        steps, (_, _, *places) = [along.jump for along in fields_of(trace)[output.id]], concrete(output.shape)
-        self.places = places[0], places[1]
-        if any(step.denominator != 1 for step in steps):
-            raise NotImplementedError(
-                f"[to_convolutional] a place of the map must be whole pixels apart from the next. Got {steps[0]}, {steps[1]}."
-            )
-        return int(steps[0]), int(steps[1])
-
-    # ---- what belongs to it, for Registry
-
-    def _own_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        yield from ((self._names[value], weight) for value, weight in self._weights.items() if value not in self._buffers)
-
-    def _own_buffers(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
-        yield from ((self._names[value], weight) for value, weight in self._weights.items() if value in self._buffers)
-
-    def extra_repr(self) -> str:
-        return f"window={self.window}, stride={self.stride}, nodes={len(self._nodes)}"
-
-    # ---- run
-
-    def forward(self, x: Value) -> Value:
-        if self.training:
-            raise NotImplementedError("[to_convolutional] a converted network is not trained: train the classifier. Got a training step.")
-        image = self._shapes[0]
+    def slide(self, x: Value) -> Value:
+        """The scores at each place of an image x: (N, C, H, W) -> (N, classes, h, w). Runs inside a trace."""
         sizes = concrete(x.shape)
-        if len(sizes) != 4 or sizes[1] != image[1] or sizes[2] < image[2] or sizes[3] < image[3]:
-            raise ValueError(f"[to_convolutional] an image must be (N, {image[1]}, H, W) of at least {image[2]}x{image[3]}. Got {sizes}.")
+        channels, height, width = self.image
+        if len(sizes) != 4 or sizes[1] != channels or sizes[2] < height or sizes[3] < width:
+            raise ValueError(f"[to_convolutional] an image must be (N, {channels}, H, W) of at least {height}x{width}. Got {sizes}.")
         trace = current_trace()
         assert trace is not None
-        spots = {0: _Spot(x, image[1:], False)}
-        for node in self._nodes:
+        spots = {0: _Spot(x, self.image, False)}
+        for node in self.nodes:
             with trace.at(node["name"]):
                 self._slide(node, spots)
         spot = spots[self._output]
-        if self._nodes and spot.flat and spot.volume[1:] != (1, 1):
-            _unsupported(self._nodes[-1], "the output must be scores, (N, classes) or (N, classes, h, w)")
-        return self._inside(spot.value, sizes[2:])
-
-    def _inside(self, scores: Value, image: Shape) -> Value:
-        """Without places whose window goes beyond the image: those come where the window has rows or columns that no layer reads."""
-        most = [
-            places + (size - least) // step for places, size, least, step in zip(self.places, image, self.window, self.stride, strict=True)
-        ]
-        if 0 in self.places or all(now <= count for now, count in zip(concrete(scores.shape)[2:], most, strict=True)):
-            return scores
-        return scores[:, :, : most[0], : most[1]]
+        if self.nodes and spot.flat and spot.volume[1:] != (1, 1):
+            _unsupported(self.nodes[-1], "the output must be scores, (N, classes) or (N, classes, h, w)")
+        return spot.value
 
     def _slide(self, node: Node, spots: dict[int, _Spot]) -> None:
         if not any(value in spots for value in node["inputs"]):
@@ -154,7 +106,7 @@ class Convolutional(Module):
         spot = spots[node["inputs"][0]]
         if spot.flat:
             _unsupported(node, "a layer of images must not stand behind the flattening")
-        return self._made(node, [spot.value, *(None if value is None else self._weights[value] for value in node["inputs"][1:])])
+        return self._made(node, [spot.value, *(None if value is None else self.weights[value] for value in node["inputs"][1:])])
 
     def _slide_activation(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
         spot = spots[node["inputs"][0]]
@@ -179,7 +131,7 @@ class Convolutional(Module):
 
     def _per_channel_weight(self, node: Node, value: int, flat: bool) -> Any:
         shape = self._shapes[value]
-        weight = self._weights[value]
+        weight = self.weights[value]
         if flat and len(shape) in (1, 2) and shape[-1] > 1:
             return Parameter(weight.numpy().reshape(1, -1, 1, 1))
         if (len(shape) >= 2 and shape[-2:] != (1, 1)) or (len(shape) == 1 and shape != (1,)):
@@ -208,12 +160,12 @@ class Convolutional(Module):
         spot, weight = spots[node["inputs"][0]], node["inputs"][1]
         if not spot.flat:
             _unsupported(node, "a linear layer must stand behind a flattening")
-        kernel = self._weights[weight]
+        kernel = self.weights[weight]
         if len(kernel.shape) == 2:
-            kernel = self._weights[weight] = Parameter(kernel.numpy().reshape(-1, *spot.volume))
+            kernel = self.weights[weight] = Parameter(kernel.numpy().reshape(-1, *spot.volume))
         if kernel.shape[1:] != spot.volume:
             _unsupported(node, "a linear layer that stands at several places must read volumes of one size")
-        bias = None if node["inputs"][2] is None else self._weights[node["inputs"][2]]
+        bias = None if node["inputs"][2] is None else self.weights[node["inputs"][2]]
         windows = {"stride": (1, 1), "padding": [0, 0, 0, 0], "dilation": (1, 1), "groups": 1}
         return self._made(node, [spot.value, kernel, bias], True, "conv2d", **windows)
 

@@ -1,0 +1,42 @@
+"""What a network needs: the memory of a run or of a training step, and the largest batch within a budget. Nothing is run for it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastcnn.arrays import Shape
+from fastcnn.budget import largest_batch
+from fastcnn.compiled import Options, compiled
+from fastcnn.loss import Loss
+from fastcnn.loss import named as named_loss
+from fastcnn.memory import MemoryReport, training_report
+from fastcnn.optim import Optimizer
+from fastcnn.optim import named as named_optimizer
+from fastcnn.registry import Network
+from fastcnn.training_plan import trained_parameters, training_plan
+
+__all__ = ["inference_memory", "max_batch", "training_memory"]
+
+
+def inference_memory(
+    net: Network, shape: Shape, threads: int, memory: Literal["fast", "small"], accuracy: Literal["fast", "strict"]
+) -> MemoryReport:
+    options = Options(accuracy == "strict", memory == "small")
+    return compiled(net, shape, options=options, threads=threads, keep=False).memory
+
+
+def max_batch(net: Network, shape: Shape, budget: int, training: bool, optimizer: Optimizer | str, loss: Loss | str, threads: int) -> int:
+    def need(count: int) -> int:
+        batch = count, *shape
+        report = (
+            training_memory(net, batch, optimizer, loss, threads) if training else inference_memory(net, batch, threads, "fast", "fast")
+        )
+        return report.total
+
+    return largest_batch(need, budget)
+
+
+def training_memory(net: Network, shape: Shape, optimizer: Optimizer | str, loss: Loss | str, threads: int) -> MemoryReport:
+    parameters = trained_parameters("memory", net)
+    plan = training_plan(net, named_loss(loss), shape, parameters)
+    return training_report(plan.program, plan.output, named_optimizer(optimizer).state_bytes(parameters), threads)
