@@ -18,7 +18,7 @@ from compare.process import BENCH
 from memory_counting import counted
 
 import fastcnn as fc
-from fastcnn.text import size_text
+from fastcnn.support.tables import size_text
 
 PEERS = os.environ.get("PEERS")
 MOST_ERROR = 0.03  # of the predicted growth of resident memory

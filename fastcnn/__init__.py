@@ -67,7 +67,7 @@ __all__ += _LATER
 
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
-        from fastcnn.absent import no_attribute
+        from fastcnn.support.missing_names import no_attribute
 
         raise no_attribute("fastcnn", name, globals())
     from importlib import import_module

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fastcnn.text import size_text
+from fastcnn.support.tables import size_text
 
 __all__ = ["available_memory", "bytes_of", "largest_batch", "warn_of_need"]
 

@@ -13,7 +13,7 @@ from fastcnn.findings import Finding
 from fastcnn.graph_view import Node, View, windows_of
 from fastcnn.network.traced import traced
 from fastcnn.support.errors import code_of
-from fastcnn.text import size_text
+from fastcnn.support.tables import size_text
 from fastcnn.trace import Trace
 from fastcnn.training_plan import kept_bytes
 

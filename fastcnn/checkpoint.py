@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastcnn.arguments import whole
-from fastcnn.arrays import AnyArray
 from fastcnn.history import History
 from fastcnn.safetensors import read, write
+from fastcnn.support.arguments import whole
+from fastcnn.support.arrays import AnyArray
 
 __all__ = ["Checkpoint", "read_checkpoint", "write_checkpoint"]
 

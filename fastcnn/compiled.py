@@ -15,10 +15,10 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from fastcnn._core import ArenaPool, Parameter, Program
-from fastcnn.arrays import AnyArray, ArrayLike, Shape
-from fastcnn.caller import user_line
 from fastcnn.network.traced import Fixed, traced
 from fastcnn.registry import Network
+from fastcnn.support.arrays import AnyArray, ArrayLike, Shape
+from fastcnn.support.user_line import user_line
 from fastcnn.value import Value
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from fastcnn.arguments import shape_of, whole
-from fastcnn.arrays import Shape
 from fastcnn.compiled import program_of
 from fastcnn.profile import Limits
 from fastcnn.registry import Network
 from fastcnn.summary import LEGEND as _SUMMARY_LEGEND
 from fastcnn.summary import field_text, summarize
-from fastcnn.text import count_text, size_text, sizes_text, table
+from fastcnn.support.arguments import shape_of, whole
+from fastcnn.support.arrays import Shape
+from fastcnn.support.tables import count_text, size_text, sizes_text, table
 from fastcnn.training_plan import kept_bytes
 
 __all__ = ["LEGEND", "Cost", "LayerCost", "cost"]

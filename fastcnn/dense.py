@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastcnn.arguments import flag, number
-from fastcnn.arrays import AnyArray, Array, ArrayLike, numeric
 from fastcnn.images import resized
 from fastcnn.module import Convolutional
+from fastcnn.support.arguments import flag, number
+from fastcnn.support.arrays import AnyArray, Array, ArrayLike, numeric
 
 __all__ = ["Best", "DenseScores", "ScoreMap", "scores"]
 

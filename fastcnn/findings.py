@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import NamedTuple
 
-from fastcnn.text import terminal_width
+from fastcnn.support.tables import terminal_width
 
 __all__ = ["SEVERITIES", "Finding", "Findings"]
 

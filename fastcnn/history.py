@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn.support.figure import COLOURS, figure_of
-from fastcnn.text import table
+from fastcnn.support.tables import table
 
 __all__ = ["History", "training_curves"]
 

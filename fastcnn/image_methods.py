@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any, TypeVar
 
-from fastcnn.arguments import flag, number, whole
-from fastcnn.arrays import AnyArray
 from fastcnn.batch import concrete
 from fastcnn.methods import ArrayMethods
 from fastcnn.resampling import positions, taps, torch_nearest
+from fastcnn.support.arguments import flag, number, whole
+from fastcnn.support.arrays import AnyArray
 
 __all__ = ["MODES", "ImageMethods"]
 

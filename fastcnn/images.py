@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn.arguments import whole
-from fastcnn.arrays import AnyArray, Array, ArrayLike, numeric
+from fastcnn.support.arguments import whole
+from fastcnn.support.arrays import AnyArray, Array, ArrayLike, numeric
 
 __all__ = ["prepared", "read", "resized"]
 

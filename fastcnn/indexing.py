@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fastcnn.arguments import whole
-from fastcnn.arrays import Shape
+from fastcnn.support.arguments import whole
+from fastcnn.support.arrays import Shape
 
 __all__ = ["axes_of", "axis_of", "expanded_shape", "merged_axes", "permutation_of", "resolved_shape", "slices_of"]
 

@@ -15,8 +15,8 @@ from contextvars import ContextVar
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.arguments import seed_or_none
-from fastcnn.arrays import AnyArray, Shape
+from fastcnn.support.arguments import seed_or_none
+from fastcnn.support.arrays import AnyArray, Shape
 
 __all__ = ["constant", "generator_of", "seeded", "stored", "uniform"]
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from fastcnn.arguments import by_name, number
-from fastcnn.arrays import AnyArray, ArrayLike, Shape, array_of, numeric
+from fastcnn.support.arguments import by_name, number
+from fastcnn.support.arrays import AnyArray, ArrayLike, Shape, array_of, numeric
 from fastcnn.value import Value, add_node
 
 __all__ = ["CrossEntropyLoss", "Loss", "MSELoss"]

@@ -8,7 +8,7 @@ from typing import Any
 from fastcnn._core import available_isas, build_info, default_isa
 from fastcnn._core import get_num_threads as core_get_num_threads
 from fastcnn._core import set_num_threads as core_set_num_threads
-from fastcnn.arguments import whole
+from fastcnn.support.arguments import whole
 from fastcnn.support.version import __version__
 
 __all__ = ["cpu_name", "get_num_threads", "info", "set_num_threads"]

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastcnn._core import Program, TrainingProgram
-from fastcnn.arrays import Shape
 from fastcnn.memory_layers import Arena, Box, LayerMemory, boxes_of, layers_of
-from fastcnn.text import size_text, table
+from fastcnn.support.arrays import Shape
+from fastcnn.support.tables import size_text, table
 
 __all__ = ["LEGEND", "MemoryReport", "inference_report", "training_report"]
 

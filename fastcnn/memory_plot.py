@@ -7,7 +7,7 @@ from typing import Any
 
 from fastcnn.memory_layers import Arena, Box
 from fastcnn.support.figure import figure_of
-from fastcnn.text import brief, shortened, size_text
+from fastcnn.support.tables import brief, shortened, size_text
 
 __all__ = ["plot"]
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.arguments import flag, shape_of, whole
-from fastcnn.arrays import AnyArray, ArrayLike, Shape, array_of
 from fastcnn.batch import concrete
 from fastcnn.compiled import Compiled, Options, check_modes, compiled
 from fastcnn.network.traced import traced
 from fastcnn.registry import Network
+from fastcnn.support.arguments import flag, shape_of, whole
+from fastcnn.support.arrays import AnyArray, ArrayLike, Shape, array_of
 from fastcnn.trace import current_trace
 from fastcnn.value import Value
 
@@ -86,7 +86,7 @@ class Module(Network):
 
     def predict(self, x: ArrayLike, batch_size: int = 64, progress: bool = False) -> Any:
         """The outputs for x (N, ...), computed `batch_size` at a time. progress: a bar (tqdm) where stderr is a terminal."""
-        from fastcnn.progress import progress_bar
+        from fastcnn.support.progress import progress_bar
 
         step = whole("predict", "batch_size", batch_size, 1)
         images = array_of("predict", "x", x)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastcnn.arrays import Shape
 from fastcnn.budget import largest_batch
 from fastcnn.compiled import Options, compiled
 from fastcnn.loss import Loss
@@ -13,6 +12,7 @@ from fastcnn.memory import MemoryReport, training_report
 from fastcnn.optim import Optimizer
 from fastcnn.optim import named as named_optimizer
 from fastcnn.registry import Network
+from fastcnn.support.arrays import Shape
 from fastcnn.training_plan import trained_parameters, training_plan
 
 __all__ = ["inference_memory", "max_batch", "training_memory"]

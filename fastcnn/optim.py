@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 from fastcnn._core import Optimizer as CoreOptimizer
 from fastcnn._core import Parameter
-from fastcnn.arguments import by_name, flag, number
 from fastcnn.registry import Network
+from fastcnn.support.arguments import by_name, flag, number
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcnn._core import Program, measure_bandwidth, measure_peak
-from fastcnn.arrays import ArrayLike
+from fastcnn.support.arrays import ArrayLike
 from fastcnn.support.figure import COLOURS, LONGEST_NAME, figure_of
-from fastcnn.text import brief, shortened, table
+from fastcnn.support.tables import brief, shortened, table
 
 __all__ = ["LEGEND", "Limits", "Profile", "StepTime", "profile", "step_times"]
 

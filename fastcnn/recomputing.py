@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from fastcnn.budget import largest_batch
-from fastcnn.text import size_text
+from fastcnn.support.tables import size_text
 from fastcnn.training_plan import TrainingPlan
 
 __all__ = ["plan_within"]

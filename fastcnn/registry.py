@@ -17,8 +17,8 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.arguments import flag
-from fastcnn.arrays import AnyArray, ArrayLike, numeric
+from fastcnn.support.arguments import flag
+from fastcnn.support.arrays import AnyArray, ArrayLike, numeric
 from fastcnn.trace import current_trace
 
 __all__ = ["LoadedKeys", "Network", "Paths", "given_state"]

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple
 
-from fastcnn.arguments import flag, seed_or_none
 from fastcnn.containers import Sequential
 from fastcnn.initial import seeded
 from fastcnn.layers import Conv2d, ReLU
 from fastcnn.module import Module
-from fastcnn.text import count_text, size_text, table
+from fastcnn.support.arguments import flag, seed_or_none
+from fastcnn.support.tables import count_text, size_text, table
 
 __all__ = ["small_filters"]
 

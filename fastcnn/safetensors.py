@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from fastcnn._core import FileMapping
-from fastcnn.arrays import AnyArray
+from fastcnn.support.arrays import AnyArray
 
 __all__ = ["mapped", "read", "read_metadata", "write", "written_whole"]
 

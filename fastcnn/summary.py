@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from fastcnn.arrays import Shape
 from fastcnn.network.traced import traced
 from fastcnn.receptive_field import fields_of, size_of
 from fastcnn.registry import Network
-from fastcnn.text import count_text, size_text, sizes_text, table
+from fastcnn.support.arrays import Shape
+from fastcnn.support.tables import count_text, size_text, sizes_text, table
 from fastcnn.trace import Trace
 
 __all__ = ["LEGEND", "Summary", "SummaryRow", "field_text", "summarize"]

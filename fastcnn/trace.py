@@ -12,8 +12,8 @@ from contextvars import ContextVar
 from typing import Any, Literal, NamedTuple
 
 from fastcnn._core import Graph, Parameter
-from fastcnn.arrays import AnyArray, Shape
 from fastcnn.batch import Size, concrete, followed
+from fastcnn.support.arrays import AnyArray, Shape
 from fastcnn.support.errors import in_layer
 from fastcnn.value import Value
 

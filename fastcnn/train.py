@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastcnn.arguments import flag, number, whole
-from fastcnn.arrays import AnyArray, ArrayLike
 from fastcnn.budget import bytes_of, warn_of_need
 from fastcnn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from fastcnn.evaluation import Evaluator, checked_pair, right_answers
@@ -22,8 +20,10 @@ from fastcnn.history import History
 from fastcnn.loss import Loss
 from fastcnn.memory import inference_report
 from fastcnn.optim import Optimizer
-from fastcnn.progress import progress_bar
 from fastcnn.registry import Network
+from fastcnn.support.arguments import flag, number, whole
+from fastcnn.support.arrays import AnyArray, ArrayLike
+from fastcnn.support.progress import progress_bar
 from fastcnn.trainer import Trainer
 
 __all__ = ["FitOptions", "fit"]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastcnn._core import ArenaPool
-from fastcnn.arguments import number, shape_of, whole
-from fastcnn.arrays import Array, ArrayLike, Shape, array_of
 from fastcnn.budget import bytes_of
 from fastcnn.loss import Loss
 from fastcnn.loss import named as named_loss
@@ -15,6 +13,8 @@ from fastcnn.optim import Optimizer
 from fastcnn.optim import named as named_optimizer
 from fastcnn.recomputing import plan_within
 from fastcnn.registry import Network
+from fastcnn.support.arguments import number, shape_of, whole
+from fastcnn.support.arrays import Array, ArrayLike, Shape, array_of
 from fastcnn.trace import BatchCounter
 from fastcnn.training_plan import TrainingPlan, trained_parameters, training_plan
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from fastcnn._core import ArenaPool, Parameter, TrainingProgram
-from fastcnn.arrays import Shape
 from fastcnn.batch import concrete
 from fastcnn.loss import Loss, MSELoss
 from fastcnn.network.traced import traced
 from fastcnn.registry import Network
+from fastcnn.support.arrays import Shape
 from fastcnn.trace import BatchCounter
 from fastcnn.value import Value
 

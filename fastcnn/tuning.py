@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from fastcnn._core import Program, conv2d_algorithms, default_isa
-from fastcnn.arrays import Shape
 from fastcnn.machine import cpu_name
+from fastcnn.support.arrays import Shape
 from fastcnn.support.version import __version__
 
 __all__ = ["cache_file", "tuned_choices"]

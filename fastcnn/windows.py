@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastcnn.arguments import flag, pair, whole
-from fastcnn.arrays import Shape
+from fastcnn.support.arguments import flag, pair, whole
+from fastcnn.support.arrays import Shape
 
 __all__ = ["Pair", "adaptive_pair", "adaptive_size", "convolution", "no_indices", "padding_of", "pooling", "transposed"]
 

@@ -10,7 +10,7 @@ from small_nets import lenet
 
 import fastcnn as fc
 from fastcnn.memory import MemoryReport, _covered
-from fastcnn.text import size_text
+from fastcnn.support.tables import size_text
 from fastcnn.training_plan import trained_parameters
 
 SHAPE = (16, 1, 8, 8)

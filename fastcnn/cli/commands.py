@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn.arrays import AnyArray, Array
 from fastcnn.cli.models import image_shape, loaded, with_batch
 from fastcnn.cost import LEGEND as cost_legend
 from fastcnn.memory import LEGEND as memory_legend
 from fastcnn.profile import LEGEND as profile_legend
-from fastcnn.progress import progress_bar
 from fastcnn.summary import LEGEND as summary_legend
-from fastcnn.text import fitted, sizes_text, table, terminal_width
+from fastcnn.support.arrays import AnyArray, Array
+from fastcnn.support.progress import progress_bar
+from fastcnn.support.tables import fitted, sizes_text, table, terminal_width
 
 __all__ = ["COMMANDS"]
 

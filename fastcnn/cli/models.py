@@ -6,7 +6,7 @@ import difflib
 import os
 from typing import TYPE_CHECKING
 
-from fastcnn.arrays import Shape
+from fastcnn.support.arrays import Shape
 
 if TYPE_CHECKING:
     from fastcnn.module import Module

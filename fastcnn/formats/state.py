@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from os import PathLike, fspath
 
-from fastcnn.arrays import AnyArray
 from fastcnn.safetensors import read
+from fastcnn.support.arrays import AnyArray
 
 __all__ = ["is_onnx", "load_state"]
 

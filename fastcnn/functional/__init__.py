@@ -5,7 +5,6 @@ Each checks its arguments and appends a node. x: (N, C, H, W) where nothing else
 
 from typing import TYPE_CHECKING, NoReturn
 
-from fastcnn.absent import no_attribute
 from fastcnn.functional import activation, arithmetic, convolution, normalization, padding, pooling, resizing, shape, tensor
 from fastcnn.functional.activation import *  # noqa: F403
 from fastcnn.functional.arithmetic import *  # noqa: F403
@@ -16,6 +15,7 @@ from fastcnn.functional.pooling import *  # noqa: F403
 from fastcnn.functional.resizing import *  # noqa: F403
 from fastcnn.functional.shape import *  # noqa: F403
 from fastcnn.functional.tensor import *  # noqa: F403
+from fastcnn.support.missing_names import no_attribute
 
 __all__: list[str] = []
 for _file in (activation, arithmetic, convolution, normalization, padding, pooling, resizing, shape, tensor):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastcnn._core import Parameter
-from fastcnn.arguments import flag, number, whole
+from fastcnn.support.arguments import flag, number, whole
 from fastcnn.value import Value, activation, add_node, must_be_value
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from fastcnn._core import Parameter
-from fastcnn.arguments import whole
+from fastcnn.support.arguments import whole
 from fastcnn.value import Value, add_node, must_be_value
 from fastcnn.windows import Pair, convolution, transposed
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastcnn.arguments import number, whole
 from fastcnn.batch import concrete
 from fastcnn.resampling import padded
+from fastcnn.support.arguments import number, whole
 from fastcnn.value import Value, add_node, must_be_value
 
 __all__ = ["pad"]

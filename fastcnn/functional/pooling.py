@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastcnn.arguments import flag, whole
 from fastcnn.batch import concrete
+from fastcnn.support.arguments import flag, whole
 from fastcnn.value import Value, add_node, must_be_value
 from fastcnn.windows import Pair, adaptive_size, no_indices, pooling
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastcnn.arguments import whole
 from fastcnn.batch import concrete
+from fastcnn.support.arguments import whole
 from fastcnn.value import Value, must_be_value
 
 __all__ = ["channel_shuffle", "interpolate", "pixel_shuffle", "pixel_unshuffle"]

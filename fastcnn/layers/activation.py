@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fastcnn import functional
-from fastcnn.arguments import flag, number, whole
 from fastcnn.initial import constant
 from fastcnn.layers.base import Layer
+from fastcnn.support.arguments import flag, number, whole
 from fastcnn.value import Value
 
 __all__ = [

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastcnn import functional
-from fastcnn.arguments import flag, pair, whole
 from fastcnn.initial import generator_of, uniform
 from fastcnn.layers.base import Layer
+from fastcnn.support.arguments import flag, pair, whole
 from fastcnn.value import Value
 from fastcnn.windows import Pair, convolution, padding_of, transposed
 

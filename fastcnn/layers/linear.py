@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fastcnn import functional
-from fastcnn.arguments import flag, whole
 from fastcnn.initial import generator_of, uniform
 from fastcnn.layers.base import Layer
+from fastcnn.support.arguments import flag, whole
 from fastcnn.value import Value
 
 __all__ = ["Linear"]

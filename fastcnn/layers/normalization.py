@@ -6,9 +6,9 @@ import numpy as np
 
 from fastcnn import functional
 from fastcnn._core import Parameter
-from fastcnn.arguments import flag, number, whole
 from fastcnn.initial import constant
 from fastcnn.layers.base import Layer
+from fastcnn.support.arguments import flag, number, whole
 from fastcnn.trace import BatchCounter, current_trace
 from fastcnn.value import Value
 

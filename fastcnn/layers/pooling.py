@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastcnn import functional
-from fastcnn.arguments import flag, whole
 from fastcnn.layers.base import Layer
+from fastcnn.support.arguments import flag, whole
 from fastcnn.value import Value
 from fastcnn.windows import Pair, adaptive_pair, no_indices, pooling
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastcnn import functional
-from fastcnn.arguments import flag, number, seed_or_none, whole
 from fastcnn.layers.base import Layer
+from fastcnn.support.arguments import flag, number, seed_or_none, whole
 from fastcnn.value import Value
 
 __all__ = ["Dropout", "Flatten", "Identity"]

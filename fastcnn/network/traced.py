@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastcnn.arrays import AnyArray, Shape
 from fastcnn.registry import Network
+from fastcnn.support.arrays import AnyArray, Shape
 from fastcnn.trace import Trace
 from fastcnn.value import Value
 

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, NoReturn
 
 from fastcnn import functional
-from fastcnn.absent import no_attribute
 from fastcnn.functional import *  # noqa: F403
+from fastcnn.support.missing_names import no_attribute
 
 __all__: list[str] = []
 __all__ += functional.__all__

@@ -12,11 +12,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.arrays import AnyArray, Shape
 from fastcnn.batch import concrete
 from fastcnn.indexing import axis_of
 from fastcnn.onnx.model import NodeProto
 from fastcnn.onnx.symbolic import MOST_CONSTANT
+from fastcnn.support.arrays import AnyArray, Shape
 from fastcnn.trace import Trace
 from fastcnn.value import Value, add_node
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.arrays import AnyArray, ArrayLike, array_of
 from fastcnn.batch import concrete
 from fastcnn.module import Module
 from fastcnn.network.traced import Fixed
@@ -22,6 +21,7 @@ from fastcnn.onnx.symbolic import bounded
 from fastcnn.onnx.tensors import DTYPES, Tensors, is_float
 from fastcnn.onnx.walk import folds, perform
 from fastcnn.onnx.wire import fail
+from fastcnn.support.arrays import AnyArray, ArrayLike, array_of
 from fastcnn.trace import current_trace
 from fastcnn.value import Value
 

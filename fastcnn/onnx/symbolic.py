@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.arrays import AnyArray
 from fastcnn.batch import concrete
 from fastcnn.indexing import resolved_shape
+from fastcnn.support.arrays import AnyArray
 from fastcnn.value import Value, add_node
 
 __all__ = [

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastcnn.arrays import AnyArray
+from fastcnn.support.arrays import AnyArray
 
 __all__ = ["BYTES", "FIXED32", "FIXED64", "VARINT", "Field", "Source", "Span", "fail"]
 

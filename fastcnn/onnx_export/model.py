@@ -8,15 +8,15 @@ from os import PathLike, fspath
 from typing import Any
 
 from fastcnn._core import Parameter
-from fastcnn.arguments import shape_of
-from fastcnn.arrays import Shape
 from fastcnn.network.traced import traced
 from fastcnn.onnx_export.graph import Dim, Node, OnnxGraph, tensor_info
 from fastcnn.onnx_export.operators import BATCH_SIZED, OPERATORS
 from fastcnn.onnx_export.protobuf import Message
 from fastcnn.registry import Network
 from fastcnn.safetensors import written_whole
-from fastcnn.text import size_text
+from fastcnn.support.arguments import shape_of
+from fastcnn.support.arrays import Shape
+from fastcnn.support.tables import size_text
 from fastcnn.trace import Trace
 from fastcnn.value import Value
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastcnn.arrays import AnyArray
 from fastcnn.onnx_export.graph import Node, OnnxGraph
+from fastcnn.support.arrays import AnyArray
 
 __all__ = ["avg_pool", "max_pool"]
 

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable
 from typing import BinaryIO
 
-from fastcnn.arrays import AnyArray
+from fastcnn.support.arrays import AnyArray
 
 __all__ = ["Message"]
 

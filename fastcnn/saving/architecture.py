@@ -16,11 +16,11 @@ import json
 from collections.abc import Callable
 from typing import Any, cast
 
-from fastcnn.arrays import AnyArray, Shape
 from fastcnn.initial import stored
 from fastcnn.network.kinds import CONTAINERS, LAYERS, is_layer
 from fastcnn.network.origin import origin_of
 from fastcnn.registry import Network
+from fastcnn.support.arrays import AnyArray, Shape
 
 __all__ = ["Maker", "described", "makes_again"]
 

@@ -7,12 +7,12 @@ import inspect
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from fastcnn.arguments import seed_or_none
 from fastcnn.containers import Sequential
 from fastcnn.initial import seeded
 from fastcnn.layers import BatchNorm2d, Conv2d, ReLU
 from fastcnn.module import Module
 from fastcnn.network.origin import remember_origin
+from fastcnn.support.arguments import seed_or_none
 
 __all__ = ["conv_norm", "network"]
 

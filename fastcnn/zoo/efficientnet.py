@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fastcnn.arguments import number
 from fastcnn.containers import Sequential
 from fastcnn.functional import dropout as drop
 from fastcnn.layers import AdaptiveAvgPool2d, Conv2d, Dropout, Linear, Sigmoid, SiLU
 from fastcnn.module import Module
+from fastcnn.support.arguments import number
 from fastcnn.value import Value
 from fastcnn.zoo.base import conv_norm, network
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn.arguments import flag
 from fastcnn.containers import Sequential
 from fastcnn.functional import adaptive_avg_pool2d, concat, relu
 from fastcnn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d
 from fastcnn.module import Module
+from fastcnn.support.arguments import flag
 from fastcnn.value import Value
 from fastcnn.zoo.base import network
 

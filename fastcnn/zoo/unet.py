@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fastcnn.arguments import whole
 from fastcnn.containers import ModuleList, Sequential
 from fastcnn.functional import concat, interpolate, max_pool2d
 from fastcnn.layers import Conv2d, ReLU
 from fastcnn.module import Module
+from fastcnn.support.arguments import whole
 from fastcnn.value import Value
 from fastcnn.zoo.base import network
 

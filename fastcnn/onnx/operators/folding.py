@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn.arrays import AnyArray
 from fastcnn.onnx.call import Call, Results
 from fastcnn.onnx.registry import fold
 from fastcnn.onnx.symbolic import bounded
+from fastcnn.support.arrays import AnyArray
 
 __all__: list[str] = []
 

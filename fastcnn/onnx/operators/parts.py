@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn.arrays import AnyArray
 from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import mover, operator
 from fastcnn.onnx.symbolic import bounded, cut, reshape, take
 from fastcnn.resampling import padded
+from fastcnn.support.arrays import AnyArray
 from fastcnn.value import Value, add_node
 
 __all__: list[str] = []

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastcnn.arrays import AnyArray
 from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.operators.windows import Window, image_rank, window_of
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import activation, binary, bounded, reduce, reshape, take
+from fastcnn.support.arrays import AnyArray
 from fastcnn.value import Value, add_node
 
 __all__: list[str] = []

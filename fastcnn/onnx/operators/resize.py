@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastcnn.arrays import AnyArray
 from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import MOST_PLACES, keep_places, take
 from fastcnn.resampling import nearest, positions, taps
+from fastcnn.support.arrays import AnyArray
 from fastcnn.value import Value, add_node
 
 __all__: list[str] = []

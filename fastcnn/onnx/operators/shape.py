@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fastcnn.arrays import Shape
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import mover, operator
 from fastcnn.onnx.symbolic import expand, reshape, transpose
+from fastcnn.support.arrays import Shape
 from fastcnn.value import Value
 
 __all__: list[str] = []

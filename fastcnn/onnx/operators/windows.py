@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fastcnn.arrays import Shape
 from fastcnn.onnx.call import Call
+from fastcnn.support.arrays import Shape
 
 __all__ = ["Window", "image_rank", "window_of"]
 

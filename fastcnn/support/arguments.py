@@ -7,7 +7,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from fastcnn.arrays import Shape
+from fastcnn.support.arrays import Shape
 
 __all__ = ["by_name", "flag", "number", "pair", "seed_or_none", "shape_of", "whole"]
 
