@@ -24,7 +24,7 @@ from fastcnn.layers import *  # noqa: F403
 from fastcnn.machine import get_num_threads, info, set_num_threads
 from fastcnn.module import Module
 from fastcnn.support.version import __version__ as __version__
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 
 if TYPE_CHECKING:
     from fastcnn import dense as dense

@@ -14,7 +14,7 @@ from fastcnn.graph_view import Node, View, windows_of
 from fastcnn.network.traced import traced
 from fastcnn.support.errors import code_of
 from fastcnn.support.tables import size_text
-from fastcnn.trace import Trace
+from fastcnn.tracing.trace import Trace
 from fastcnn.training_plan import kept_bytes
 
 __all__ = ["RULES"]

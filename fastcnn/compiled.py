@@ -19,7 +19,7 @@ from fastcnn.network.traced import Fixed, traced
 from fastcnn.registry import Network
 from fastcnn.support.arrays import AnyArray, ArrayLike, Shape
 from fastcnn.support.user_line import user_line
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 
 if TYPE_CHECKING:
     from fastcnn.memory import MemoryReport

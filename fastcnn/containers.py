@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, overload
 
-from fastcnn.indexing import axis_of
 from fastcnn.module import Module
 from fastcnn.network.kinds import CONTAINERS
+from fastcnn.tracing.axes import axis_of
 
 __all__ = ["ModuleList", "Sequential"]
 

@@ -13,7 +13,7 @@ from fastcnn.registry import Network
 from fastcnn.support.arrays import Shape
 from fastcnn.support.errors import layer_of
 from fastcnn.support.user_line import raised_here
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 
 __all__ = ["Node", "View", "windows_of"]
 

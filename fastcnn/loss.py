@@ -8,7 +8,7 @@ import numpy as np
 
 from fastcnn.support.arguments import by_name, number
 from fastcnn.support.arrays import AnyArray, ArrayLike, Shape, array_of, numeric
-from fastcnn.value import Value, add_node
+from fastcnn.tracing.value import Value, add_node
 
 __all__ = ["CrossEntropyLoss", "Loss", "MSELoss"]
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.batch import concrete
 from fastcnn.compiled import Compiled, Options, check_modes, compiled
 from fastcnn.network.traced import traced
 from fastcnn.registry import Network
 from fastcnn.support.arguments import flag, shape_of, whole
 from fastcnn.support.arrays import AnyArray, ArrayLike, Shape, array_of
-from fastcnn.trace import current_trace
-from fastcnn.value import Value
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.trace import current_trace
+from fastcnn.tracing.value import Value
 
 if TYPE_CHECKING:
     from fastcnn.cost import Cost

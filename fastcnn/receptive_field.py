@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcnn.support.arrays import Shape
-from fastcnn.trace import Trace
+from fastcnn.tracing.trace import Trace
 
 __all__ = ["WHOLE", "Field", "fields_of", "size_of"]
 

@@ -19,7 +19,7 @@ import numpy as np
 from fastcnn._core import Parameter
 from fastcnn.support.arguments import flag
 from fastcnn.support.arrays import AnyArray, ArrayLike, numeric
-from fastcnn.trace import current_trace
+from fastcnn.tracing.trace import current_trace
 
 __all__ = ["LoadedKeys", "Network", "Paths", "given_state"]
 

@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from fastcnn._core import Parameter
-from fastcnn.batch import concrete
 from fastcnn.functional import pad
 from fastcnn.graph_view import Node
 from fastcnn.network.traced import traced
 from fastcnn.registry import Network
 from fastcnn.support.arrays import Shape
-from fastcnn.trace import Trace, current_trace
-from fastcnn.value import Value, add_node
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.trace import Trace, current_trace
+from fastcnn.tracing.value import Value, add_node
 
 __all__ = ["Sliding"]
 

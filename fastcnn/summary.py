@@ -10,7 +10,7 @@ from fastcnn.receptive_field import fields_of, size_of
 from fastcnn.registry import Network
 from fastcnn.support.arrays import Shape
 from fastcnn.support.tables import count_text, size_text, sizes_text, table
-from fastcnn.trace import Trace
+from fastcnn.tracing.trace import Trace
 
 __all__ = ["LEGEND", "Summary", "SummaryRow", "field_text", "summarize"]
 

@@ -15,7 +15,7 @@ from fastcnn.recomputing import plan_within
 from fastcnn.registry import Network
 from fastcnn.support.arguments import number, shape_of, whole
 from fastcnn.support.arrays import Array, ArrayLike, Shape, array_of
-from fastcnn.trace import BatchCounter
+from fastcnn.tracing.trace import BatchCounter
 from fastcnn.training_plan import TrainingPlan, trained_parameters, training_plan
 
 __all__ = ["Trainer"]

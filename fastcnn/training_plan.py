@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from fastcnn._core import ArenaPool, Parameter, TrainingProgram
-from fastcnn.batch import concrete
 from fastcnn.loss import Loss, MSELoss
 from fastcnn.network.traced import traced
 from fastcnn.registry import Network
 from fastcnn.support.arrays import Shape
-from fastcnn.trace import BatchCounter
-from fastcnn.value import Value
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.trace import BatchCounter
+from fastcnn.tracing.value import Value
 
 __all__ = ["TrainingPlan", "kept_bytes", "trained_parameters", "training_plan", "with_loss"]
 

@@ -12,8 +12,8 @@ import pytest
 from small_nets import Lambda
 
 import fastcnn as fc
-from fastcnn.batch import Size, concrete
 from fastcnn.network.traced import traced
+from fastcnn.tracing.batch_size import Size, concrete
 
 X = np.random.default_rng(0).standard_normal((2, 6, 8, 4)).astype(np.float32)
 SHAPE = "(N=2, 6, 8, 4)"

@@ -12,7 +12,7 @@ from small_nets import Lambda, lenet, same_state, stripes
 
 import fastcnn as fc
 from fastcnn import optim
-from fastcnn.value import add_nodes
+from fastcnn.tracing.value import add_nodes
 
 Array = np.ndarray
 X, Y = stripes(12)

@@ -13,11 +13,11 @@ from onnx_sessions import agrees, exported, onnx, outputs
 from small_nets import Lambda, lenet
 
 import fastcnn as fc
-from fastcnn.batch import Size, concrete
 from fastcnn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
 from fastcnn.network.traced import traced
 from fastcnn.onnx_export import elementwise, operators
-from fastcnn.value import add_node, add_nodes
+from fastcnn.tracing.batch_size import Size, concrete
+from fastcnn.tracing.value import add_node, add_nodes
 
 Array = np.ndarray
 CPP = Path(__file__).parent.parent / "cpp"

@@ -9,7 +9,7 @@ import pytest
 from small_nets import Lambda
 
 import fastcnn as fc
-from fastcnn.resampling import nearest, padded, positions, taps, torch_nearest
+from fastcnn.tracing.resampling import nearest, padded, positions, taps, torch_nearest
 
 COORDINATES = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric", "tf_crop_and_resize")
 SIZES = [(5, 2.0), (7, 0.7), (4, 1.3), (1, 3.0), (8, 0.25), (6, 1.0)]

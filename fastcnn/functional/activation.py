@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastcnn._core import Parameter
 from fastcnn.support.arguments import flag, number, whole
-from fastcnn.value import Value, activation, add_node, must_be_value
+from fastcnn.tracing.value import Value, activation, add_node, must_be_value
 
 __all__ = [
     "celu",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastcnn.value import Value, activation, add_binary, add_node, must_be_value, operand_of
+from fastcnn.tracing.value import Value, activation, add_binary, add_node, must_be_value, operand_of
 
 __all__ = [
     "abs", "ceil", "clamp", "cos", "eq", "erf", "exp", "floor", "ge", "gt", "le", "log", "lt", "maximum", "minimum", "pow", "reciprocal",

@@ -6,7 +6,7 @@ import math
 
 from fastcnn._core import Parameter
 from fastcnn.support.arguments import whole
-from fastcnn.value import Value, add_node, must_be_value
+from fastcnn.tracing.value import Value, add_node, must_be_value
 from fastcnn.windows import Pair, convolution, transposed
 
 __all__ = ["conv2d", "conv_transpose2d", "linear"]

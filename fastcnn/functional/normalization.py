@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from fastcnn._core import Parameter
-from fastcnn.batch import concrete
 from fastcnn.support.arguments import flag, number, shape_of, whole
-from fastcnn.value import Value, add_node, add_nodes, must_be_value
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.value import Value, add_node, add_nodes, must_be_value
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastcnn.batch import concrete
-from fastcnn.resampling import padded
 from fastcnn.support.arguments import number, whole
-from fastcnn.value import Value, add_node, must_be_value
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.resampling import padded
+from fastcnn.tracing.value import Value, add_node, must_be_value
 
 __all__ = ["pad"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastcnn.batch import concrete
 from fastcnn.support.arguments import flag, whole
-from fastcnn.value import Value, add_node, must_be_value
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.value import Value, add_node, must_be_value
 from fastcnn.windows import Pair, adaptive_size, no_indices, pooling
 
 __all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastcnn.batch import concrete
 from fastcnn.support.arguments import whole
-from fastcnn.value import Value, must_be_value
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.value import Value, must_be_value
 
 __all__ = ["channel_shuffle", "interpolate", "pixel_shuffle", "pixel_unshuffle"]
 

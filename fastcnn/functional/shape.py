@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastcnn._core import Parameter
-from fastcnn.indexing import axis_of
-from fastcnn.value import Value, add_node, must_be_value
+from fastcnn.tracing.axes import axis_of
+from fastcnn.tracing.value import Value, add_node, must_be_value
 
 __all__ = ["cat", "concat", "flatten"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastcnn.batch import concrete
-from fastcnn.indexing import axis_of
-from fastcnn.value import Value, add_node, matmul, must_be_value
+from fastcnn.tracing.axes import axis_of
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.value import Value, add_node, matmul, must_be_value
 
 __all__ = [
     "amax",

@@ -6,7 +6,7 @@ from fastcnn import functional
 from fastcnn.initial import constant
 from fastcnn.layers.base import Layer
 from fastcnn.support.arguments import flag, number, whole
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 
 __all__ = [
     "CELU",

@@ -10,7 +10,7 @@ from fastcnn import functional
 from fastcnn.initial import generator_of, uniform
 from fastcnn.layers.base import Layer
 from fastcnn.support.arguments import flag, pair, whole
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 from fastcnn.windows import Pair, convolution, padding_of, transposed
 
 __all__ = ["Conv2d", "ConvTranspose2d"]

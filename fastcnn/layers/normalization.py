@@ -9,8 +9,8 @@ from fastcnn._core import Parameter
 from fastcnn.initial import constant
 from fastcnn.layers.base import Layer
 from fastcnn.support.arguments import flag, number, whole
-from fastcnn.trace import BatchCounter, current_trace
-from fastcnn.value import Value
+from fastcnn.tracing.trace import BatchCounter, current_trace
+from fastcnn.tracing.value import Value
 
 __all__ = ["BatchNorm2d", "LocalResponseNorm"]
 

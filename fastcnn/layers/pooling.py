@@ -7,7 +7,7 @@ from typing import Any
 from fastcnn import functional
 from fastcnn.layers.base import Layer
 from fastcnn.support.arguments import flag, whole
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 from fastcnn.windows import Pair, adaptive_pair, no_indices, pooling
 
 __all__ = ["AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "MaxPool2d"]

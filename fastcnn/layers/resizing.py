@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from fastcnn import functional
-from fastcnn.image_methods import MODES
 from fastcnn.layers.base import Layer
 from fastcnn.support.arguments import flag, number, whole
-from fastcnn.value import Value
+from fastcnn.tracing.image_methods import MODES
+from fastcnn.tracing.value import Value
 
 __all__ = ["PixelShuffle", "PixelUnshuffle", "ReflectionPad2d", "ReplicationPad2d", "Upsample", "ZeroPad2d"]
 

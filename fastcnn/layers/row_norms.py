@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastcnn import functional
-from fastcnn.batch import concrete
 from fastcnn.initial import constant
 from fastcnn.layers.base import Layer
 from fastcnn.support.arguments import flag, number, shape_of, whole
-from fastcnn.value import Value
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.value import Value
 
 __all__ = ["GroupNorm", "InstanceNorm2d", "LayerNorm"]
 

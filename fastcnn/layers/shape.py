@@ -7,7 +7,7 @@ from typing import Any
 from fastcnn import functional
 from fastcnn.layers.base import Layer
 from fastcnn.support.arguments import flag, number, seed_or_none, whole
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 
 __all__ = ["Dropout", "Flatten", "Identity"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from fastcnn.registry import Network
 from fastcnn.support.arrays import AnyArray, Shape
-from fastcnn.trace import Trace
-from fastcnn.value import Value
+from fastcnn.tracing.trace import Trace
+from fastcnn.tracing.value import Value
 
 __all__ = ["Fixed", "new_trace", "run_forward", "traced"]
 

@@ -12,13 +12,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.batch import concrete
-from fastcnn.indexing import axis_of
 from fastcnn.onnx.model import NodeProto
 from fastcnn.onnx.symbolic import MOST_CONSTANT
 from fastcnn.support.arrays import AnyArray, Shape
-from fastcnn.trace import Trace
-from fastcnn.value import Value, add_node
+from fastcnn.tracing.axes import axis_of
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.trace import Trace
+from fastcnn.tracing.value import Value, add_node
 
 __all__ = ["Call", "Operand", "Results", "Scope"]
 

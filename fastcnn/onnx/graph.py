@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.batch import concrete
 from fastcnn.module import Module
 from fastcnn.network.traced import Fixed
 from fastcnn.onnx.call import Operand, Scope
@@ -22,8 +21,9 @@ from fastcnn.onnx.tensors import DTYPES, Tensors, is_float
 from fastcnn.onnx.walk import folds, perform
 from fastcnn.onnx.wire import fail
 from fastcnn.support.arrays import AnyArray, ArrayLike, array_of
-from fastcnn.trace import current_trace
-from fastcnn.value import Value
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.trace import current_trace
+from fastcnn.tracing.value import Value
 
 __all__ = ["OnnxModel"]
 

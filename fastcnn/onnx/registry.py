@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastcnn.onnx.call import Call, Results
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 
 __all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "Handler", "fold", "folder_of", "handler_of", "mover", "operator"]
 

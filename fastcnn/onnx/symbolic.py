@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.batch import concrete
-from fastcnn.indexing import resolved_shape
 from fastcnn.support.arrays import AnyArray
-from fastcnn.value import Value, add_node
+from fastcnn.tracing.axes import resolved_shape
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.value import Value, add_node
 
 __all__ = [
     "MOST_CONSTANT",

@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call, Operand, Results, Scope
 from fastcnn.onnx.model import NodeProto
 from fastcnn.onnx.registry import Handler, folder_of, handler_of
 from fastcnn.onnx.structure import title
 from fastcnn.support.errors import text_of
-from fastcnn.value import Value
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.value import Value
 
 __all__ = ["folds", "perform"]
 

@@ -17,8 +17,8 @@ from fastcnn.safetensors import written_whole
 from fastcnn.support.arguments import shape_of
 from fastcnn.support.arrays import Shape
 from fastcnn.support.tables import size_text
-from fastcnn.trace import Trace
-from fastcnn.value import Value
+from fastcnn.tracing.trace import Trace
+from fastcnn.tracing.value import Value
 
 __all__ = ["write"]
 

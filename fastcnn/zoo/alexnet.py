@@ -8,7 +8,7 @@ from __future__ import annotations
 from fastcnn.containers import Sequential
 from fastcnn.layers import AdaptiveAvgPool2d, Conv2d, Dropout, Linear, MaxPool2d, ReLU
 from fastcnn.module import Module
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import network
 
 __all__ = ["AlexNet", "alexnet"]

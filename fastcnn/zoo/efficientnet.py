@@ -7,7 +7,7 @@ from fastcnn.functional import dropout as drop
 from fastcnn.layers import AdaptiveAvgPool2d, Conv2d, Dropout, Linear, Sigmoid, SiLU
 from fastcnn.module import Module
 from fastcnn.support.arguments import number
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import conv_norm, network
 
 __all__ = ["EfficientNet", "efficientnet_b0"]

@@ -11,7 +11,7 @@ from fastcnn.functional import adaptive_avg_pool2d, concat, relu
 from fastcnn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d
 from fastcnn.module import Module
 from fastcnn.support.arguments import flag
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import network
 
 __all__ = ["GoogLeNet", "googlenet"]

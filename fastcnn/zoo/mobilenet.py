@@ -9,7 +9,7 @@ from __future__ import annotations
 from fastcnn.containers import Sequential
 from fastcnn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, ReLU6
 from fastcnn.module import Module
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import conv_norm, network
 
 __all__ = ["MobileNetV1", "MobileNetV2", "mobilenet_v1", "mobilenet_v2"]

@@ -10,7 +10,7 @@ from fastcnn.containers import Sequential
 from fastcnn.functional import avg_pool2d, concat
 from fastcnn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, ReLU
 from fastcnn.module import Module
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import network
 
 __all__ = ["CifarResNet", "resnet20", "resnet56"]

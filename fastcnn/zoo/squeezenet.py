@@ -6,7 +6,7 @@ from fastcnn.containers import Sequential
 from fastcnn.functional import concat
 from fastcnn.layers import AdaptiveAvgPool2d, Conv2d, Dropout, MaxPool2d, ReLU
 from fastcnn.module import Module
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import network
 
 __all__ = ["SqueezeNet", "squeezenet1_0", "squeezenet1_1"]

@@ -7,7 +7,7 @@ from fastcnn.functional import concat, interpolate, max_pool2d
 from fastcnn.layers import Conv2d, ReLU
 from fastcnn.module import Module
 from fastcnn.support.arguments import whole
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import network
 
 __all__ = ["UNet", "unet"]

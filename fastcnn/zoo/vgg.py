@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastcnn.containers import Sequential
 from fastcnn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, ReLU
 from fastcnn.module import Module
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import network
 
 __all__ = ["VGG", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastcnn.containers import Sequential
 from fastcnn.layers import Conv2d, Dropout, Linear, LocalResponseNorm, MaxPool2d, ReLU
 from fastcnn.module import Module
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import network
 
 __all__ = ["ZFNet", "zfnet"]

@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from fastcnn import functional
-from fastcnn.indexing import axis_of
 from fastcnn.onnx.call import Call, Results
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import activation, affine, binary, bounded, reshape
-from fastcnn.value import Value, add_node
+from fastcnn.tracing.axes import axis_of
+from fastcnn.tracing.value import Value, add_node
 
 __all__: list[str] = []
 

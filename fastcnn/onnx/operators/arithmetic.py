@@ -9,7 +9,7 @@ import numpy as np
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import activation, affine, binary
-from fastcnn.value import Value, add_node
+from fastcnn.tracing.value import Value, add_node
 
 __all__: list[str] = []
 

@@ -11,7 +11,7 @@ from fastcnn.onnx.call import Call, Results
 from fastcnn.onnx.registry import fold, operator
 from fastcnn.onnx.symbolic import affine, binary, bounded, expand
 from fastcnn.onnx.tensors import DTYPES, is_float
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 
 __all__: list[str] = []
 

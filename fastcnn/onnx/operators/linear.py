@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from fastcnn import functional
-from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import affine, binary, matmul, transpose
-from fastcnn.value import Value, add_node
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.value import Value, add_node
 
 __all__: list[str] = []
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from fastcnn import functional
 from fastcnn._core import Parameter
-from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call, Results
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import affine, binary, reduce, reshape, take
-from fastcnn.value import Value, add_node, add_nodes
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.value import Value, add_node, add_nodes
 
 __all__: list[str] = []
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import mover, operator
 from fastcnn.onnx.symbolic import bounded, cut, reshape, take
-from fastcnn.resampling import padded
 from fastcnn.support.arrays import AnyArray
-from fastcnn.value import Value, add_node
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.resampling import padded
+from fastcnn.tracing.value import Value, add_node
 
 __all__: list[str] = []
 

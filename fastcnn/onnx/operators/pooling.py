@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.operators.windows import Window, image_rank, window_of
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import activation, binary, bounded, reduce, reshape, take
 from fastcnn.support.arrays import AnyArray
-from fastcnn.value import Value, add_node
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.value import Value, add_node
 
 __all__: list[str] = []
 

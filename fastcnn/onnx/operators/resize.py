@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastcnn.batch import concrete
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import MOST_PLACES, keep_places, take
-from fastcnn.resampling import nearest, positions, taps
 from fastcnn.support.arrays import AnyArray
-from fastcnn.value import Value, add_node
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.resampling import nearest, positions, taps
+from fastcnn.tracing.value import Value, add_node
 
 __all__: list[str] = []
 

@@ -9,7 +9,7 @@ from fastcnn.onnx.call import Call
 from fastcnn.onnx.registry import mover, operator
 from fastcnn.onnx.symbolic import expand, reshape, transpose
 from fastcnn.support.arrays import Shape
-from fastcnn.value import Value
+from fastcnn.tracing.value import Value
 
 __all__: list[str] = []
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from fastcnn.batch import concrete, expanded
-from fastcnn.indexing import axes_of, axis_of, permutation_of
 from fastcnn.support.arguments import flag, whole
+from fastcnn.tracing.axes import axes_of, axis_of, permutation_of
+from fastcnn.tracing.batch_size import concrete, expanded
 
 __all__ = ["ArrayMethods"]
 

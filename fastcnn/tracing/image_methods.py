@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any, TypeVar
 
-from fastcnn.batch import concrete
-from fastcnn.methods import ArrayMethods
-from fastcnn.resampling import positions, taps, torch_nearest
 from fastcnn.support.arguments import flag, number, whole
 from fastcnn.support.arrays import AnyArray
+from fastcnn.tracing.array_methods import ArrayMethods
+from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.resampling import positions, taps, torch_nearest
 
 __all__ = ["MODES", "ImageMethods"]
 

@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.indexing import expanded_shape, resolved_shape
 from fastcnn.support.arrays import Shape
 from fastcnn.support.user_line import user_line
+from fastcnn.tracing.axes import expanded_shape, resolved_shape
 
 __all__ = ["Size", "Symbolic", "concrete", "expanded", "followed", "reshaped"]
 

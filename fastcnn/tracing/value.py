@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 import numpy as np
 
 from fastcnn._core import Graph, Parameter
-from fastcnn.batch import Size, Symbolic, concrete, reshaped
-from fastcnn.image_methods import ImageMethods
-from fastcnn.indexing import axis_of, merged_axes, slices_of
 from fastcnn.support.arguments import number, whole
 from fastcnn.support.arrays import numeric
 from fastcnn.support.user_line import user_line
+from fastcnn.tracing.axes import axis_of, merged_axes, slices_of
+from fastcnn.tracing.batch_size import Size, Symbolic, concrete, reshaped
+from fastcnn.tracing.image_methods import ImageMethods
 
 __all__ = ["Tape", "Value", "activation", "add_binary", "add_node", "add_nodes", "matmul", "must_be_value", "operand_of"]
 

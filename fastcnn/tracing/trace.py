@@ -12,10 +12,10 @@ from contextvars import ContextVar
 from typing import Any, Literal, NamedTuple
 
 from fastcnn._core import Graph, Parameter
-from fastcnn.batch import Size, concrete, followed
 from fastcnn.support.arrays import AnyArray, Shape
 from fastcnn.support.errors import in_layer
-from fastcnn.value import Value
+from fastcnn.tracing.batch_size import Size, concrete, followed
+from fastcnn.tracing.value import Value
 
 __all__ = ["BatchCounter", "Trace", "current_trace"]
 

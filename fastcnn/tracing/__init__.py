@@ -1,0 +1,1 @@
+"""Symbolic values, and the graph that they leave while forward() runs."""
