@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastcnn.formats.safetensors import read, write
 from fastcnn.history import History
-from fastcnn.safetensors import read, write
 from fastcnn.support.arguments import whole
 from fastcnn.support.arrays import AnyArray
 

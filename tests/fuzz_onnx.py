@@ -21,10 +21,10 @@ import onnx
 from onnx import helper, numpy_helper
 from onnx_models import detector, small_cnn, two_inputs, unet
 
+from fastcnn.formats.protobuf_reader import Source
 from fastcnn.onnx import OnnxModel, registry
 from fastcnn.onnx.model import read_model
 from fastcnn.onnx.tensors import Tensors
-from fastcnn.onnx.wire import Source
 
 Random = random.Random
 Mutation = Callable[[Random, Any], None]

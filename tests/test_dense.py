@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastcnn as fc
-from fastcnn import images
+from fastcnn.formats import images
 from fastcnn.module import Convolutional
 
 WINDOW = 10

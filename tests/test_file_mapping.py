@@ -15,7 +15,8 @@ from small_nets import same_state
 from subprocesses import python
 
 import fastcnn as fc
-from fastcnn import _core, safetensors
+from fastcnn import _core
+from fastcnn.formats import safetensors
 
 SIDE = 16  # of the image
 LARGE = 8 << 20  # bytes of weights: well beyond what is read at once

@@ -17,8 +17,8 @@ import fuzz_onnx  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from onnx_models import model, random, small_cnn  # noqa: E402
 
+from fastcnn.formats.protobuf_reader import Source, Span  # noqa: E402
 from fastcnn.onnx import load, loads  # noqa: E402
-from fastcnn.onnx.wire import Source, Span  # noqa: E402
 
 MESSAGE = r"^\[\w+\] .+\. Got .*\.( In node '.*'\.)?$"
 

@@ -13,7 +13,7 @@ import pytest
 from small_nets import lenet, same_state
 
 import fastcnn as fc
-from fastcnn import safetensors
+from fastcnn.formats import safetensors
 
 DTYPES = ["float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool"]
 

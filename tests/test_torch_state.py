@@ -10,7 +10,7 @@ import pytest
 from small_nets import lenet, same_state
 
 import fastcnn as fc
-from fastcnn import safetensors
+from fastcnn.formats import safetensors
 
 
 def torchs(torch: Any) -> Any:

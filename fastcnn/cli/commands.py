@@ -137,7 +137,7 @@ def _labels(path: str | None) -> list[str]:
 
 
 def _classes(given: Namespace, net: Any, path: str, channels: int, size: tuple[int, int], labels: list[str]) -> list[dict[str, Any]]:
-    from fastcnn import images
+    from fastcnn.formats import images
 
     x = images.prepared(images.read(path, channels), size, given.mean, given.std)
     scores: AnyArray = net(x[None])

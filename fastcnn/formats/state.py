@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from os import PathLike, fspath
 
-from fastcnn.safetensors import read
+from fastcnn.formats.safetensors import read
 from fastcnn.support.arrays import AnyArray
 
 __all__ = ["is_onnx", "load_state"]

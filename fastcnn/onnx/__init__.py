@@ -12,11 +12,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fastcnn.formats.protobuf_reader import Source
 from fastcnn.onnx import operators  # noqa: F401  fills the tables
 from fastcnn.onnx.graph import OnnxModel
 from fastcnn.onnx.model import read_model
 from fastcnn.onnx.tensors import Tensors
-from fastcnn.onnx.wire import Source
 from fastcnn.support.arrays import ArrayLike
 
 __all__ = ["OnnxModel", "load", "loads"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn._core import Parameter
+from fastcnn.formats.protobuf_reader import fail
 from fastcnn.module import Module
 from fastcnn.network.traced import Fixed
 from fastcnn.onnx.call import Operand, Scope
@@ -19,7 +20,6 @@ from fastcnn.onnx.structure import check_supported, opset_of, ordered, roles
 from fastcnn.onnx.symbolic import bounded
 from fastcnn.onnx.tensors import DTYPES, Tensors, is_float
 from fastcnn.onnx.walk import folds, perform
-from fastcnn.onnx.wire import fail
 from fastcnn.support.arrays import AnyArray, ArrayLike, array_of
 from fastcnn.tracing.batch_size import concrete
 from fastcnn.tracing.trace import current_trace

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from fastcnn.onnx.wire import BYTES, Field, Source, Span, fail
+from fastcnn.formats.protobuf_reader import BYTES, Field, Source, Span, fail
 
 __all__ = ["AttributeProto", "FunctionProto", "GraphProto", "ModelProto", "NodeProto", "TensorProto", "ValueInfo", "read_model"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from fastcnn.formats.protobuf_reader import fail
 from fastcnn.onnx.model import GraphProto, ModelProto, NodeProto
 from fastcnn.onnx.registry import NEWEST_OPSET, OLDEST_OPSET, folder_of, handler_of
-from fastcnn.onnx.wire import fail
 
 __all__ = ["check_supported", "opset_of", "ordered", "roles", "title"]
 

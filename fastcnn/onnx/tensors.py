@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fastcnn._core import FileMapping, Parameter
+from fastcnn.formats.protobuf_reader import Source, Span, fail
 from fastcnn.onnx.model import TensorProto
-from fastcnn.onnx.wire import Source, Span, fail
 from fastcnn.support.arrays import AnyArray
 
 __all__ = ["DTYPES", "Tensors", "is_float"]

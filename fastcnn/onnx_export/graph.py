@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.onnx_export.protobuf import Message
+from fastcnn.formats.protobuf_writer import Message
 from fastcnn.support.arrays import AnyArray, Shape
 
 __all__ = ["BOOL", "FLOAT", "INT32", "Dim", "Node", "OnnxGraph", "tensor_info"]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from os import PathLike, fspath
 from typing import Any
 
+from fastcnn.formats.safetensors import write as write_safetensors
 from fastcnn.formats.state import is_onnx
 from fastcnn.registry import Network
-from fastcnn.safetensors import write as write_safetensors
 from fastcnn.saving.architecture import described, makes_again
 
 __all__ = ["save"]

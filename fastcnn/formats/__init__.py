@@ -1,0 +1,1 @@
+"""Bytes on disk: safetensors, protocol buffers, images. It knows no networks."""
