@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 from fastcnn.functional import activation, arithmetic, convolution, normalization, padding, pooling, resizing, shape, tensor
 from fastcnn.functional.activation import *  # noqa: F403
-from fastcnn.functional.arithmetic import *  # noqa: F403
+from fastcnn.functional.arrays import *  # noqa: F403
 from fastcnn.functional.convolution import *  # noqa: F403
+from fastcnn.functional.elementwise import *  # noqa: F403
+from fastcnn.functional.joining import *  # noqa: F403
 from fastcnn.functional.normalization import *  # noqa: F403
 from fastcnn.functional.padding import *  # noqa: F403
 from fastcnn.functional.pooling import *  # noqa: F403
 from fastcnn.functional.resizing import *  # noqa: F403
-from fastcnn.functional.shape import *  # noqa: F403
-from fastcnn.functional.tensor import *  # noqa: F403
 from fastcnn.support.missing_names import no_attribute
 
 __all__: list[str] = []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from fastcnn._core import Parameter
+from fastcnn.functional.windows import Pair, convolution, transposed
 from fastcnn.support.arguments import whole
 from fastcnn.tracing.value import Value, add_node, must_be_value
-from fastcnn.windows import Pair, convolution, transposed
 
 __all__ = ["conv2d", "conv_transpose2d", "linear"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastcnn.functional.windows import Pair, adaptive_size, no_indices, pooling
 from fastcnn.support.arguments import flag, whole
 from fastcnn.tracing.batch_size import concrete
 from fastcnn.tracing.value import Value, add_node, must_be_value
-from fastcnn.windows import Pair, adaptive_size, no_indices, pooling
 
 __all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from fastcnn import functional
+from fastcnn.functional.windows import Pair, convolution, padding_of, transposed
 from fastcnn.initial import generator_of, uniform
 from fastcnn.layers.base import Layer
 from fastcnn.support.arguments import flag, pair, whole
 from fastcnn.tracing.value import Value
-from fastcnn.windows import Pair, convolution, padding_of, transposed
 
 __all__ = ["Conv2d", "ConvTranspose2d"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastcnn import functional
+from fastcnn.functional.windows import Pair, adaptive_pair, no_indices, pooling
 from fastcnn.layers.base import Layer
 from fastcnn.support.arguments import flag, whole
 from fastcnn.tracing.value import Value
-from fastcnn.windows import Pair, adaptive_pair, no_indices, pooling
 
 __all__ = ["AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "MaxPool2d"]
 
