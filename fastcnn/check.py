@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fastcnn.check_rules import RULES
 from fastcnn.findings import SEVERITIES, Findings
 from fastcnn.graph_view import View
-from fastcnn.registry import Network
+from fastcnn.network.network import Network
 from fastcnn.support.arguments import flag, shape_of
 
 __all__ = ["check"]

@@ -15,8 +15,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from fastcnn._core import ArenaPool, Parameter, Program
+from fastcnn.network.network import Network
 from fastcnn.network.traced import Fixed, traced
-from fastcnn.registry import Network
 from fastcnn.support.arrays import AnyArray, ArrayLike, Shape
 from fastcnn.support.user_line import user_line
 from fastcnn.tracing.value import Value

@@ -7,7 +7,7 @@ import numpy as np
 from fastcnn._core import ArenaPool, Program
 from fastcnn.loss import Loss
 from fastcnn.loss import named as named_loss
-from fastcnn.registry import Network
+from fastcnn.network.network import Network
 from fastcnn.support.arguments import whole
 from fastcnn.support.arrays import AnyArray, ArrayLike, Shape, array_of
 from fastcnn.tracing.batch_size import concrete

@@ -8,8 +8,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+from fastcnn.network.network import Network
 from fastcnn.network.traced import new_trace, run_forward
-from fastcnn.registry import Network
 from fastcnn.support.arrays import Shape
 from fastcnn.support.errors import layer_of
 from fastcnn.support.user_line import raised_here

@@ -9,9 +9,9 @@ from fastcnn.compiled import Options, compiled
 from fastcnn.loss import Loss
 from fastcnn.loss import named as named_loss
 from fastcnn.memory import MemoryReport, training_report
+from fastcnn.network.network import Network
 from fastcnn.optim import Optimizer
 from fastcnn.optim import named as named_optimizer
-from fastcnn.registry import Network
 from fastcnn.support.arrays import Shape
 from fastcnn.training_plan import trained_parameters, training_plan
 

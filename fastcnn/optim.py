@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from fastcnn._core import Optimizer as CoreOptimizer
 from fastcnn._core import Parameter
-from fastcnn.registry import Network
+from fastcnn.network.network import Network
 from fastcnn.support.arguments import by_name, flag, number
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]

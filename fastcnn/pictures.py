@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastcnn._core import Program
+from fastcnn.network.network import Network
 from fastcnn.network.traced import traced
-from fastcnn.registry import Network
 from fastcnn.support.arrays import AnyArray, ArrayLike, numeric
 from fastcnn.support.figure import COLOURS, figure_of
 

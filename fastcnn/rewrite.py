@@ -7,9 +7,9 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 from fastcnn.containers import Sequential
-from fastcnn.initial import seeded
 from fastcnn.layers import Conv2d, ReLU
 from fastcnn.module import Module
+from fastcnn.network.initial import seeded
 from fastcnn.support.arguments import flag, seed_or_none
 from fastcnn.support.tables import count_text, size_text, table
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, NoReturn
 from fastcnn._core import Parameter
 from fastcnn.functional import pad
 from fastcnn.graph_view import Node
+from fastcnn.network.network import Network
 from fastcnn.network.traced import traced
-from fastcnn.registry import Network
 from fastcnn.support.arrays import Shape
 from fastcnn.tracing.batch_size import concrete
 from fastcnn.tracing.trace import Trace, current_trace

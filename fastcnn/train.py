@@ -19,8 +19,8 @@ from fastcnn.evaluation import Evaluator, checked_pair, right_answers
 from fastcnn.history import History
 from fastcnn.loss import Loss
 from fastcnn.memory import inference_report
+from fastcnn.network.network import Network
 from fastcnn.optim import Optimizer
-from fastcnn.registry import Network
 from fastcnn.support.arguments import flag, number, whole
 from fastcnn.support.arrays import AnyArray, ArrayLike
 from fastcnn.support.progress import progress_bar

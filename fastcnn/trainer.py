@@ -9,10 +9,10 @@ from fastcnn.budget import bytes_of
 from fastcnn.loss import Loss
 from fastcnn.loss import named as named_loss
 from fastcnn.memory import MemoryReport, training_report
+from fastcnn.network.network import Network
 from fastcnn.optim import Optimizer
 from fastcnn.optim import named as named_optimizer
 from fastcnn.recomputing import plan_within
-from fastcnn.registry import Network
 from fastcnn.support.arguments import number, shape_of, whole
 from fastcnn.support.arrays import Array, ArrayLike, Shape, array_of
 from fastcnn.tracing.trace import BatchCounter

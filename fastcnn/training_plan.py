@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from fastcnn._core import ArenaPool, Parameter, TrainingProgram
 from fastcnn.loss import Loss, MSELoss
+from fastcnn.network.network import Network
 from fastcnn.network.traced import traced
-from fastcnn.registry import Network
 from fastcnn.support.arrays import Shape
 from fastcnn.tracing.batch_size import concrete
 from fastcnn.tracing.trace import BatchCounter

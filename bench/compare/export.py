@@ -9,7 +9,7 @@ import numpy as np
 
 import fastcnn as fc
 from compare.networks import NETWORKS, SEQUENTIAL
-from fastcnn.initial import seeded
+from fastcnn.network.initial import seeded
 
 
 def network(name: str) -> fc.Module:

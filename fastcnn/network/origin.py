@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 from fastcnn.network.kinds import is_layer
-from fastcnn.registry import Network
+from fastcnn.network.network import Network
 
 __all__ = ["Origin", "origin_of", "remember_origin"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastcnn.registry import Network
+from fastcnn.network.network import Network
 from fastcnn.support.arrays import AnyArray, Shape
 from fastcnn.tracing.trace import Trace
 from fastcnn.tracing.value import Value

@@ -16,10 +16,10 @@ import json
 from collections.abc import Callable
 from typing import Any, cast
 
-from fastcnn.initial import stored
+from fastcnn.network.initial import stored
 from fastcnn.network.kinds import CONTAINERS, LAYERS, is_layer
+from fastcnn.network.network import Network
 from fastcnn.network.origin import origin_of
-from fastcnn.registry import Network
 from fastcnn.support.arrays import AnyArray, Shape
 
 __all__ = ["Maker", "described", "makes_again"]

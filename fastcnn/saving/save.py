@@ -9,7 +9,7 @@ from typing import Any
 
 from fastcnn.formats.safetensors import write as write_safetensors
 from fastcnn.formats.state import is_onnx
-from fastcnn.registry import Network
+from fastcnn.network.network import Network
 from fastcnn.saving.architecture import described, makes_again
 
 __all__ = ["save"]

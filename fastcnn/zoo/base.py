@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from fastcnn.containers import Sequential
-from fastcnn.initial import seeded
 from fastcnn.layers import BatchNorm2d, Conv2d, ReLU
 from fastcnn.module import Module
+from fastcnn.network.initial import seeded
 from fastcnn.network.origin import remember_origin
 from fastcnn.support.arguments import seed_or_none
 

@@ -11,7 +11,7 @@ from fastcnn.containers import Sequential
 from fastcnn.functional import adaptive_avg_pool2d, concat, relu
 from fastcnn.layers import AvgPool2d, BatchNorm2d, Conv2d, Linear, MaxPool2d, ReLU
 from fastcnn.module import Module
-from fastcnn.registry import LoadedKeys, given_state
+from fastcnn.network.network import LoadedKeys, given_state
 from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import network
 

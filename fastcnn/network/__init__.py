@@ -1,0 +1,1 @@
+"""What a network owns: parameters, buffers, submodules, their first values, and the trace of its forward()."""
