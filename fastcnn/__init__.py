@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from fastcnn.history import History as History
     from fastcnn.loading import load as load
     from fastcnn.loading import load_state as load_state
-    from fastcnn.memory import MemoryReport as MemoryReport
+    from fastcnn.memory.report import MemoryReport as MemoryReport
     from fastcnn.trainer import Trainer as Trainer
 
 # Imported when first used, for a short import: the file of each name.

@@ -22,7 +22,7 @@ from fastcnn.support.user_line import user_line
 from fastcnn.tracing.value import Value
 
 if TYPE_CHECKING:
-    from fastcnn.memory import MemoryReport
+    from fastcnn.memory.report import MemoryReport
     from fastcnn.profile import Profile
 
 __all__ = ["Compiled", "Options", "check_modes", "compiled", "program_of"]
@@ -89,7 +89,7 @@ class Compiled:
     @property
     def memory(self) -> MemoryReport:
         """What the plan allocates, in bytes."""
-        from fastcnn.memory import inference_report
+        from fastcnn.memory.report import inference_report
 
         return inference_report(self._program, self._threads)
 

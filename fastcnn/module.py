@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fastcnn.findings import Findings
     from fastcnn.history import History
     from fastcnn.loss import Loss
-    from fastcnn.memory import MemoryReport
+    from fastcnn.memory.report import MemoryReport
     from fastcnn.optim import Optimizer
     from fastcnn.summary import Summary
 
@@ -199,7 +199,7 @@ class Module(Network):
         shape: of one input, (C, H, W). budget: bytes, or a text like "4 GB" (B, KB, MB, GB, TB, by 1024). Nothing is run or allocated.
         """
         from fastcnn import needs
-        from fastcnn.budget import bytes_of
+        from fastcnn.memory.budget import bytes_of
 
         count = 0 if threads is None else whole("max_batch", "threads", threads, 1)
         size, one = bytes_of("max_batch", "budget", budget), shape_of("max_batch", shape)

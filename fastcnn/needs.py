@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastcnn.budget import largest_batch
 from fastcnn.compiled import Options, compiled
 from fastcnn.loss import Loss
 from fastcnn.loss import named as named_loss
-from fastcnn.memory import MemoryReport, training_report
+from fastcnn.memory.budget import largest_batch
+from fastcnn.memory.report import MemoryReport, training_report
 from fastcnn.network.network import Network
 from fastcnn.optim import Optimizer
 from fastcnn.optim import named as named_optimizer

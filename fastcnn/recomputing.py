@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from fastcnn.budget import largest_batch
+from fastcnn.memory.budget import largest_batch
 from fastcnn.support.tables import size_text
 from fastcnn.training_plan import TrainingPlan
 

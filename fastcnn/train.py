@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastcnn.budget import bytes_of, warn_of_need
 from fastcnn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from fastcnn.evaluation import Evaluator, checked_pair, right_answers
 from fastcnn.history import History
 from fastcnn.loss import Loss
-from fastcnn.memory import inference_report
+from fastcnn.memory.budget import bytes_of, warn_of_need
+from fastcnn.memory.report import inference_report
 from fastcnn.network.network import Network
 from fastcnn.optim import Optimizer
 from fastcnn.support.arguments import flag, number, whole

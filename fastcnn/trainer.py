@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastcnn._core import ArenaPool
-from fastcnn.budget import bytes_of
 from fastcnn.loss import Loss
 from fastcnn.loss import named as named_loss
-from fastcnn.memory import MemoryReport, training_report
+from fastcnn.memory.budget import bytes_of
+from fastcnn.memory.report import MemoryReport, training_report
 from fastcnn.network.network import Network
 from fastcnn.optim import Optimizer
 from fastcnn.optim import named as named_optimizer

@@ -11,8 +11,8 @@ import pytest
 from small_nets import lenet
 
 import fastcnn as fc
-from fastcnn import budget
-from fastcnn.budget import available_memory, bytes_of, largest_batch
+from fastcnn.memory import budget
+from fastcnn.memory.budget import available_memory, bytes_of, largest_batch
 
 SHAPE = (16, 1, 8, 8)
 

@@ -9,7 +9,7 @@ import pytest
 from small_nets import lenet
 
 import fastcnn as fc
-from fastcnn.memory import MemoryReport, _covered
+from fastcnn.memory.report import MemoryReport, _covered
 from fastcnn.support.tables import size_text
 from fastcnn.training_plan import trained_parameters
 

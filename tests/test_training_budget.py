@@ -13,7 +13,7 @@ from running import same_bits
 from small_nets import lenet
 
 import fastcnn as fc
-from fastcnn.budget import bytes_of
+from fastcnn.memory.budget import bytes_of
 from fastcnn.training_plan import trained_parameters, training_plan
 
 Array = np.ndarray

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from fastcnn.memory_layers import Arena, Box
+from fastcnn.memory.layers import Arena, Box
 from fastcnn.support.figure import figure_of
 from fastcnn.support.tables import brief, shortened, size_text
 

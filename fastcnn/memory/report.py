@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastcnn._core import Program, TrainingProgram
-from fastcnn.memory_layers import Arena, Box, LayerMemory, boxes_of, layers_of
+from fastcnn.memory.layers import Arena, Box, LayerMemory, boxes_of, layers_of
 from fastcnn.support.arrays import Shape
 from fastcnn.support.tables import size_text, table
 
@@ -68,7 +68,7 @@ class MemoryReport:
 
         Returns a matplotlib Figure; path: a file that it is written to as well. ImportError where matplotlib is not installed.
         """
-        from fastcnn.memory_plot import plot
+        from fastcnn.memory.picture import plot
 
         return plot(Arena(self.boxes, self.steps, self.arena, self.lower_bound, self.without_release), path)
 
