@@ -15,7 +15,7 @@ from small_nets import Lambda, lenet
 import fastcnn as fc
 from fastcnn.functional import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
 from fastcnn.network.traced import traced
-from fastcnn.onnx_export import elementwise, operators
+from fastcnn.saving.onnx import elementwise, operators
 from fastcnn.tracing.batch_size import Size, concrete
 from fastcnn.tracing.value import add_node, add_nodes
 
@@ -250,7 +250,7 @@ def test_one_weight_of_two_layers_is_written_once(tmp_path: Path, rng: np.random
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastcnn.onnx_export.model.LARGEST", 2000)
+    monkeypatch.setattr("fastcnn.saving.onnx.model.LARGEST", 2000)
     with pytest.raises(ValueError, match=r"^\[save\] an ONNX file must stay below 2 GB; .* Got \d\.\d KB for .*net\.onnx\.$"):
         lenet().save(tmp_path / "net.onnx", input_shape=(1, 1, 8, 8))
     assert os.listdir(tmp_path) == []

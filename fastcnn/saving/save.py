@@ -20,7 +20,7 @@ def save(net: Network, path: str | PathLike[str], input_shape: Sequence[Any] | N
     if is_onnx(path) != (input_shape is not None):
         raise ValueError(f"[save] input_shape is for ONNX files, which need it. Got {fspath(path)} with input_shape={input_shape}.")
     if input_shape is not None:
-        from fastcnn.onnx_export import write
+        from fastcnn.saving.onnx import write
 
         return write(net, path, input_shape)
     state = net.state_dict()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastcnn.onnx_export.graph import Node, OnnxGraph
+from fastcnn.saving.onnx.graph import Node, OnnxGraph
 
 __all__ = ["concat", "expand", "reshape", "slice_", "take", "transpose"]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastcnn.onnx_export.graph import Node, OnnxGraph
+from fastcnn.saving.onnx.graph import Node, OnnxGraph
 from fastcnn.support.arrays import AnyArray
 
 __all__ = ["avg_pool", "max_pool"]

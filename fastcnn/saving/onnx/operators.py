@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastcnn.onnx_export.elementwise import activation, binary, cast, compare, prelu, scale_shift, where
-from fastcnn.onnx_export.graph import Node, OnnxGraph
-from fastcnn.onnx_export.pooling import avg_pool, max_pool
-from fastcnn.onnx_export.reduction import arg_max, matmul, normalize, reduce, resample, top_k
-from fastcnn.onnx_export.shape import concat, expand, reshape, slice_, take, transpose
+from fastcnn.saving.onnx.elementwise import activation, binary, cast, compare, prelu, scale_shift, where
+from fastcnn.saving.onnx.graph import Node, OnnxGraph
+from fastcnn.saving.onnx.pooling import avg_pool, max_pool
+from fastcnn.saving.onnx.reduction import arg_max, matmul, normalize, reduce, resample, top_k
+from fastcnn.saving.onnx.shape import concat, expand, reshape, slice_, take, transpose
 
 __all__ = ["BATCH_SIZED", "OPERATORS"]
 

@@ -12,8 +12,8 @@ from fastcnn.formats.protobuf_writer import Message
 from fastcnn.formats.safetensors import written_whole
 from fastcnn.network.network import Network
 from fastcnn.network.traced import traced
-from fastcnn.onnx_export.graph import Dim, Node, OnnxGraph, tensor_info
-from fastcnn.onnx_export.operators import BATCH_SIZED, OPERATORS
+from fastcnn.saving.onnx.graph import Dim, Node, OnnxGraph, tensor_info
+from fastcnn.saving.onnx.operators import BATCH_SIZED, OPERATORS
 from fastcnn.support.arguments import shape_of
 from fastcnn.support.arrays import Shape
 from fastcnn.support.tables import size_text

@@ -5,6 +5,6 @@
 The file is written as it is made: weights are never held twice.
 """
 
-from fastcnn.onnx_export.model import write
+from fastcnn.saving.onnx.model import write
 
 __all__ = ["write"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from fastcnn.onnx_export.graph import BOOL, FLOAT, Node, OnnxGraph
+from fastcnn.saving.onnx.graph import BOOL, FLOAT, Node, OnnxGraph
 
 __all__ = ["activation", "binary", "cast", "compare", "prelu", "scale_shift", "where"]
 

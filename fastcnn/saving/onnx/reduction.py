@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastcnn.onnx_export.graph import INT32, Node, OnnxGraph
+from fastcnn.saving.onnx.graph import INT32, Node, OnnxGraph
 
 __all__ = ["arg_max", "matmul", "normalize", "reduce", "resample", "top_k"]
 

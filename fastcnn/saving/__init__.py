@@ -1,0 +1,1 @@
+"""Networks as files: the architecture as JSON beside the weights, or ONNX."""
