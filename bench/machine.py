@@ -7,7 +7,7 @@ from typing import Any
 
 import fastcnn as fc
 from fastcnn import _core
-from fastcnn.machine import cpu_name
+from fastcnn.running.machine import cpu_name
 
 THREADS = sorted({1, fc.get_num_threads()})
 

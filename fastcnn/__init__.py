@@ -17,12 +17,12 @@ except ImportError as error:
     ) from error
 
 from fastcnn import containers, functional, layers
-from fastcnn.compiled import Compiled
 from fastcnn.containers import *  # noqa: F403
 from fastcnn.functional import *  # noqa: F403
 from fastcnn.layers import *  # noqa: F403
-from fastcnn.machine import get_num_threads, info, set_num_threads
 from fastcnn.module import Module
+from fastcnn.running.compiled import Compiled
+from fastcnn.running.machine import get_num_threads, info, set_num_threads
 from fastcnn.support.version import __version__ as __version__
 from fastcnn.tracing.value import Value
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from fastcnn.compiled import program_of
 from fastcnn.network.network import Network
-from fastcnn.profile import Limits
+from fastcnn.running.compiled import program_of
+from fastcnn.running.profile import Limits
 from fastcnn.summary import LEGEND as _SUMMARY_LEGEND
 from fastcnn.summary import field_text, summarize
 from fastcnn.support.arguments import shape_of, whole

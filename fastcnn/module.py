@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.compiled import Compiled, Options, check_modes, compiled
 from fastcnn.network.network import Network
 from fastcnn.network.traced import traced
+from fastcnn.running.compiled import Compiled, Options, check_modes, compiled
 from fastcnn.support.arguments import flag, shape_of, whole
 from fastcnn.support.arrays import AnyArray, ArrayLike, Shape, array_of
 from fastcnn.tracing.batch_size import concrete

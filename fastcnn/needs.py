@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastcnn.compiled import Options, compiled
 from fastcnn.loss import Loss
 from fastcnn.loss import named as named_loss
 from fastcnn.memory.budget import largest_batch
@@ -12,6 +11,7 @@ from fastcnn.memory.report import MemoryReport, training_report
 from fastcnn.network.network import Network
 from fastcnn.optim import Optimizer
 from fastcnn.optim import named as named_optimizer
+from fastcnn.running.compiled import Options, compiled
 from fastcnn.support.arrays import Shape
 from fastcnn.training_plan import trained_parameters, training_plan
 

@@ -5,7 +5,7 @@ They are methods, too: history.plot(), profile.plot(), net.plot_filters(), net.p
 
 from fastcnn.history import training_curves
 from fastcnn.pictures import activations, filters
-from fastcnn.profile import step_times
+from fastcnn.running.profile import step_times
 from fastcnn.support.figure import figure_of
 
 __all__ = ["activations", "figure_of", "filters", "step_times", "training_curves"]

@@ -53,7 +53,7 @@ def test_what_cannot_be_trained_keeps_nothing_known() -> None:
 
 def test_times_are_those_of_the_limits() -> None:
     cost = fc.zoo.resnet18().cost((3, 64, 64), threads=1)
-    from fastcnn.profile import Limits
+    from fastcnn.running.profile import Limits
 
     limits = Limits(1)
     for row in cost:

@@ -11,7 +11,7 @@ from memory_counting import counted
 from small_nets import lenet
 
 import fastcnn as fc
-from fastcnn import compiled
+from fastcnn.running import compiled
 
 CALLS = """
 import gc

@@ -10,7 +10,7 @@ from small_nets import Block, Lambda, lenet
 from subprocesses import python
 
 import fastcnn as fc
-from fastcnn import compiled
+from fastcnn.running import compiled
 
 Array = np.ndarray
 

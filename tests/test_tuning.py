@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import fastcnn as fc
-from fastcnn import _core, tuning
+from fastcnn import _core
+from fastcnn.running import tuning
 
 SHAPE = (1, 16, 19, 21)
 

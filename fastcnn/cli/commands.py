@@ -15,7 +15,7 @@ import numpy as np
 from fastcnn.cli.models import image_shape, loaded, with_batch
 from fastcnn.cost import LEGEND as cost_legend
 from fastcnn.memory.report import LEGEND as memory_legend
-from fastcnn.profile import LEGEND as profile_legend
+from fastcnn.running.profile import LEGEND as profile_legend
 from fastcnn.summary import LEGEND as summary_legend
 from fastcnn.support.arrays import AnyArray, Array
 from fastcnn.support.progress import progress_bar

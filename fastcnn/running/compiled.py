@@ -23,7 +23,7 @@ from fastcnn.tracing.value import Value
 
 if TYPE_CHECKING:
     from fastcnn.memory.report import MemoryReport
-    from fastcnn.profile import Profile
+    from fastcnn.running.profile import Profile
 
 __all__ = ["Compiled", "Options", "check_modes", "compiled", "program_of"]
 
@@ -95,7 +95,7 @@ class Compiled:
 
     def profile(self, *inputs: ArrayLike) -> Profile:
         """The time of each step: median of ten runs; algorithm, GFLOP/s and share of what the machine can do."""
-        from fastcnn.profile import profile
+        from fastcnn.running.profile import profile
 
         return profile(self._program, inputs, self._threads)
 
@@ -189,7 +189,7 @@ class Plans:
 
         choices: dict[str, str] = {}
         if tuning_threads is not None:
-            from fastcnn.tuning import tuned_choices
+            from fastcnn.running.tuning import tuned_choices
 
             choices = tuned_choices(program, shapes, tuning_threads)
         return Plan(program(choices), shapes, count, fixed)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn._core import Program, conv2d_algorithms, default_isa
-from fastcnn.machine import cpu_name
+from fastcnn.running.machine import cpu_name
 from fastcnn.support.arrays import Shape
 from fastcnn.support.version import __version__
 
