@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from fastcnn import plot as plot
     from fastcnn import rewrite as rewrite
     from fastcnn import zoo as zoo
-    from fastcnn.history import History as History
     from fastcnn.loading import load as load
     from fastcnn.loading import load_state as load_state
     from fastcnn.memory.report import MemoryReport as MemoryReport
-    from fastcnn.trainer import Trainer as Trainer
+    from fastcnn.training.history import History as History
+    from fastcnn.training.trainer import Trainer as Trainer
 
 # Imported when first used, for a short import: the file of each name.
 _LATER = {

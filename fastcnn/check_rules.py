@@ -15,7 +15,7 @@ from fastcnn.network.traced import traced
 from fastcnn.support.errors import code_of
 from fastcnn.support.tables import size_text
 from fastcnn.tracing.trace import Trace
-from fastcnn.training_plan import kept_bytes
+from fastcnn.training.plan import kept_bytes
 
 __all__ = ["RULES"]
 

@@ -16,7 +16,7 @@ from fastcnn.summary import field_text, summarize
 from fastcnn.support.arguments import shape_of, whole
 from fastcnn.support.arrays import Shape
 from fastcnn.support.tables import count_text, size_text, sizes_text, table
-from fastcnn.training_plan import kept_bytes
+from fastcnn.training.plan import kept_bytes
 
 __all__ = ["LEGEND", "Cost", "LayerCost", "cost"]
 

@@ -21,11 +21,11 @@ from fastcnn.tracing.value import Value
 if TYPE_CHECKING:
     from fastcnn.cost import Cost
     from fastcnn.findings import Findings
-    from fastcnn.history import History
-    from fastcnn.loss import Loss
     from fastcnn.memory.report import MemoryReport
-    from fastcnn.optim import Optimizer
     from fastcnn.summary import Summary
+    from fastcnn.training.history import History
+    from fastcnn.training.losses import Loss
+    from fastcnn.training.optimizers import Optimizer
 
 __all__ = ["Convolutional", "Module"]
 
@@ -135,14 +135,14 @@ class Module(Network):
         that would fit. Where the machine has less memory left than a step takes, a RuntimeWarning says so before the start. Returns the
         history: loss, accuracy, val_loss, val_accuracy, seconds, a list with one entry an epoch each.
         """
-        from fastcnn.train import FitOptions, fit
+        from fastcnn.training.fit import FitOptions, fit
 
         options = FitOptions(epochs, batch_size, checkpoint, resume, clip_norm, memory, seed, progress)
         return fit(self, x, y, optimizer, loss, validation_data, options)
 
     def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int = 64, loss: Loss | str = "cross_entropy") -> dict[str, float]:
         """{"loss": mean over x, "accuracy": share of right classes}; the accuracy only where the loss knows classes."""
-        from fastcnn.evaluation import Evaluator
+        from fastcnn.training.evaluation import Evaluator
 
         return Evaluator(self, loss)(x, y, batch_size)
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastcnn.loss import Loss
-from fastcnn.loss import named as named_loss
 from fastcnn.memory.budget import largest_batch
 from fastcnn.memory.report import MemoryReport, training_report
 from fastcnn.network.network import Network
-from fastcnn.optim import Optimizer
-from fastcnn.optim import named as named_optimizer
 from fastcnn.running.compiled import Options, compiled
 from fastcnn.support.arrays import Shape
-from fastcnn.training_plan import trained_parameters, training_plan
+from fastcnn.training.losses import Loss
+from fastcnn.training.losses import named as named_loss
+from fastcnn.training.optimizers import Optimizer
+from fastcnn.training.optimizers import named as named_optimizer
+from fastcnn.training.plan import trained_parameters, training_plan
 
 __all__ = ["inference_memory", "max_batch", "training_memory"]
 

@@ -3,9 +3,9 @@
 They are methods, too: history.plot(), profile.plot(), net.plot_filters(), net.plot_activations(image, layer).
 """
 
-from fastcnn.history import training_curves
 from fastcnn.pictures import activations, filters
 from fastcnn.running.profile import step_times
 from fastcnn.support.figure import figure_of
+from fastcnn.training.history import training_curves
 
 __all__ = ["activations", "figure_of", "filters", "step_times", "training_curves"]

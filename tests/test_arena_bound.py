@@ -11,8 +11,8 @@ from zoo_networks import make
 
 import fastcnn as fc
 from fastcnn.cli.models import OTHER_IMAGES
-from fastcnn.loss import named
-from fastcnn.training_plan import trained_parameters, training_plan
+from fastcnn.training.losses import named
+from fastcnn.training.plan import trained_parameters, training_plan
 
 MOST = 1.02
 CACHE_LINE = 64

@@ -7,7 +7,7 @@ import pytest
 import fastcnn as fc
 from fastcnn.cost import _FEWER
 from fastcnn.support.tables import brief, count_text, fitted, table
-from fastcnn.training_plan import kept_bytes
+from fastcnn.training.plan import kept_bytes
 
 IMAGE = (3, 16, 16)
 

@@ -11,8 +11,8 @@ import pytest
 from small_nets import Lambda, lenet, same_state, stripes
 
 import fastcnn as fc
-from fastcnn import optim
 from fastcnn.tracing.value import add_nodes
+from fastcnn.training import optimizers as optim
 
 Array = np.ndarray
 X, Y = stripes(12)

@@ -11,7 +11,7 @@ from small_nets import lenet
 import fastcnn as fc
 from fastcnn.memory.report import MemoryReport, _covered
 from fastcnn.support.tables import size_text
-from fastcnn.training_plan import trained_parameters
+from fastcnn.training.plan import trained_parameters
 
 SHAPE = (16, 1, 8, 8)
 PARTS = ("parameters", "prepared_weights", "gradients", "optimizer_state", "activations", "activation_gradients", "workspace", "batch")

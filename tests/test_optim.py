@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastcnn as fc
-from fastcnn import optim
+from fastcnn.training import optimizers as optim
 
 OPTIMIZERS: dict[str, tuple[Callable[[], optim.Optimizer], str, dict[str, Any]]] = {
     "sgd": (lambda: optim.SGD(0.1), "SGD", {"lr": 0.1}),

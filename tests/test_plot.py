@@ -11,7 +11,7 @@ from subprocesses import python
 
 import fastcnn as fc
 from fastcnn import plot
-from fastcnn.history import History
+from fastcnn.training.history import History
 
 pytest.importorskip("matplotlib", reason="matplotlib draws")
 X = np.random.default_rng(0).standard_normal((32, 1, 8, 8)).astype(np.float32)

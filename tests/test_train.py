@@ -15,7 +15,7 @@ from small_nets import Block, Lambda, lenet, same_state, stripes
 from subprocesses import python
 
 import fastcnn as fc
-from fastcnn.train import Fit
+from fastcnn.training.fit import Fit
 
 X, Y = stripes()
 FIT: dict[str, Any] = {"batch_size": 16, "validation_data": (X[:20], Y[:20])}  # 60 samples: the last batch has 12

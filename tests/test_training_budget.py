@@ -14,7 +14,7 @@ from small_nets import lenet
 
 import fastcnn as fc
 from fastcnn.memory.budget import bytes_of
-from fastcnn.training_plan import trained_parameters, training_plan
+from fastcnn.training.plan import trained_parameters, training_plan
 
 Array = np.ndarray
 

@@ -10,8 +10,8 @@ from memory_counting import counted
 from running import same_bits
 
 import fastcnn as fc
-from fastcnn.loss import named
-from fastcnn.training_plan import trained_parameters, training_plan
+from fastcnn.training.losses import named
+from fastcnn.training.plan import trained_parameters, training_plan
 
 SHAPE = (4, 16, 32, 32)
 IMAGE = 4 * 16 * 34 * 34 * 4  # bytes of one with a ring of zeros

@@ -6,10 +6,10 @@ from fastcnn import containers, layers
 from fastcnn._core import Parameter
 from fastcnn.containers import *  # noqa: F403
 from fastcnn.layers import *  # noqa: F403
-from fastcnn.loss import CrossEntropyLoss, MSELoss
 from fastcnn.module import Module
 from fastcnn.nn import functional
 from fastcnn.support.missing_names import no_attribute
+from fastcnn.training.losses import CrossEntropyLoss, MSELoss
 
 __all__ = ["CrossEntropyLoss", "MSELoss", "Module", "Parameter", "functional"]
 __all__ += containers.__all__

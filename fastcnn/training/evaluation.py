@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from fastcnn._core import ArenaPool, Program
-from fastcnn.loss import Loss
-from fastcnn.loss import named as named_loss
 from fastcnn.network.network import Network
 from fastcnn.support.arguments import whole
 from fastcnn.support.arrays import AnyArray, ArrayLike, Shape, array_of
 from fastcnn.tracing.batch_size import concrete
-from fastcnn.training_plan import with_loss
+from fastcnn.training.losses import Loss
+from fastcnn.training.losses import named as named_loss
+from fastcnn.training.plan import with_loss
 
 __all__ = ["Evaluator", "checked_pair", "right_answers"]
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastcnn._core import ArenaPool
-from fastcnn.loss import Loss
-from fastcnn.loss import named as named_loss
 from fastcnn.memory.budget import bytes_of
 from fastcnn.memory.report import MemoryReport, training_report
 from fastcnn.network.network import Network
-from fastcnn.optim import Optimizer
-from fastcnn.optim import named as named_optimizer
-from fastcnn.recomputing import plan_within
 from fastcnn.support.arguments import number, shape_of, whole
 from fastcnn.support.arrays import Array, ArrayLike, Shape, array_of
 from fastcnn.tracing.trace import BatchCounter
-from fastcnn.training_plan import TrainingPlan, trained_parameters, training_plan
+from fastcnn.training.losses import Loss
+from fastcnn.training.losses import named as named_loss
+from fastcnn.training.optimizers import Optimizer
+from fastcnn.training.optimizers import named as named_optimizer
+from fastcnn.training.plan import TrainingPlan, trained_parameters, training_plan
+from fastcnn.training.recomputing import plan_within
 
 __all__ = ["Trainer"]
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from fastcnn._core import ArenaPool, Parameter, TrainingProgram
-from fastcnn.loss import Loss, MSELoss
 from fastcnn.network.network import Network
 from fastcnn.network.traced import traced
 from fastcnn.support.arrays import Shape
 from fastcnn.tracing.batch_size import concrete
 from fastcnn.tracing.trace import BatchCounter
 from fastcnn.tracing.value import Value
+from fastcnn.training.losses import Loss, MSELoss
 
 __all__ = ["TrainingPlan", "kept_bytes", "trained_parameters", "training_plan", "with_loss"]
 

@@ -10,7 +10,7 @@ from itertools import chain
 
 from fastcnn.memory.budget import largest_batch
 from fastcnn.support.tables import size_text
-from fastcnn.training_plan import TrainingPlan
+from fastcnn.training.plan import TrainingPlan
 
 __all__ = ["plan_within"]
 

@@ -13,18 +13,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastcnn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from fastcnn.evaluation import Evaluator, checked_pair, right_answers
-from fastcnn.history import History
-from fastcnn.loss import Loss
 from fastcnn.memory.budget import bytes_of, warn_of_need
 from fastcnn.memory.report import inference_report
 from fastcnn.network.network import Network
-from fastcnn.optim import Optimizer
 from fastcnn.support.arguments import flag, number, whole
 from fastcnn.support.arrays import AnyArray, ArrayLike
 from fastcnn.support.progress import progress_bar
-from fastcnn.trainer import Trainer
+from fastcnn.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from fastcnn.training.evaluation import Evaluator, checked_pair, right_answers
+from fastcnn.training.history import History
+from fastcnn.training.losses import Loss
+from fastcnn.training.optimizers import Optimizer
+from fastcnn.training.trainer import Trainer
 
 __all__ = ["FitOptions", "fit"]
 

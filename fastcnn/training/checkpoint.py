@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcnn.formats.safetensors import read, write
-from fastcnn.history import History
 from fastcnn.support.arguments import whole
 from fastcnn.support.arrays import AnyArray
+from fastcnn.training.history import History
 
 __all__ = ["Checkpoint", "read_checkpoint", "write_checkpoint"]
 

@@ -1,0 +1,1 @@
+"""Losses, optimizers, the trainer, and fit with its checkpoints."""
