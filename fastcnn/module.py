@@ -19,10 +19,10 @@ from fastcnn.tracing.trace import current_trace
 from fastcnn.tracing.value import Value
 
 if TYPE_CHECKING:
-    from fastcnn.cost import Cost
-    from fastcnn.findings import Findings
+    from fastcnn.insight.cost import Cost
+    from fastcnn.insight.findings import Findings
+    from fastcnn.insight.summary import Summary
     from fastcnn.memory.report import MemoryReport
-    from fastcnn.summary import Summary
     from fastcnn.training.history import History
     from fastcnn.training.losses import Loss
     from fastcnn.training.optimizers import Optimizer
@@ -154,7 +154,7 @@ class Module(Network):
         A receptive field counts pixels of the input (height, width) as if it went on beyond its borders; an axis of which all is combined
         counts with its size, and "whole image" stands where both are: after global pooling, instance norms, linear layers of all pixels.
         """
-        from fastcnn.summary import summarize
+        from fastcnn.insight.summary import summarize
 
         return summarize(self, shape_of("summary", shape))
 
@@ -173,7 +173,7 @@ class Module(Network):
         optimizer and loss matter for training only, memory="small" and accuracy="strict" are of runs only. The training step is one without
         clip_norm and without a budget: what theirs take says the `memory` of their Trainer.
         """
-        from fastcnn import needs
+        from fastcnn.insight import needs
 
         check_modes("memory", memory, accuracy)
         count = 0 if threads is None else whole("memory", "threads", threads, 1)
@@ -198,7 +198,7 @@ class Module(Network):
 
         shape: of one input, (C, H, W). budget: bytes, or a text like "4 GB" (B, KB, MB, GB, TB, by 1024). Nothing is run or allocated.
         """
-        from fastcnn import needs
+        from fastcnn.insight import needs
         from fastcnn.memory.budget import bytes_of
 
         count = 0 if threads is None else whole("max_batch", "threads", threads, 1)
@@ -211,7 +211,7 @@ class Module(Network):
         severity: "error" (it cannot run), "warning" (pixels or time are lost), "note". strict: windows that do not tile their input are
         an error, also where they miss nothing but zeros of the padding. Nothing is run.
         """
-        from fastcnn.check import check
+        from fastcnn.insight.check import check
 
         return check(self, shape, strict)
 
@@ -221,7 +221,7 @@ class Module(Network):
 
         threads None: as many as are set. The first call measures the machine, which takes half a second.
         """
-        from fastcnn.cost import cost
+        from fastcnn.insight.cost import cost
 
         return cost(self, shape, threads)
 
@@ -292,7 +292,7 @@ class Convolutional(Module):
 
     def _map_of(self, image: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
         """Places and stride, from a walk through the classifier for its own image."""
-        from fastcnn.receptive_field import fields_of
+        from fastcnn.insight.receptive_field import fields_of
 
         trace, output = traced(self, [(1, *image)])
         steps = [along.jump for along in fields_of(trace)[output.id]]

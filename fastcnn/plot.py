@@ -3,7 +3,7 @@
 They are methods, too: history.plot(), profile.plot(), net.plot_filters(), net.plot_activations(image, layer).
 """
 
-from fastcnn.pictures import activations, filters
+from fastcnn.insight.pictures import activations, filters
 from fastcnn.running.profile import step_times
 from fastcnn.support.figure import figure_of
 from fastcnn.training.history import training_curves

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from fastcnn._core import Parameter
 from fastcnn.functional import pad
-from fastcnn.graph_view import Node
+from fastcnn.insight.view import Node
 from fastcnn.network.network import Network
 from fastcnn.network.traced import traced
 from fastcnn.support.arrays import Shape

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import fastcnn as fc
-from fastcnn import check_rules
+from fastcnn.insight import size_rules as check_rules
 
 
 class Net(fc.Module):

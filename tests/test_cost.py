@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import fastcnn as fc
-from fastcnn.cost import _FEWER
+from fastcnn.insight.cost import _FEWER
 from fastcnn.support.tables import brief, count_text, fitted, table
 from fastcnn.training.plan import kept_bytes
 
@@ -70,7 +70,7 @@ def test_times_are_those_of_the_limits() -> None:
 @pytest.mark.parametrize("name", ["mobilenet_v2", "zfnet", "squeezenet1_0"])
 def test_every_step_counts_once(name: str) -> None:
     """Also one of two layers, and those that bring an image into another order: the total is the sum over the steps."""
-    from fastcnn.cost import _steps_of
+    from fastcnn.insight.cost import _steps_of
 
     net, shape = getattr(fc.zoo, name)(), (3, 224, 224)
     rows, steps = [(row.layer, row.op) for row in net.summary(shape)], list(net.compile((1, *shape), threads=1)._program.steps)

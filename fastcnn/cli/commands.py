@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from fastcnn.cli.models import image_shape, loaded, with_batch
-from fastcnn.cost import LEGEND as cost_legend
+from fastcnn.insight.cost import LEGEND as cost_legend
+from fastcnn.insight.summary import LEGEND as summary_legend
 from fastcnn.memory.report import LEGEND as memory_legend
 from fastcnn.running.profile import LEGEND as profile_legend
-from fastcnn.summary import LEGEND as summary_legend
 from fastcnn.support.arrays import AnyArray, Array
 from fastcnn.support.progress import progress_bar
 from fastcnn.support.tables import fitted, sizes_text, table, terminal_width

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from fastcnn.insight.receptive_field import fields_of, size_of
 from fastcnn.network.network import Network
 from fastcnn.network.traced import traced
-from fastcnn.receptive_field import fields_of, size_of
 from fastcnn.support.arrays import Shape
 from fastcnn.support.tables import count_text, size_text, sizes_text, table
 from fastcnn.tracing.trace import Trace

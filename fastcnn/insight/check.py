@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastcnn.check_rules import RULES
-from fastcnn.findings import SEVERITIES, Findings
-from fastcnn.graph_view import View
+from fastcnn.insight.findings import SEVERITIES, Findings
+from fastcnn.insight.size_rules import RULES
+from fastcnn.insight.view import View
 from fastcnn.network.network import Network
 from fastcnn.support.arguments import flag, shape_of
 

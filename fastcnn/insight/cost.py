@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from fastcnn.insight.summary import LEGEND as _SUMMARY_LEGEND
+from fastcnn.insight.summary import field_text, summarize
 from fastcnn.network.network import Network
 from fastcnn.running.compiled import program_of
 from fastcnn.running.profile import Limits
-from fastcnn.summary import LEGEND as _SUMMARY_LEGEND
-from fastcnn.summary import field_text, summarize
 from fastcnn.support.arguments import shape_of, whole
 from fastcnn.support.arrays import Shape
 from fastcnn.support.tables import count_text, size_text, sizes_text, table

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from fastcnn.findings import Finding
-from fastcnn.graph_view import Node, View, windows_of
+from fastcnn.insight.findings import Finding
+from fastcnn.insight.view import Node, View, windows_of
 from fastcnn.network.traced import traced
 from fastcnn.support.errors import code_of
 from fastcnn.support.tables import size_text
