@@ -16,11 +16,12 @@ except ImportError as error:
         "Python finds these instead of what was installed: start it elsewhere, or with -I."
     ) from error
 
-from fastcnn import containers, functional, layers
-from fastcnn.containers import *  # noqa: F403
+from fastcnn import functional
 from fastcnn.functional import *  # noqa: F403
-from fastcnn.layers import *  # noqa: F403
-from fastcnn.module import Module
+from fastcnn.nn import containers, layers
+from fastcnn.nn.containers import *  # noqa: F403
+from fastcnn.nn.layers import *  # noqa: F403
+from fastcnn.nn.module import Module
 from fastcnn.running.compiled import Compiled
 from fastcnn.running.machine import get_num_threads, info, set_num_threads
 from fastcnn.support.version import __version__ as __version__

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastcnn.formats.images import resized
-from fastcnn.module import Convolutional
+from fastcnn.nn.module import Convolutional
 from fastcnn.support.arguments import flag, number
 from fastcnn.support.arrays import AnyArray, Array, ArrayLike, numeric
 

@@ -12,7 +12,7 @@ import numpy as np
 from fastcnn._core import Parameter
 from fastcnn.formats.safetensors import mapped
 from fastcnn.formats.state import is_onnx, load_state
-from fastcnn.module import Module
+from fastcnn.nn.module import Module
 from fastcnn.saving.architecture import Maker
 from fastcnn.support.arrays import ArrayLike
 

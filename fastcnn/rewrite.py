@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple
 
-from fastcnn.containers import Sequential
-from fastcnn.layers import Conv2d, ReLU
-from fastcnn.module import Module
 from fastcnn.network.initial import seeded
+from fastcnn.nn.containers import Sequential
+from fastcnn.nn.layers import Conv2d, ReLU
+from fastcnn.nn.module import Module
 from fastcnn.support.arguments import flag, seed_or_none
 from fastcnn.support.tables import count_text, size_text, table
 

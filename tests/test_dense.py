@@ -9,7 +9,7 @@ import pytest
 
 import fastcnn as fc
 from fastcnn.formats import images
-from fastcnn.module import Convolutional
+from fastcnn.nn.module import Convolutional
 
 WINDOW = 10
 

@@ -12,9 +12,9 @@ import pytest
 from small_nets import Block, lenet, same_state, stripes
 
 import fastcnn as fc
-from fastcnn import layers
 from fastcnn.formats import safetensors
 from fastcnn.network.kinds import LAYERS
+from fastcnn.nn import layers
 
 # ---- models ----------------------------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import pytest
 from small_nets import Block, lenet
 
 import fastcnn as fc
-from fastcnn import layers
+from fastcnn.nn import layers
 
 
 @pytest.fixture

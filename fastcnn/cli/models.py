@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fastcnn.support.arrays import Shape
 
 if TYPE_CHECKING:
-    from fastcnn.module import Module
+    from fastcnn.nn.module import Module
 
 __all__ = ["OTHER_IMAGES", "image_shape", "loaded", "with_batch"]
 

@@ -2,12 +2,11 @@
 
 from typing import TYPE_CHECKING, NoReturn
 
-from fastcnn import containers, layers
 from fastcnn._core import Parameter
-from fastcnn.containers import *  # noqa: F403
-from fastcnn.layers import *  # noqa: F403
-from fastcnn.module import Module
-from fastcnn.nn import functional
+from fastcnn.nn import containers, functional, layers
+from fastcnn.nn.containers import *  # noqa: F403
+from fastcnn.nn.layers import *  # noqa: F403
+from fastcnn.nn.module import Module
 from fastcnn.support.missing_names import no_attribute
 from fastcnn.training.losses import CrossEntropyLoss, MSELoss
 

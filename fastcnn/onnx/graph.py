@@ -11,8 +11,8 @@ import numpy as np
 
 from fastcnn._core import Parameter
 from fastcnn.formats.protobuf_reader import fail
-from fastcnn.module import Module
 from fastcnn.network.traced import Fixed
+from fastcnn.nn.module import Module
 from fastcnn.onnx.call import Operand, Scope
 from fastcnn.onnx.functions import inlined
 from fastcnn.onnx.model import GraphProto, ModelProto, NodeProto, ValueInfo

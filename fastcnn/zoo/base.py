@@ -7,11 +7,11 @@ import inspect
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from fastcnn.containers import Sequential
-from fastcnn.layers import BatchNorm2d, Conv2d, ReLU
-from fastcnn.module import Module
 from fastcnn.network.initial import seeded
 from fastcnn.network.origin import remember_origin
+from fastcnn.nn.containers import Sequential
+from fastcnn.nn.layers import BatchNorm2d, Conv2d, ReLU
+from fastcnn.nn.module import Module
 from fastcnn.support.arguments import seed_or_none
 
 __all__ = ["conv_norm", "network"]

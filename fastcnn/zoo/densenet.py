@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
-from fastcnn.containers import Sequential
 from fastcnn.functional import adaptive_avg_pool2d, concat, relu
-from fastcnn.layers import AvgPool2d, BatchNorm2d, Conv2d, Linear, MaxPool2d, ReLU
-from fastcnn.module import Module
 from fastcnn.network.network import LoadedKeys, given_state
+from fastcnn.nn.containers import Sequential
+from fastcnn.nn.layers import AvgPool2d, BatchNorm2d, Conv2d, Linear, MaxPool2d, ReLU
+from fastcnn.nn.module import Module
 from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import network
 

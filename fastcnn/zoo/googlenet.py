@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn.containers import Sequential
 from fastcnn.functional import adaptive_avg_pool2d, concat, relu
-from fastcnn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d
-from fastcnn.module import Module
+from fastcnn.nn.containers import Sequential
+from fastcnn.nn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d
+from fastcnn.nn.module import Module
 from fastcnn.support.arguments import flag
 from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import network

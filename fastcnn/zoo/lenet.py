@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fastcnn.containers import Sequential
-from fastcnn.layers import AvgPool2d, Conv2d, Flatten, Linear, Tanh
+from fastcnn.nn.containers import Sequential
+from fastcnn.nn.layers import AvgPool2d, Conv2d, Flatten, Linear, Tanh
 from fastcnn.zoo.base import network
 
 __all__ = ["lenet5"]

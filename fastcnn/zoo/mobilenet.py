@@ -6,9 +6,9 @@ v2: Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 20
 
 from __future__ import annotations
 
-from fastcnn.containers import Sequential
-from fastcnn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, ReLU6
-from fastcnn.module import Module
+from fastcnn.nn.containers import Sequential
+from fastcnn.nn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, ReLU6
+from fastcnn.nn.module import Module
 from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import conv_norm, network
 

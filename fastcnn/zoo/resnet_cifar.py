@@ -6,10 +6,10 @@ projections there ("option B"), which the paper does not use for CIFAR, ResNet-2
 
 from __future__ import annotations
 
-from fastcnn.containers import Sequential
 from fastcnn.functional import avg_pool2d, concat
-from fastcnn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, ReLU
-from fastcnn.module import Module
+from fastcnn.nn.containers import Sequential
+from fastcnn.nn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, ReLU
+from fastcnn.nn.module import Module
 from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import network
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fastcnn.containers import Sequential
 from fastcnn.functional import concat
-from fastcnn.layers import AdaptiveAvgPool2d, Conv2d, Dropout, MaxPool2d, ReLU
-from fastcnn.module import Module
+from fastcnn.nn.containers import Sequential
+from fastcnn.nn.layers import AdaptiveAvgPool2d, Conv2d, Dropout, MaxPool2d, ReLU
+from fastcnn.nn.module import Module
 from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import network
 

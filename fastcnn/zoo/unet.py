@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fastcnn.containers import ModuleList, Sequential
 from fastcnn.functional import concat, interpolate, max_pool2d
-from fastcnn.layers import Conv2d, ReLU
-from fastcnn.module import Module
+from fastcnn.nn.containers import ModuleList, Sequential
+from fastcnn.nn.layers import Conv2d, ReLU
+from fastcnn.nn.module import Module
 from fastcnn.support.arguments import whole
 from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import network

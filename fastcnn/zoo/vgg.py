@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fastcnn.containers import Sequential
-from fastcnn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, ReLU
-from fastcnn.module import Module
+from fastcnn.nn.containers import Sequential
+from fastcnn.nn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, ReLU
+from fastcnn.nn.module import Module
 from fastcnn.tracing.value import Value
 from fastcnn.zoo.base import network
 

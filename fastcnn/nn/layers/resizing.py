@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from fastcnn import functional
-from fastcnn.layers.base import Layer
+from fastcnn.nn.layers.base import Layer
 from fastcnn.support.arguments import flag, number, whole
 from fastcnn.tracing.image_methods import MODES
 from fastcnn.tracing.value import Value

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, overload
 
-from fastcnn.module import Module
 from fastcnn.network.kinds import CONTAINERS
+from fastcnn.nn.module import Module
 from fastcnn.tracing.axes import axis_of
 
 __all__ = ["ModuleList", "Sequential"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastcnn import functional
-from fastcnn.layers.base import Layer
+from fastcnn.nn.layers.base import Layer
 from fastcnn.support.arguments import flag, number, seed_or_none, whole
 from fastcnn.tracing.value import Value
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastcnn import functional
-from fastcnn.layers.base import Layer
 from fastcnn.network.initial import constant
+from fastcnn.nn.layers.base import Layer
 from fastcnn.support.arguments import flag, number, shape_of, whole
 from fastcnn.tracing.batch_size import concrete
 from fastcnn.tracing.value import Value

@@ -281,7 +281,7 @@ class Convolutional(Module):
     places: tuple[int, int]  # (h, w) of the map of one window: (1, 1) of a classifier
 
     def __init__(self, net: Network, shape: Sequence[int]) -> None:
-        from fastcnn.sliding import Sliding
+        from fastcnn.nn.sliding import Sliding
 
         image = shape_of("to_convolutional", shape, 3)
         self.window = image[1], image[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from fastcnn._core import Parameter
-from fastcnn.module import Module
+from fastcnn.nn.module import Module
 
 __all__ = ["Layer"]
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from fastcnn import functional
 from fastcnn._core import Parameter
-from fastcnn.layers.base import Layer
 from fastcnn.network.initial import constant
+from fastcnn.nn.layers.base import Layer
 from fastcnn.support.arguments import flag, number, whole
 from fastcnn.tracing.trace import BatchCounter, current_trace
 from fastcnn.tracing.value import Value

@@ -8,8 +8,8 @@ import numpy as np
 
 from fastcnn import functional
 from fastcnn.functional.windows import Pair, convolution, padding_of, transposed
-from fastcnn.layers.base import Layer
 from fastcnn.network.initial import generator_of, uniform
+from fastcnn.nn.layers.base import Layer
 from fastcnn.support.arguments import flag, pair, whole
 from fastcnn.tracing.value import Value
 

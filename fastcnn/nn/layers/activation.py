@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fastcnn import functional
-from fastcnn.layers.base import Layer
 from fastcnn.network.initial import constant
+from fastcnn.nn.layers.base import Layer
 from fastcnn.support.arguments import flag, number, whole
 from fastcnn.tracing.value import Value
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fastcnn import functional
-from fastcnn.layers.base import Layer
 from fastcnn.network.initial import generator_of, uniform
+from fastcnn.nn.layers.base import Layer
 from fastcnn.support.arguments import flag, whole
 from fastcnn.tracing.value import Value
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastcnn import functional
 from fastcnn.functional.windows import Pair, adaptive_pair, no_indices, pooling
-from fastcnn.layers.base import Layer
+from fastcnn.nn.layers.base import Layer
 from fastcnn.support.arguments import flag, whole
 from fastcnn.tracing.value import Value
 
