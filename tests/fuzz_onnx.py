@@ -23,7 +23,7 @@ from onnx_models import detector, small_cnn, two_inputs, unet
 
 from fastcnn.formats.protobuf_reader import Source
 from fastcnn.onnx import OnnxModel, registry
-from fastcnn.onnx.model import read_model
+from fastcnn.onnx.messages import read_model
 from fastcnn.onnx.tensors import Tensors
 
 Random = random.Random

@@ -19,7 +19,7 @@ from small_nets import stripes  # noqa: E402
 import fastcnn as fc  # noqa: E402
 from fastcnn.formats.protobuf_reader import Source  # noqa: E402
 from fastcnn.onnx import loads  # noqa: E402
-from fastcnn.onnx.model import read_model  # noqa: E402
+from fastcnn.onnx.messages import read_model  # noqa: E402
 from fastcnn.onnx.tensors import Tensors  # noqa: E402
 
 Array = np.ndarray

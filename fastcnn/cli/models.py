@@ -37,7 +37,7 @@ def image_shape(net: Module, given: Shape | None) -> Shape:
     if given is not None:
         return given[-3:]
     from fastcnn.network.origin import origin_of
-    from fastcnn.onnx.graph import OnnxModel
+    from fastcnn.onnx.onnx_model import OnnxModel
 
     if isinstance(net, OnnxModel):
         declared = [shape for shape in net.input_shapes.values() if shape is not None]

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from fastcnn.formats.protobuf_reader import Source
 from fastcnn.onnx import operators  # noqa: F401  fills the tables
-from fastcnn.onnx.graph import OnnxModel
-from fastcnn.onnx.model import read_model
+from fastcnn.onnx.messages import read_model
+from fastcnn.onnx.onnx_model import OnnxModel
 from fastcnn.onnx.tensors import Tensors
 from fastcnn.support.arrays import ArrayLike
 

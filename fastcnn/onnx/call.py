@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from fastcnn._core import Parameter
-from fastcnn.onnx.model import NodeProto
+from fastcnn.onnx.messages import NodeProto
 from fastcnn.onnx.symbolic import MOST_CONSTANT
 from fastcnn.support.arrays import AnyArray, Shape
 from fastcnn.tracing.axes import axis_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from fastcnn.formats.protobuf_reader import fail
-from fastcnn.onnx.model import AttributeProto, FunctionProto, ModelProto, NodeProto
+from fastcnn.onnx.messages import AttributeProto, FunctionProto, ModelProto, NodeProto
 
 __all__ = ["inlined"]
 

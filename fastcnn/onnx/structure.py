@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fastcnn.formats.protobuf_reader import fail
-from fastcnn.onnx.model import GraphProto, ModelProto, NodeProto
-from fastcnn.onnx.registry import NEWEST_OPSET, OLDEST_OPSET, folder_of, handler_of
+from fastcnn.onnx.handlers import NEWEST_OPSET, OLDEST_OPSET, folder_of, handler_of
+from fastcnn.onnx.messages import GraphProto, ModelProto, NodeProto
 
 __all__ = ["check_supported", "opset_of", "ordered", "roles", "title"]
 

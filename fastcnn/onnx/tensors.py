@@ -20,7 +20,7 @@ import numpy as np
 
 from fastcnn._core import FileMapping, Parameter
 from fastcnn.formats.protobuf_reader import Source, Span, fail
-from fastcnn.onnx.model import TensorProto
+from fastcnn.onnx.messages import TensorProto
 from fastcnn.support.arrays import AnyArray
 
 __all__ = ["DTYPES", "Tensors", "is_float"]

@@ -8,8 +8,8 @@ import numpy as np
 
 from fastcnn._core import Parameter
 from fastcnn.onnx.call import Call, Operand, Results, Scope
-from fastcnn.onnx.model import NodeProto
-from fastcnn.onnx.registry import Handler, folder_of, handler_of
+from fastcnn.onnx.handlers import Handler, folder_of, handler_of
+from fastcnn.onnx.messages import NodeProto
 from fastcnn.onnx.structure import title
 from fastcnn.support.errors import text_of
 from fastcnn.tracing.batch_size import concrete

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastcnn import functional
 from fastcnn.onnx.call import Call, Results
-from fastcnn.onnx.registry import operator
+from fastcnn.onnx.handlers import operator
 from fastcnn.onnx.symbolic import activation, affine, binary, bounded, reshape
 from fastcnn.tracing.axes import axis_of
 from fastcnn.tracing.value import Value, add_node

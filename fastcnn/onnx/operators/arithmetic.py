@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from fastcnn.onnx.call import Call
-from fastcnn.onnx.registry import operator
+from fastcnn.onnx.handlers import operator
 from fastcnn.onnx.symbolic import activation, affine, binary
 from fastcnn.tracing.value import Value, add_node
 

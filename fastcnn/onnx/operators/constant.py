@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastcnn.onnx.call import Call, Results
-from fastcnn.onnx.registry import fold, operator
+from fastcnn.onnx.handlers import fold, operator
 from fastcnn.onnx.symbolic import affine, binary, bounded, expand
 from fastcnn.onnx.tensors import DTYPES, is_float
 from fastcnn.tracing.value import Value

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fastcnn.onnx.call import Call
+from fastcnn.onnx.handlers import operator
 from fastcnn.onnx.operators.windows import Window, image_rank, window_of
-from fastcnn.onnx.registry import operator
 from fastcnn.tracing.value import Value, add_node
 
 __all__: list[str] = []

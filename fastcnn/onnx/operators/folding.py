@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn.onnx.call import Call, Results
-from fastcnn.onnx.registry import fold
+from fastcnn.onnx.handlers import fold
 from fastcnn.onnx.symbolic import bounded
 from fastcnn.support.arrays import AnyArray
 

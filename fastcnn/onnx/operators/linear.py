@@ -6,7 +6,7 @@ import numpy as np
 
 from fastcnn import functional
 from fastcnn.onnx.call import Call
-from fastcnn.onnx.registry import operator
+from fastcnn.onnx.handlers import operator
 from fastcnn.onnx.symbolic import affine, binary, matmul, transpose
 from fastcnn.tracing.batch_size import concrete
 from fastcnn.tracing.value import Value, add_node

@@ -9,7 +9,7 @@ import numpy as np
 from fastcnn import functional
 from fastcnn._core import Parameter
 from fastcnn.onnx.call import Call, Results
-from fastcnn.onnx.registry import operator
+from fastcnn.onnx.handlers import operator
 from fastcnn.onnx.symbolic import affine, binary, reduce, reshape, take
 from fastcnn.tracing.batch_size import concrete
 from fastcnn.tracing.value import Value, add_node, add_nodes

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn.onnx.call import Call
-from fastcnn.onnx.registry import mover, operator
+from fastcnn.onnx.handlers import mover, operator
 from fastcnn.onnx.symbolic import bounded, cut, reshape, take
 from fastcnn.support.arrays import AnyArray
 from fastcnn.tracing.batch_size import concrete

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fastcnn.onnx.call import Call
+from fastcnn.onnx.handlers import operator
 from fastcnn.onnx.operators.windows import Window, image_rank, window_of
-from fastcnn.onnx.registry import operator
 from fastcnn.onnx.symbolic import activation, binary, bounded, reduce, reshape, take
 from fastcnn.support.arrays import AnyArray
 from fastcnn.tracing.batch_size import concrete

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastcnn.onnx.call import Call, Results
-from fastcnn.onnx.registry import operator
+from fastcnn.onnx.handlers import operator
 from fastcnn.onnx.symbolic import activation, affine, binary, reduce
 from fastcnn.tracing.value import Value, add_node, add_nodes
 

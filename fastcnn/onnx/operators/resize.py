@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastcnn.onnx.call import Call
-from fastcnn.onnx.registry import operator
+from fastcnn.onnx.handlers import operator
 from fastcnn.onnx.symbolic import MOST_PLACES, keep_places, take
 from fastcnn.support.arrays import AnyArray
 from fastcnn.tracing.batch_size import concrete

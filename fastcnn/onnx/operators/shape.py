@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from fastcnn.onnx.call import Call
-from fastcnn.onnx.registry import mover, operator
+from fastcnn.onnx.handlers import mover, operator
 from fastcnn.onnx.symbolic import expand, reshape, transpose
 from fastcnn.support.arrays import Shape
 from fastcnn.tracing.value import Value

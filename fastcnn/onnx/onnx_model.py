@@ -15,7 +15,7 @@ from fastcnn.network.traced import Fixed
 from fastcnn.nn.module import Module
 from fastcnn.onnx.call import Operand, Scope
 from fastcnn.onnx.functions import inlined
-from fastcnn.onnx.model import GraphProto, ModelProto, NodeProto, ValueInfo
+from fastcnn.onnx.messages import GraphProto, ModelProto, NodeProto, ValueInfo
 from fastcnn.onnx.structure import check_supported, opset_of, ordered, roles
 from fastcnn.onnx.symbolic import bounded
 from fastcnn.onnx.tensors import DTYPES, Tensors, is_float
