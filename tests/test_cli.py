@@ -208,7 +208,7 @@ def test_profile_draws(capsys: Capture, tmp_path: Path) -> None:
 
 
 def test_demo_writes_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastcnn import demo
+    from fastcnn.cli import demo
 
     folders: list[str] = []
     monkeypatch.setattr(demo, "main", folders.append)

@@ -30,7 +30,7 @@ def test_demo_writes_its_model_and_picture(tmp_path, monkeypatch, capsys):
     pytest.importorskip("sklearn", reason="the demo's digits come from scikit-learn")
     pytest.importorskip("matplotlib", reason="the demo draws with matplotlib")
     import fastcnn as fc
-    from fastcnn import demo
+    from fastcnn.cli import demo
 
     monkeypatch.setattr(demo, "SEEDS", range(1))
     monkeypatch.setattr(demo, "SCHEDULE", ((2, 2e-3),))
@@ -46,7 +46,7 @@ def test_demo_writes_its_model_and_picture(tmp_path, monkeypatch, capsys):
 
 
 def test_demo_without_scikit_learn_names_the_extra(monkeypatch):
-    from fastcnn import demo
+    from fastcnn.cli import demo
 
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(ImportError, match=r"\[demo\] scikit-learn brings the digits: pip install fastcnn\[demo\]"):

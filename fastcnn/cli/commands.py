@@ -177,7 +177,7 @@ def convert(given: Namespace) -> int:
 
 
 def demo(given: Namespace) -> int:
-    from fastcnn.demo import main
+    from fastcnn.cli.demo import main
 
     main(given.folder)
     return 0
