@@ -22,7 +22,7 @@ SOURCES := $(shell find cpp fastcnn -name '*.h' -o -name '*.inc' -o -name '*.map
 CMAKE = $(BIN)/cmake -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja)
 
 demo: $(VENV)/.extra-demo
-	$(BIN)/python -I -m fastcnn.demo
+	$(BIN)/python -I -m fastcnn demo
 
 # From tests/, for in this folder Python would find the sources before the installed package.
 test: $(VENV)/.extra-test

@@ -18,7 +18,7 @@ from skimage import data
 
 import fastcnn as fc
 import fastcnn.functional as F
-from fastcnn.formats.images import resized
+from fastcnn.images import resized
 
 PATCH = 25
 WINDOWS = tuple(84 * 1.12**i for i in range(8))  # sides of the squares that are looked at, in pixels of the photograph: 84 to 186

@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 
 # Imported when first used, for a short import: the file of each name.
 _LATER = {
-    "History": "history",
-    "MemoryReport": "memory",
-    "Trainer": "trainer",
+    "History": "training.history",
+    "MemoryReport": "memory.report",
+    "Trainer": "training.trainer",
     "dense": "dense",
     "load": "loading",
     "load_state": "loading",

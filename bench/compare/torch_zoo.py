@@ -42,10 +42,6 @@ class Sequential(torch.nn.Sequential):
         super().__init__(*(OrderedDict(entry) if isinstance(entry, dict) else entry for entry in modules))
 
 
-class Layer:
-    """No module of torch is one: the zoo asks for fastcnn's settings of a layer."""
-
-
 def _unchecked(where: str, name: str, value: Any, *limits: Any, **more: Any) -> Any:
     return value
 
@@ -63,16 +59,18 @@ def _stand_in(name: str, **content: Any) -> None:
 
 def _stand_ins() -> None:
     """What the zoo imports of fastcnn, from torch."""
-    _stand_in("fastcnn", __path__=[])
+    for room in ("fastcnn", "fastcnn.network", "fastcnn.nn", "fastcnn.support", "fastcnn.tracing"):
+        _stand_in(room, __path__=[])
     _stand_in("fastcnn.zoo", __path__=[str(ZOO)])
-    _stand_in("fastcnn.arguments", flag=_unchecked, number=_unchecked, whole=_unchecked, seed_or_none=lambda where, seed: seed)
-    _stand_in("fastcnn.containers", ModuleList=torch.nn.ModuleList, Sequential=Sequential)
+    _stand_in("fastcnn.support.arguments", flag=_unchecked, number=_unchecked, whole=_unchecked, seed_or_none=lambda where, seed: seed)
+    _stand_in("fastcnn.nn.containers", ModuleList=torch.nn.ModuleList, Sequential=Sequential)
     _stand_in("fastcnn.functional", **vars(F), concat=torch.cat)
-    _stand_in("fastcnn.initial", seeded=contextlib.nullcontext)
-    _stand_in("fastcnn.layers", **vars(torch.nn), Layer=Layer)
-    _stand_in("fastcnn.module", Module=Module)
-    _stand_in("fastcnn.registry", LoadedKeys=object, given_state=lambda state: state)
-    _stand_in("fastcnn.value", Value=torch.Tensor)
+    _stand_in("fastcnn.network.initial", seeded=contextlib.nullcontext)
+    _stand_in("fastcnn.nn.layers", **vars(torch.nn))
+    _stand_in("fastcnn.network.origin", remember_origin=lambda net, function, arguments: None)
+    _stand_in("fastcnn.nn.module", Module=Module)
+    _stand_in("fastcnn.network.network", LoadedKeys=object, given_state=lambda state: state)
+    _stand_in("fastcnn.tracing.value", Value=torch.Tensor)
 
 
 def network(name: str) -> torch.nn.Module:

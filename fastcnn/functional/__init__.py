@@ -5,7 +5,7 @@ Each checks its arguments and appends a node. x: (N, C, H, W) where nothing else
 
 from typing import TYPE_CHECKING, NoReturn
 
-from fastcnn.functional import activation, arithmetic, convolution, normalization, padding, pooling, resizing, shape, tensor
+from fastcnn.functional import activation, arrays, convolution, elementwise, joining, normalization, padding, pooling, resizing
 from fastcnn.functional.activation import *  # noqa: F403
 from fastcnn.functional.arrays import *  # noqa: F403
 from fastcnn.functional.convolution import *  # noqa: F403
@@ -18,7 +18,7 @@ from fastcnn.functional.resizing import *  # noqa: F403
 from fastcnn.support.missing_names import no_attribute
 
 __all__: list[str] = []
-for _file in (activation, arithmetic, convolution, normalization, padding, pooling, resizing, shape, tensor):
+for _file in (activation, arrays, convolution, elementwise, joining, normalization, padding, pooling, resizing):
     __all__ += _file.__all__
 
 if not TYPE_CHECKING:

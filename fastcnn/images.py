@@ -1,0 +1,6 @@
+"""Pictures from and for files: the door to fastcnn.formats.images."""
+
+from fastcnn.formats import images
+from fastcnn.formats.images import *  # noqa: F403
+
+__all__ = images.__all__
