@@ -35,13 +35,11 @@ def small_filters(
     """A copy of `net` in which each 5x5 and 7x7 convolution of stride 1 is a stack of two or three of 3x3 with `activation` between.
 
     A stack sees as many pixels, gives the same size, and has more nonlinearities with fewer weights: for C channels 27 C^2 instead of
-    49 C^2, 18 C^2 instead of 25 C^2 (Simonyan and Zisserman, 2015). A convolution whose stack would have more weights (a first layer of
-    few channels) is kept, and so are dilated ones. In training, activations between the new layers are kept for backward, too; recomputing
-    them there takes that back. The weights of the stacks are new, drawn from `seed` (None: fresh): the network must be trained; all others
-    are copies.
+    49 C^2, 18 C^2 instead of 25 C^2 (Simonyan and Zisserman, 2015). Dilated convolutions are kept, and those whose stack would have more
+    weights (a first layer of few channels). The weights of stacks are new, drawn from `seed` (None: fresh), so the network must be trained.
 
-    verbose: prints what changed, before and after; with shape (C, H, W) also multiply-adds and memory for backward of one image.
-    TypeError for what is no network, or an activation that makes none; ValueError if there is nothing to replace.
+    verbose: prints what changed; with shape (C, H, W) also multiply-adds and memory for the backward pass of one image. Errors: TypeError
+    for what is no network, or an activation that makes none; ValueError if there is nothing to replace.
     """
     if not isinstance(net, Module):
         raise TypeError(f"[small_filters] the network must be a Module. Got {type(net).__name__}.")

@@ -90,6 +90,13 @@ def conv2d_geometry_cases() -> Iterator[Case]:
     yield conv("padded-1x1-stride", (1, 18, 5, 5), 6, 1, padding=1, stride=2)
     yield conv("stride-beyond-kernel", (1, 17, 11, 9), 18, 1, stride=(4, 3))
     yield conv("stride-beyond-image", (1, 3, 3, 2), 4, 2, stride=5)
+    yield conv("first-layer-7x7", (1, 3, 30, 31), 20, 7, stride=2, padding=3)
+    yield conv("first-layer-11x11", (1, 3, 35, 33), 9, 11, stride=4, padding=2)
+    yield conv("long-sum", (1, 130, 3, 4), 3, 3, padding=1)
+    yield from dilated_and_grouped_cases()
+
+
+def dilated_and_grouped_cases() -> Iterator[Case]:
     for dilation in (2, 3):
         yield conv(f"dilation{dilation}", (1, 5, 11, 10), 6, 3, padding=dilation, dilation=dilation)
         yield conv(f"dilation{dilation}-stride2", (1, 18, 11, 10), 6, 3, padding=dilation, dilation=dilation, stride=2)
@@ -103,9 +110,6 @@ def conv2d_geometry_cases() -> Iterator[Case]:
         yield conv(f"depthwise-multiplier-stride{stride}", (1, 7, 6, 5), 21, 3, padding=1, groups=7, stride=stride)
     yield conv("depthwise-asymmetric", (1, 20, 6, 5), 20, (2, 3), padding=(0, 2, 1, 0), groups=20)
     yield conv("depthwise-padding-beyond-kernel", (1, 3, 2, 2), 3, 3, padding=4, groups=3)
-    yield conv("first-layer-7x7", (1, 3, 30, 31), 20, 7, stride=2, padding=3)
-    yield conv("first-layer-11x11", (1, 3, 35, 33), 9, 11, stride=4, padding=2)
-    yield conv("long-sum", (1, 130, 3, 4), 3, 3, padding=1)
 
 
 def conv2d_epilogue_cases() -> Iterator[Case]:

@@ -81,7 +81,15 @@ def conv_transpose2d(
     Each pixel of x stamps the kernel, times its value, into y: stamps are a stride apart, their entries a dilation. output_padding adds
     rows and columns behind the last stamp; then padding (top, left, bottom, right) is cut off.
     """
-    x, weight = _float64(x), _float64(weight)
+    y = _stamped(_float64(x), _float64(weight), stride, output_padding, dilation, groups)
+    y = y[:, :, padding[0] : y.shape[2] - padding[2], padding[1] : y.shape[3] - padding[3]]
+    if bias is not None:
+        y = y + _float64(bias)[:, None, None]
+    return activate(y, activation, activation_a, activation_b)
+
+
+def _stamped(x: Array, weight: Array, stride: Sequence[int], output_padding: Sequence[int], dilation: Sequence[int], groups: int) -> Array:
+    """What conv_transpose2d gives before padding is cut off and the bias is added."""
     sizes = zip(x.shape[2:], weight.shape[2:], stride, dilation, output_padding, strict=True)
     height, width = ((n - 1) * s + d * (k - 1) + 1 + extra for n, k, s, d, extra in sizes)
     inputs, outputs = x.shape[1] // groups, weight.shape[1]
@@ -94,10 +102,7 @@ def conv_transpose2d(
                 columns = j * dilation[1] + stride[1] * np.arange(x.shape[3])
                 stamp = np.einsum("nihw,io->nohw", stamped, kernel[:, :, i, j])
                 y[:, g * outputs : (g + 1) * outputs, rows[:, None], columns] += stamp
-    y = y[:, :, padding[0] : height - padding[2], padding[1] : width - padding[3]]
-    if bias is not None:
-        y = y + _float64(bias)[:, None, None]
-    return activate(y, activation, activation_a, activation_b)
+    return y
 
 
 def linear(
@@ -189,9 +194,16 @@ def avg_pool(
         firsts = [o * stride[axis] - before for o in range(outputs)]
         lasts = [min(first + kernel[axis], size + after) for first in firsts]
         axes.append([(max(first, 0), min(last, size), last - first) for first, last in zip(firsts, lasts, strict=True)])
-    y = np.empty((*x.shape[:2], len(axes[0]), len(axes[1])))
-    for h, (top, bottom, high) in enumerate(axes[0]):
-        for w, (left, right, wide) in enumerate(axes[1]):
+    return _window_means(x, axes[0], axes[1], count_include_pad, divisor)
+
+
+def _window_means(
+    x: Array, rows: list[tuple[int, int, int]], columns: list[tuple[int, int, int]], count_include_pad: bool, divisor: int
+) -> Array:
+    """rows, columns: for each output (first input, one past the last, inputs with padding)."""
+    y = np.empty((*x.shape[:2], len(rows), len(columns)))
+    for h, (top, bottom, high) in enumerate(rows):
+        for w, (left, right, wide) in enumerate(columns):
             pixels = high * wide if count_include_pad else (bottom - top) * (right - left)
             y[:, :, h, w] = x[:, :, top:bottom, left:right].sum(axis=(2, 3)) / (divisor or pixels)
     return y

@@ -48,14 +48,17 @@ class Compiled:
         outputs = self.graph.add(op, values, dict(attributes or {}), op)
         self.missing: list[int] = []  # operands for which there is no gradient
         if dy is not None:
-            found = self.graph.gradient([outputs[0]], [self.input(dy)], [values[i] for i in gradients])
-            self.missing = [i for i, value in zip(gradients, found, strict=True) if value is None]
-            outputs = [value for value in found if value is not None]
+            outputs = self.add_gradients(outputs[0], dy, {i: values[i] for i in gradients})
         self.count = len(outputs)
         if ballast:
             outputs = [*outputs, *self.add_ballast()]
         self.graph.outputs(outputs)
         self.program = _core.Program(self.graph, isa=isa, strict=strict)
+
+    def add_gradients(self, output: int, dy: Array, operands: dict[int, int | None]) -> list[int]:
+        found = self.graph.gradient([output], [self.input(dy)], list(operands.values()))
+        self.missing = [i for i, value in zip(operands, found, strict=True) if value is None]
+        return [value for value in found if value is not None]
 
     def input(self, array: Array) -> int:
         self.arrays.append(array)

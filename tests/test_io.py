@@ -19,43 +19,45 @@ from fastcnn.nn import layers
 # ---- models ----------------------------------------------------------------------------------------------------------------------------
 
 
+LAYERS_WITH_ARGUMENTS = {
+    "Conv2d": lambda: fc.Conv2d(1, 6, (3, 2), (2, 1), "valid", 2, bias=False),
+    "ConvTranspose2d": lambda: fc.ConvTranspose2d(6, 4, (3, 2), 2, 1, (1, 0), 2, False, (2, 1)),
+    "Linear": lambda: fc.Linear(np.int64(5), 4, bias=False),
+    "MaxPool2d": lambda: fc.MaxPool2d((3, 2), 1, (1, 0), 2, ceil_mode=True),
+    "AvgPool2d": lambda: fc.AvgPool2d((3, 2), 1, 1, True, False, 3),
+    "AdaptiveAvgPool2d": lambda: fc.AdaptiveAvgPool2d((None, 2)),
+    "AdaptiveMaxPool2d": lambda: fc.AdaptiveMaxPool2d(3),
+    "BatchNorm2d": lambda: fc.BatchNorm2d(6, 1e-3, 0.2, bias=False),
+    "LocalResponseNorm": lambda: fc.LocalResponseNorm(3, 0.5, 0.5, 2.0),
+    "Dropout": lambda: fc.Dropout(0.25, True, seed=7),
+    "Flatten": lambda: fc.Flatten(2, -1),
+    "Identity": lambda: fc.Identity(),
+    "ReLU": lambda: fc.ReLU(True),
+    "LeakyReLU": lambda: fc.LeakyReLU(0.3),
+    "PReLU": lambda: fc.PReLU(6, 0.1),
+    "ELU": lambda: fc.ELU(0.7),
+    "CELU": lambda: fc.CELU(0.5, True),
+    "GELU": lambda: fc.GELU("tanh"),
+    "Softplus": lambda: fc.Softplus(2.0, 30.0),
+    "Hardtanh": lambda: fc.Hardtanh(-0.5, 2.0),
+    "Softmax": lambda: fc.Softmax(-1),
+    "LogSoftmax": lambda: fc.LogSoftmax(0),
+    "LayerNorm": lambda: fc.LayerNorm((3, 2), 1e-3, bias=False),
+    "GroupNorm": lambda: fc.GroupNorm(2, 6, 1e-3),
+    "InstanceNorm2d": lambda: fc.InstanceNorm2d(6, 1e-3, 0.2, True),
+    "Upsample": lambda: fc.Upsample(None, (2, 1.5), "bilinear", True),
+    "PixelShuffle": lambda: fc.PixelShuffle(2),
+    "PixelUnshuffle": lambda: fc.PixelUnshuffle(3),
+    "ZeroPad2d": lambda: fc.ZeroPad2d((1, -1, 0, 2)),
+    "ReflectionPad2d": lambda: fc.ReflectionPad2d(1),
+    "ReplicationPad2d": lambda: fc.ReplicationPad2d((1, 2, 3, 0)),
+}
+
+
 def every_layer() -> fc.Sequential:
     """One of each, with arguments that are not the defaults where there are any; the order makes no sense."""
-    made = {
-        "Conv2d": fc.Conv2d(1, 6, (3, 2), (2, 1), "valid", 2, bias=False),
-        "ConvTranspose2d": fc.ConvTranspose2d(6, 4, (3, 2), 2, 1, (1, 0), 2, False, (2, 1)),
-        "Linear": fc.Linear(np.int64(5), 4, bias=False),
-        "MaxPool2d": fc.MaxPool2d((3, 2), 1, (1, 0), 2, ceil_mode=True),
-        "AvgPool2d": fc.AvgPool2d((3, 2), 1, 1, True, False, 3),
-        "AdaptiveAvgPool2d": fc.AdaptiveAvgPool2d((None, 2)),
-        "AdaptiveMaxPool2d": fc.AdaptiveMaxPool2d(3),
-        "BatchNorm2d": fc.BatchNorm2d(6, 1e-3, 0.2, bias=False),
-        "LocalResponseNorm": fc.LocalResponseNorm(3, 0.5, 0.5, 2.0),
-        "Dropout": fc.Dropout(0.25, True, seed=7),
-        "Flatten": fc.Flatten(2, -1),
-        "Identity": fc.Identity(),
-        "ReLU": fc.ReLU(True),
-        "LeakyReLU": fc.LeakyReLU(0.3),
-        "PReLU": fc.PReLU(6, 0.1),
-        "ELU": fc.ELU(0.7),
-        "CELU": fc.CELU(0.5, True),
-        "GELU": fc.GELU("tanh"),
-        "Softplus": fc.Softplus(2.0, 30.0),
-        "Hardtanh": fc.Hardtanh(-0.5, 2.0),
-        "Softmax": fc.Softmax(-1),
-        "LogSoftmax": fc.LogSoftmax(0),
-        "LayerNorm": fc.LayerNorm((3, 2), 1e-3, bias=False),
-        "GroupNorm": fc.GroupNorm(2, 6, 1e-3),
-        "InstanceNorm2d": fc.InstanceNorm2d(6, 1e-3, 0.2, True),
-        "Upsample": fc.Upsample(None, (2, 1.5), "bilinear", True),
-        "PixelShuffle": fc.PixelShuffle(2),
-        "PixelUnshuffle": fc.PixelUnshuffle(3),
-        "ZeroPad2d": fc.ZeroPad2d((1, -1, 0, 2)),
-        "ReflectionPad2d": fc.ReflectionPad2d(1),
-        "ReplicationPad2d": fc.ReplicationPad2d((1, 2, 3, 0)),
-    }
-    rest = {name: getattr(fc, name)() for name in LAYERS if name not in made}
-    return fc.Sequential({**made, **rest})
+    rest = {name: getattr(fc, name)() for name in LAYERS if name not in LAYERS_WITH_ARGUMENTS}
+    return fc.Sequential({**{name: make() for name, make in LAYERS_WITH_ARGUMENTS.items()}, **rest})
 
 
 def test_every_layer_comes_back(tmp_path: Path) -> None:

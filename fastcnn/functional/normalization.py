@@ -30,20 +30,26 @@ def batch_norm(
     momentum: a number, or a parameter (1,) that holds it at the time of the step.
     """
     must_be_value("batch_norm", x)
-    eps, rates = number("batch_norm", "eps", eps, 0), [momentum] if isinstance(momentum, Parameter) else []
+    eps = number("batch_norm", "eps", eps, 0)
+    rates = [momentum] if isinstance(momentum, Parameter) else []
     factor = 1.0 if isinstance(momentum, Parameter) else number("batch_norm", "momentum", momentum, 0, 1)
     if running_mean is None or running_var is None:
         return add_nodes("batch_norm_training", [x, weight, bias], {"eps": eps})[0]
     if not (flag("batch_norm", "training", training) and x.trace.training):
         return add_node("batch_norm", [x, weight, bias, running_mean, running_var], {"eps": eps})
-    shape = concrete(x.shape)
-    count = math.prod(shape) // max(1, shape[1]) if x.ndim > 1 else 0
-    if count < 2:
-        raise ValueError(f"[batch_norm] training needs more than one value for each channel. Got x {shape}.")
+    count = _values_a_channel(x)
     y, mean, var = add_nodes("batch_norm_training", [x, weight, bias], {"eps": eps})[:3]
     x.trace.add("batch_norm_update", [running_mean, mean, *rates], {"momentum": factor, "correction": 1.0})
     x.trace.add("batch_norm_update", [running_var, var, *rates], {"momentum": factor, "correction": count / (count - 1)})
     return y
+
+
+def _values_a_channel(x: Value) -> int:
+    shape = concrete(x.shape)
+    count = math.prod(shape) // max(1, shape[1]) if x.ndim > 1 else 0
+    if count < 2:
+        raise ValueError(f"[batch_norm] training needs more than one value for each channel. Got x {shape}.")
+    return count
 
 
 def local_response_norm(x: Value, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Value:

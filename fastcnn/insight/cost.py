@@ -15,6 +15,7 @@ from fastcnn.running.compiled import program_of
 from fastcnn.running.profile import Limits
 from fastcnn.support.arguments import shape_of, whole
 from fastcnn.support.arrays import Shape
+from fastcnn.support.records import Step
 from fastcnn.support.tables import count_text, size_text, sizes_text, table
 from fastcnn.training.plan import kept_bytes
 
@@ -138,7 +139,7 @@ def cost(net: Network, shape: Sequence[int], threads: int | None) -> Cost:
     return costs
 
 
-def _expected(step: dict[str, Any], weights: int, limits: Limits) -> tuple[str, float, float]:
+def _expected(step: Step, weights: int, limits: Limits) -> tuple[str, float, float]:
     """(algorithm, operations a byte, seconds)."""
     algorithm = step["algorithm"]
     compute = limits.compute(step["flops"] / _FEWER.get(algorithm.partition(" ")[0], 1.0))
@@ -147,12 +148,12 @@ def _expected(step: dict[str, Any], weights: int, limits: Limits) -> tuple[str, 
     return algorithm, step["flops"] / moved if moved else 0.0, seconds
 
 
-def _steps_of(rows: Sequence[tuple[str, str]], steps: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def _steps_of(rows: Sequence[tuple[str, str]], steps: list[Step]) -> list[list[Step]]:
     """The steps of each row: by layer and op, in their order; then, of what is left, by the layer alone.
 
     A step of two layers, "a + b", is the first one's. One that only brings what a layer made into another order is its second.
     """
-    found: list[list[dict[str, Any]]] = [[] for _ in rows]
+    found: list[list[Step]] = [[] for _ in rows]
     left = list(steps)
     for exactly in (True, False):
         for place, (layer, op) in enumerate(rows):
@@ -167,7 +168,7 @@ def _steps_of(rows: Sequence[tuple[str, str]], steps: list[dict[str, Any]]) -> l
     return found
 
 
-def _first(step: dict[str, Any]) -> str:
+def _first(step: Step) -> str:
     """The layer of a step, of several the first."""
     return str(step["name"]).partition(" + ")[0]
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from fastcnn.support.arrays import Shape
+from fastcnn.support.records import Node
 from fastcnn.tracing.trace import Trace
 
 __all__ = ["WHOLE", "Field", "fields_of", "size_of"]
@@ -52,7 +53,6 @@ class Along(NamedTuple):
 
 
 Field = tuple[Along, Along]  # height, width
-Node = dict[str, Any]
 
 
 def size_of(field: Field | None, image: Shape) -> tuple[int, int] | str | None:

@@ -10,9 +10,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from fastcnn.insight.findings import Finding
-from fastcnn.insight.view import Node, View, windows_of
+from fastcnn.insight.view import View, windows_of
 from fastcnn.network.traced import traced
 from fastcnn.support.errors import code_of
+from fastcnn.support.records import Node
 from fastcnn.support.tables import size_text
 from fastcnn.tracing.trace import Trace
 from fastcnn.training.plan import kept_bytes

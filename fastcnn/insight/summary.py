@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fastcnn.insight.receptive_field import fields_of, size_of
 from fastcnn.network.network import Network
 from fastcnn.network.traced import traced
 from fastcnn.support.arrays import Shape
+from fastcnn.support.records import Node
 from fastcnn.support.tables import count_text, size_text, sizes_text, table
 from fastcnn.tracing.trace import Trace
 
@@ -77,7 +78,7 @@ def _trained(net: Network, trace: Trace, value: int) -> bool:
     return any(parameter is trace.parameters[value] for parameter in net.parameters())
 
 
-def _macs(node: dict[str, Any], trace: Trace, output: Shape) -> int:
+def _macs(node: Node, trace: Trace, output: Shape) -> int:
     if node["op"] == "conv_transpose2d":  # each input pixel meets all of its kernel
         output = trace.graph.shape(node["inputs"][0])
     elif node["op"] not in ("conv2d", "linear"):

@@ -6,18 +6,17 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
 
 from fastcnn.network.network import Network
 from fastcnn.network.traced import new_trace, run_forward
 from fastcnn.support.arrays import Shape
 from fastcnn.support.errors import layer_of
+from fastcnn.support.records import Node
 from fastcnn.support.user_line import raised_here
 from fastcnn.tracing.value import Value
 
-__all__ = ["Node", "View", "windows_of"]
+__all__ = ["View", "windows_of"]
 
-Node = dict[str, Any]
 _POOLS = ("max_pool", "avg_pool")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from fastcnn.support.records import Block, PlannedGraph
 
 __all__ = ["Arena", "Box", "LayerMemory", "boxes_of", "layers_of"]
 
@@ -45,7 +47,7 @@ class LayerMemory(NamedTuple):
     kept: int  # all that was made up to and with its last step forward: what is needed without release
 
 
-def boxes_of(graph: dict[str, Any], plan: Sequence[dict[str, Any]]) -> tuple[list[str], tuple[Box, ...]]:
+def boxes_of(graph: PlannedGraph, plan: Sequence[Block]) -> tuple[list[str], tuple[Box, ...]]:
     """The layer of each step of a run, and the boxes, their lives counted in these steps."""
     nodes = graph["nodes"]
     runs = [int(not (node["ahead"] or node["alias"])) for node in nodes]
@@ -58,7 +60,7 @@ def boxes_of(graph: dict[str, Any], plan: Sequence[dict[str, Any]]) -> tuple[lis
     return [node["name"] or node["op"] for node, run in zip(nodes, runs, strict=True) if run], tuple(boxes)
 
 
-def _parameters(graph: dict[str, Any]) -> dict[str, int]:
+def _parameters(graph: PlannedGraph) -> dict[str, int]:
     """Bytes of each layer's parameters, in the order in which layers were traced; layers without any are there with 0."""
     sizes = dict[str, int]()
     for value in graph["values"]:
@@ -76,7 +78,7 @@ def _alive(steps: int, boxes: Sequence[Box]) -> list[int]:
     return list(accumulate(change))
 
 
-def layers_of(graph: dict[str, Any], steps: Sequence[str], boxes: Sequence[Box]) -> tuple[LayerMemory, ...]:
+def layers_of(graph: PlannedGraph, steps: Sequence[str], boxes: Sequence[Box]) -> tuple[LayerMemory, ...]:
     alive = _alive(len(steps), boxes)
     made = [0] * len(steps)
     for box in boxes:

@@ -125,15 +125,12 @@ class Module(Network):
     ) -> History:
         """Trains on x (N, C, H, W) and y: integer classes (N,) for "cross_entropy", arrays of the output's shape for "mse".
 
-        Each epoch goes through the data once in an order drawn from `seed`; the last batch may be smaller. The same arguments give the same
-        bits, for any number of threads. A loss that is not finite raises FloatingPointError before anything is updated.
-
-        checkpoint: a file that is written whole after each epoch; with resume=True training goes on from there, if it exists, to the same
-        bits as without the interruption. clip_norm: the largest norm of all gradients together. progress: a bar (tqdm) where stderr is a
-        terminal. memory: the most bytes, or a text like "4 GB", that a training step may take (validation comes beside it): activations
-        that do not fit in are computed once more on the way back, to the same bits; ValueError if that is not enough, with the batch size
-        that would fit. Where the machine has less memory left than a step takes, a RuntimeWarning says so before the start. Returns the
-        history: loss, accuracy, val_loss, val_accuracy, seconds, a list with one entry an epoch each.
+        An epoch goes through the data in an order drawn from `seed`; the last batch may be smaller. Equal arguments give equal bits on any
+        number of threads. FloatingPointError, before an update, if the loss is not finite. checkpoint: a file, written whole after each
+        epoch; resume=True goes on from there, if it exists, to the same bits. clip_norm: the largest norm of all gradients together.
+        memory: the budget of a training step, in bytes or as "4 GB"; activations beyond it are recomputed in the backward pass, to the same
+        bits. ValueError if that is not enough, with the batch size that would fit; RuntimeWarning where the machine has less memory left
+        than a step takes. progress: a bar (tqdm) where stderr is a terminal. Returns lists of losses and accuracies by epoch.
         """
         from fastcnn.training.fit import FitOptions, fit
 
@@ -238,17 +235,17 @@ class Module(Network):
         """
         return Convolutional(self, shape)
 
-    # ---- see: figures of matplotlib, fastcnn.plot
+    # ---- see: figures of matplotlib
 
     def plot_filters(self, layer: str | None = None) -> Any:
         """The kernels of a convolution by its path, of the first one if none is given: figure.savefig("filters.png")."""
-        from fastcnn.plot import filters
+        from fastcnn.insight.pictures import filters
 
         return filters(self, layer)
 
     def plot_activations(self, image: ArrayLike, layer: str) -> Any:
         """What a layer, by its path, makes of one image (C, H, W): a tile a channel."""
-        from fastcnn.plot import activations
+        from fastcnn.insight.pictures import activations
 
         return activations(self, image, layer)
 

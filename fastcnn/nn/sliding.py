@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, NoReturn
 
 from fastcnn._core import Parameter
 from fastcnn.functional import pad
-from fastcnn.insight.view import Node
 from fastcnn.network.network import Network
 from fastcnn.network.traced import traced
 from fastcnn.support.arrays import Shape
+from fastcnn.support.records import Node
 from fastcnn.tracing.batch_size import concrete
 from fastcnn.tracing.trace import Trace, current_trace
 from fastcnn.tracing.value import Value, add_node

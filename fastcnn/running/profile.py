@@ -19,6 +19,7 @@ __all__ = ["LEGEND", "Limits", "Profile", "StepTime", "profile", "step_times"]
 LEGEND = {"ms": "the median of 10 runs", "% of floor": "what this processor needs at least, of it; over 100 with fewer multiplications"}
 
 _RUNS = 10
+_OTHERS = "#999999"  # the colour of algorithms beyond the palette
 _MANY_STEPS = 64  # more of them have their times at the top of the picture, too
 _LEAST_BYTES, _MOST_BYTES = 1 << 14, 1 << 28  # a part of an L1 cache; more than any cache
 
@@ -69,7 +70,7 @@ class Profile(list[StepTime]):
 
 def profile(program: Program, inputs: Sequence[ArrayLike], threads: int) -> Profile:
     program.run(inputs, None, threads)  # so that weights are prepared and pages are there
-    runs: list[list[dict[str, Any]]] = [program.profile(inputs, threads) for _ in range(_RUNS)]
+    runs = [program.profile(inputs, threads) for _ in range(_RUNS)]
     limits, steps = Limits(program.useful_threads(threads)), Profile()
     weights = sum(time["weight_bytes"] for time in runs[0])
     for times in zip(*runs, strict=True):
@@ -116,12 +117,21 @@ def step_times(profile: Profile) -> Any:
     kinds = [step.algorithm.partition(" ")[0] or step.op for step in profile]
     order = sorted(set(kinds), key=lambda kind: -sum(step.seconds for step, own in zip(profile, kinds, strict=True) if own == kind))
     names = order if len(order) <= len(COLOURS) else order[: len(COLOURS) - 1]
-    colours = {kind: COLOURS[names.index(kind)] if kind in names else "#999999" for kind in order}
+    colours = {kind: COLOURS[names.index(kind)] if kind in names else _OTHERS for kind in order}
     figure = figure_of(8.0, 1.5 + 0.19 * len(profile))
     axis = figure.subplots()
+    _draw_bars(axis, profile, [colours[kind] for kind in kinds])
+    labels = [*names, "others"] if len(names) < len(order) else names
+    handles = [axis.barh([0], [0], color=colours.get(label, _OTHERS)) for label in labels]
+    look = {"fontsize": 8, "title_fontsize": 8, "frameon": False, "ncols": min(5, len(labels))}
+    figure.legend(handles, labels, title="algorithm", loc="outside upper center", **look)
+    return figure
+
+
+def _draw_bars(axis: Any, profile: Profile, colours: list[str]) -> None:
     times = [1e3 * step.seconds for step in profile]
     places = np.arange(len(times))
-    axis.barh(places, times, color=[colours[kind] for kind in kinds], height=0.8)
+    axis.barh(places, times, color=colours, height=0.8)
     axis.set_yticks(places, _step_names(profile), fontsize=7)
     xlabel = f"time of the step in ms, all together {1e3 * profile.seconds:.3f} ms"
     axis.set(xlabel=xlabel, ylim=(len(times) - 0.4, -0.6), xlim=(0, 1.12 * max(times) or 1))
@@ -130,16 +140,8 @@ def step_times(profile: Profile) -> Any:
     for place, time in zip(places, times, strict=True):
         if time > 0.3 * max(times):
             axis.text(time, place, f" {time / (10 * profile.seconds):.0f} %", va="center", fontsize=7)
-    handles = [axis.barh([0], [0], color=colours[kind]) for kind in names]
-    labels = list(names)
-    if len(names) < len(order):
-        handles.append(axis.barh([0], [0], color="#999999"))
-        labels.append("others")
-    look = {"fontsize": 8, "title_fontsize": 8, "frameon": False, "ncols": min(5, len(labels))}
-    figure.legend(handles, labels, title="algorithm", loc="outside upper center", **look)
     axis.grid(axis="x", alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
-    return figure
 
 
 def _step_names(profile: Profile) -> list[str]:

@@ -17,13 +17,13 @@ from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from threading import get_ident
-from typing import Any
 
 import numpy as np
 
 from fastcnn._core import Program, conv2d_algorithms, default_isa
 from fastcnn.running.machine import cpu_name
 from fastcnn.support.arrays import Shape
+from fastcnn.support.records import TimedStep
 from fastcnn.support.version import __version__
 
 __all__ = ["cache_file", "tuned_choices"]
@@ -84,7 +84,7 @@ def _times(program: Program, shapes: Sequence[Shape], threads: int) -> dict[str,
     return times
 
 
-def _run_times(steps: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
+def _run_times(steps: list[TimedStep]) -> dict[tuple[str, str], float]:
     """A pooling right behind a convolution counts with it, for some algorithms do both in one step; and so does a copy before it."""
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     last: list[float] | None = None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from fastcnn.saving.onnx.graph import BOOL, FLOAT, Node, OnnxGraph
+from fastcnn.saving.onnx.graph import BOOL, FLOAT, CoreNode, OnnxGraph
 
 __all__ = ["activation", "binary", "cast", "compare", "prelu", "scale_shift", "where"]
 
 
-def activation(to: OnnxGraph, node: Node) -> str:
+def activation(to: OnnxGraph, node: CoreNode) -> str:
     x, a, b = node.inputs[0], float(node.attributes["a"]), float(node.attributes["b"])
     kind = node.attributes["kind"]
     return to.node(PLAIN[kind], x) if kind in PLAIN else WITH_NUMBERS[kind](to, x, a, b)
@@ -65,7 +65,7 @@ WITH_NUMBERS: dict[str, Callable[[OnnxGraph, str, float, float], str]] = {
 }
 
 
-def binary(kind: str) -> Callable[[OnnxGraph, Node], str]:
+def binary(kind: str) -> Callable[[OnnxGraph, CoreNode], str]:
     """Operators of two values, which broadcast alike."""
     return lambda to, node: to.node(kind, *node.inputs)
 
@@ -73,27 +73,27 @@ def binary(kind: str) -> Callable[[OnnxGraph, Node], str]:
 COMPARISONS = {"equal": "Equal", "less": "Less", "less_equal": "LessOrEqual", "greater": "Greater", "greater_equal": "GreaterOrEqual"}
 
 
-def compare(to: OnnxGraph, node: Node) -> str:
+def compare(to: OnnxGraph, node: CoreNode) -> str:
     return to.node("Cast", to.node(COMPARISONS[node.attributes["kind"]], *node.inputs), to=FLOAT)
 
 
-def cast(to: OnnxGraph, node: Node) -> str:
+def cast(to: OnnxGraph, node: CoreNode) -> str:
     return to.node("Cast", node.inputs[0], to=FLOAT)
 
 
-def where(to: OnnxGraph, node: Node) -> str:
+def where(to: OnnxGraph, node: CoreNode) -> str:
     condition, *choices = node.inputs
     return to.node("Where", to.node("Cast", condition, to=BOOL), *choices)
 
 
-def prelu(to: OnnxGraph, node: Node) -> str:
+def prelu(to: OnnxGraph, node: CoreNode) -> str:
     x, weight = node.inputs
     if node.shapes[1] != (1,):  # one slope a channel: axis 1, where broadcasting begins at the last
         weight = to.node("Reshape", weight, to.integers(-1, *(1 for _ in node.shapes[0][2:])))
     return to.node("PRelu", x, weight)
 
 
-def scale_shift(to: OnnxGraph, node: Node) -> str:
+def scale_shift(to: OnnxGraph, node: CoreNode) -> str:
     y, scale, shift = node.inputs[0], node.attributes["scale"], node.attributes["shift"]
     if scale != 1:
         y = to.node("Mul", y, to.floats(scale))

@@ -11,14 +11,14 @@ from fastcnn._core import Parameter
 from fastcnn.formats.protobuf_writer import Message
 from fastcnn.support.arrays import AnyArray, Shape
 
-__all__ = ["BOOL", "FLOAT", "INT32", "Dim", "Node", "OnnxGraph", "tensor_info"]
+__all__ = ["BOOL", "FLOAT", "INT32", "CoreNode", "Dim", "OnnxGraph", "tensor_info"]
 
 Dim = int | str  # a size, or the name of one that is open
 FLOAT, INT32, INT64, BOOL = 1, 6, 7, 9  # TensorProto.DataType
 _TYPES = {np.dtype(np.float32): FLOAT, np.dtype(np.int32): INT32, np.dtype(np.int64): INT64, np.dtype(np.bool_): BOOL}
 
 
-class Node(NamedTuple):
+class CoreNode(NamedTuple):
     """A node of the core's graph, to be expressed in ONNX. Batches have the size of the trace; in attributes, -1 stands for the batch."""
 
     op: str

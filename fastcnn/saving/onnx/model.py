@@ -12,10 +12,11 @@ from fastcnn.formats.protobuf_writer import Message
 from fastcnn.formats.safetensors import written_whole
 from fastcnn.network.network import Network
 from fastcnn.network.traced import traced
-from fastcnn.saving.onnx.graph import Dim, Node, OnnxGraph, tensor_info
+from fastcnn.saving.onnx.graph import CoreNode, Dim, OnnxGraph, tensor_info
 from fastcnn.saving.onnx.operators import BATCH_SIZED, OPERATORS
 from fastcnn.support.arguments import shape_of
 from fastcnn.support.arrays import Shape
+from fastcnn.support.records import Node
 from fastcnn.support.tables import size_text
 from fastcnn.tracing.trace import Trace
 from fastcnn.tracing.value import Value
@@ -106,11 +107,11 @@ class _Export:
         model = Message().integer(1, IR_VERSION).text(2, "fastcnn").message(7, graph)
         return model.message(8, Message().text(1, "").integer(2, OPSET))
 
-    def _add(self, ours: dict[str, Any], other: dict[str, Any]) -> None:
+    def _add(self, ours: Node, other: Node) -> None:
         shape = self._trace.graph.shape
         self._graph.layer = ours["name"]
         attributes = {name: _followed(ours, name, value, other["attributes"][name]) for name, value in ours["attributes"].items()}
-        node = Node(
+        node = CoreNode(
             ours["op"],
             [self._operand(*pair) for pair in zip(ours["inputs"], other["inputs"], strict=True)],
             [() if value is None else shape(value) for value in ours["inputs"]],
@@ -142,7 +143,7 @@ def _equal(parameter: Parameter, other: Parameter) -> bool:
     return parameter is other or (parameter.shape == other.shape and parameter.numpy().tobytes() == other.numpy().tobytes())
 
 
-def _followed(node: dict[str, Any], name: str, ours: Any, other: Any) -> Any:
+def _followed(node: Node, name: str, ours: Any, other: Any) -> Any:
     """An attribute, with -1 for what follows the batch."""
     if ours == other:
         return ours

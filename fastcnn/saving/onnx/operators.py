@@ -7,40 +7,40 @@ from collections.abc import Callable
 import numpy as np
 
 from fastcnn.saving.onnx.elementwise import activation, binary, cast, compare, prelu, scale_shift, where
-from fastcnn.saving.onnx.graph import Node, OnnxGraph
+from fastcnn.saving.onnx.graph import CoreNode, OnnxGraph
 from fastcnn.saving.onnx.pooling import avg_pool, max_pool
 from fastcnn.saving.onnx.reduction import arg_max, matmul, normalize, reduce, resample, top_k
 from fastcnn.saving.onnx.shape import concat, expand, reshape, slice_, take, transpose
 
 __all__ = ["BATCH_SIZED", "OPERATORS"]
 
-Operator = Callable[[OnnxGraph, Node], str | list[str]]
+Operator = Callable[[OnnxGraph, CoreNode], str | list[str]]
 
 
-def conv2d(to: OnnxGraph, node: Node) -> str:
+def conv2d(to: OnnxGraph, node: CoreNode) -> str:
     a = node.attributes
     windows = {"kernel_shape": node.shapes[1][2:], "strides": a["stride"], "pads": a["padding"], "dilations": a["dilation"]}
     return to.node("Conv", *node.inputs, **windows, group=a["groups"])
 
 
-def conv_transpose2d(to: OnnxGraph, node: Node) -> str:
+def conv_transpose2d(to: OnnxGraph, node: CoreNode) -> str:
     a = node.attributes
     windows = {"kernel_shape": node.shapes[1][2:], "strides": a["stride"], "pads": a["padding"], "dilations": a["dilation"]}
     return to.node("ConvTranspose", *node.inputs, **windows, output_padding=a["output_padding"], group=a["groups"])
 
 
-def linear(to: OnnxGraph, node: Node) -> str:
+def linear(to: OnnxGraph, node: CoreNode) -> str:
     return to.node("Gemm", *node.inputs, transB=1)
 
 
-def batch_norm(to: OnnxGraph, node: Node) -> str:
+def batch_norm(to: OnnxGraph, node: CoreNode) -> str:
     x, weight, bias, mean, var = node.inputs
     C = node.shapes[0][1]
     weight, bias = weight or to.floats(np.ones(C)), bias or to.floats(np.zeros(C))
     return to.node("BatchNormalization", x, weight, bias, mean, var, epsilon=float(node.attributes["eps"]))
 
 
-def local_response_norm(to: OnnxGraph, node: Node) -> str:
+def local_response_norm(to: OnnxGraph, node: CoreNode) -> str:
     """ONNX has the larger half of an even window after the channel, the core before it: then the window's sum is a convolution."""
     x, a = node.inputs[0], node.attributes
     size, alpha, beta, k = a["size"], float(a["alpha"]), float(a["beta"]), float(a["k"])
@@ -54,11 +54,11 @@ def local_response_norm(to: OnnxGraph, node: Node) -> str:
     return to.node("Div", x, to.node("Pow", scaled, to.floats(beta)))
 
 
-def softmax(to: OnnxGraph, node: Node) -> str:
+def softmax(to: OnnxGraph, node: CoreNode) -> str:
     return to.node("Softmax", *node.inputs, axis=node.attributes["axis"])
 
 
-def log_softmax(to: OnnxGraph, node: Node) -> str:
+def log_softmax(to: OnnxGraph, node: CoreNode) -> str:
     return to.node("LogSoftmax", *node.inputs, axis=node.attributes["axis"])
 
 

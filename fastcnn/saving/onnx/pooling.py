@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastcnn.saving.onnx.graph import Node, OnnxGraph
+from fastcnn.saving.onnx.graph import CoreNode, OnnxGraph
 from fastcnn.support.arrays import AnyArray
 
 __all__ = ["avg_pool", "max_pool"]
@@ -32,7 +32,7 @@ class Axis(NamedTuple):
         return np.minimum(starts + self.kernel, self.size + self.after) - starts
 
 
-def _axes(node: Node) -> list[Axis]:
+def _axes(node: CoreNode) -> list[Axis]:
     a = node.attributes
     (height, width), (rows, columns), (top, left, bottom, right) = node.shapes[0][2:], node.outputs[0][2:], a["padding"]
     dilation = a.get("dilation", (1, 1))
@@ -42,7 +42,7 @@ def _axes(node: Node) -> list[Axis]:
     ]
 
 
-def max_pool(to: OnnxGraph, node: Node) -> str:
+def max_pool(to: OnnxGraph, node: CoreNode) -> str:
     x = node.inputs[0]
     if "adaptive" in node.attributes:
         return _adaptive(to, node, "MaxPool")
@@ -55,7 +55,7 @@ def max_pool(to: OnnxGraph, node: Node) -> str:
     return to.node("MaxPool", x, **windows, pads=pads)
 
 
-def avg_pool(to: OnnxGraph, node: Node) -> str:
+def avg_pool(to: OnnxGraph, node: CoreNode) -> str:
     """The mean of each window, of its pixels or of padding, too. Any other divisor is a factor afterwards, one for each place."""
     if "adaptive" in node.attributes:
         return _adaptive(to, node, "AveragePool")
@@ -70,7 +70,7 @@ def avg_pool(to: OnnxGraph, node: Node) -> str:
     return to.node("Mul", y, to.floats(factors)) if whole and np.any(factors != 1) else y
 
 
-def _adaptive(to: OnnxGraph, node: Node, kind: str) -> str:
+def _adaptive(to: OnnxGraph, node: CoreNode, kind: str) -> str:
     """Windows i * size / outputs .. ceil((i + 1) * size / outputs): all of one size where outputs divides size."""
     x, sizes, outputs = node.inputs[0], node.shapes[0][2:], node.attributes["adaptive"]
     if list(outputs) == [1, 1]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastcnn.saving.onnx.graph import INT32, Node, OnnxGraph
+from fastcnn.saving.onnx.graph import INT32, CoreNode, OnnxGraph
 
 __all__ = ["arg_max", "matmul", "normalize", "reduce", "resample", "top_k"]
 
@@ -21,7 +21,7 @@ KINDS = {
 }
 
 
-def reduce(to: OnnxGraph, node: Node) -> str:
+def reduce(to: OnnxGraph, node: CoreNode) -> str:
     """No axes mean none, where ONNX takes all: then there is one axis more, of one element."""
     kind, x, axes = KINDS[node.attributes["kind"]], node.inputs[0], list(node.attributes["axes"])
     keepdims = int(node.attributes["keepdims"])
@@ -37,19 +37,19 @@ def _reduced(to: OnnxGraph, kind: str, x: str, axes: list[int], keepdims: int) -
     return to.node(kind, x, axes=axes, keepdims=keepdims)
 
 
-def arg_max(to: OnnxGraph, node: Node) -> str:
+def arg_max(to: OnnxGraph, node: CoreNode) -> str:
     a = node.attributes
     places = to.node("ArgMax", node.inputs[0], axis=a["axis"], keepdims=int(a["keepdims"]), select_last_index=int(a["last"]))
     return to.node("Cast", places, to=INT32)
 
 
-def top_k(to: OnnxGraph, node: Node) -> list[str]:
+def top_k(to: OnnxGraph, node: CoreNode) -> list[str]:
     a = node.attributes
     values, places = to.nodes("TopK", 2, node.inputs[0], to.integers(a["k"]), axis=a["axis"], largest=int(a["largest"]), sorted=1)
     return [values, to.node("Cast", places, to=INT32)]
 
 
-def matmul(to: OnnxGraph, node: Node) -> str:
+def matmul(to: OnnxGraph, node: CoreNode) -> str:
     operands = []
     for name, shape, flag in zip(node.inputs, node.shapes, ("transpose_a", "transpose_b"), strict=True):
         rank = len(shape)
@@ -58,7 +58,7 @@ def matmul(to: OnnxGraph, node: Node) -> str:
     return to.node("MatMul", *operands)
 
 
-def resample(to: OnnxGraph, node: Node) -> str:
+def resample(to: OnnxGraph, node: CoreNode) -> str:
     """A product with a matrix that has a row for each output, along the last axis."""
     x, axis, shape = node.inputs[0], node.attributes["axis"], node.shapes[0]
     taps = node.attributes["taps"]
@@ -74,7 +74,7 @@ def resample(to: OnnxGraph, node: Node) -> str:
     return to.node("Transpose", to.node("MatMul", to.node("Transpose", x, perm=exchanged), to.floats(matrix)), perm=exchanged)
 
 
-def normalize(to: OnnxGraph, node: Node) -> str:
+def normalize(to: OnnxGraph, node: CoreNode) -> str:
     """By its formula: LayerNormalization would need weights as large as what is normalized."""
     x, rank = node.inputs[0], len(node.shapes[0])
     axes = list(range(rank - node.attributes["axes"], rank))

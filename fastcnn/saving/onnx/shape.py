@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastcnn.saving.onnx.graph import Node, OnnxGraph
+from fastcnn.saving.onnx.graph import CoreNode, OnnxGraph
 
 __all__ = ["concat", "expand", "reshape", "slice_", "take", "transpose"]
 
 _TO_THE_END = 2**63 - 1
 
 
-def reshape(to: OnnxGraph, node: Node) -> str:
+def reshape(to: OnnxGraph, node: CoreNode) -> str:
     shape = node.attributes["shape"]
     if 0 in shape or list(shape).count(-1) > 1:
         raise ValueError(f"[save] a reshaped value must keep its batch in one axis, and have no empty one. Got {tuple(shape)}.")
     return to.node("Reshape", node.inputs[0], to.integers(*shape))
 
 
-def concat(to: OnnxGraph, node: Node) -> str:
+def concat(to: OnnxGraph, node: CoreNode) -> str:
     return to.node("Concat", *node.inputs, axis=node.attributes["axis"])
 
 
-def slice_(to: OnnxGraph, node: Node) -> str:
+def slice_(to: OnnxGraph, node: CoreNode) -> str:
     axis, start, stop = (node.attributes[name] for name in ("axis", "start", "stop"))
     if stop == -1:  # it follows the batch
         if start + node.outputs[0][axis] != node.shapes[0][axis]:
@@ -31,11 +31,11 @@ def slice_(to: OnnxGraph, node: Node) -> str:
     return to.node("Slice", node.inputs[0], to.integers(start), to.integers(stop), to.integers(axis))
 
 
-def transpose(to: OnnxGraph, node: Node) -> str:
+def transpose(to: OnnxGraph, node: CoreNode) -> str:
     return to.node("Transpose", node.inputs[0], perm=node.attributes["axes"])
 
 
-def expand(to: OnnxGraph, node: Node) -> str:
+def expand(to: OnnxGraph, node: CoreNode) -> str:
     """A size of 1 leaves an axis as it is. Where an axis becomes the batch, its size is read from the network's first input."""
     x, shape, before = node.inputs[0], list(node.attributes["shape"]), node.shapes[0]
     full = (1,) * (len(shape) - len(before)) + before
@@ -50,7 +50,7 @@ def expand(to: OnnxGraph, node: Node) -> str:
     return to.node("Expand", x, to.node("Concat", *sizes, axis=0) if len(sizes) > 1 else sizes[0])
 
 
-def take(to: OnnxGraph, node: Node) -> str:
+def take(to: OnnxGraph, node: CoreNode) -> str:
     """Constants before and after what is taken are padding; between, they replace what was taken there. Where each entry is taken equally
     often, in order, that is Resize: nearest upsampling. A factor that is no integer stays Gather, for runtimes round positions differently.
     """
