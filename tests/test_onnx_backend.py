@@ -14,7 +14,7 @@ pytest.importorskip("onnx")
 import onnx_backend
 
 TESTS = onnx_backend.float_tests()
-LINES = (Path(__file__).parent / "onnx_skips.txt").read_text().splitlines()
+LINES = (Path(__file__).parent / "helpers" / "onnx_skips.txt").read_text().splitlines()
 SKIPS = dict(line.split(": ", 1) for line in LINES if line and not line.startswith("#"))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-SOURCE = Path(__file__).parent / "cpp" / "memory_counter.cpp"
+SOURCE = Path(__file__).parents[1] / "cpp" / "memory_counter.cpp"
 TIMEOUT = 200
 
 PRELUDE = """

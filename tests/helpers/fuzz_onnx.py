@@ -1,4 +1,4 @@
-"""A structure-aware fuzzer of ONNX models: `python fuzz_onnx.py 10000 [first seed]`, with sanitizers as in the Makefile.
+"""A structure-aware fuzzer of ONNX models: `python helpers/fuzz_onnx.py 10000 [first seed]`, with sanitizers as in the Makefile.
 
 Models are changed where it matters (nodes, attributes, sizes, tensors, names; a few by flipping bytes), loaded, compiled, and run where
 that is cheap. What is wrong with one must be said by ValueError, TypeError or NotImplementedError as `[op] rule. Got value.`; anything else
@@ -22,7 +22,7 @@ from onnx import helper, numpy_helper
 from onnx_models import detector, small_cnn, two_inputs, unet
 
 from fastcnn.formats.protobuf_reader import Source
-from fastcnn.onnx import OnnxModel, registry
+from fastcnn.onnx import OnnxModel, handlers
 from fastcnn.onnx.messages import read_model
 from fastcnn.onnx.tensors import Tensors
 
@@ -44,7 +44,7 @@ def number(r: Random, near: int) -> int:
 
 
 def node_type(r: Random, model: Any) -> None:
-    r.choice(model.graph.node).op_type = r.choice(sorted(registry._handlers))
+    r.choice(model.graph.node).op_type = r.choice(sorted(handlers._handlers))
 
 
 def node_input(r: Random, model: Any) -> None:
