@@ -1,4 +1,8 @@
-"""Types of the extension module, which cpp/python builds: graphs, programs, training steps."""
+"""Types of the extension module, which cpp/python builds: graphs, programs, training steps.
+
+An error that the core raises, `[op] rule. Got value.`, has the attributes op, rule, got (empty: left out) and code, all str: code is a word
+that names the rule and does not change with its text, such as "kernel_larger_than_input", and is empty for most rules.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal

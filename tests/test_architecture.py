@@ -1,4 +1,4 @@
-"""The rules of DESIGN.md that no compiler checks: layers, one file for OpenMP, file lengths, symbols of the ISA builds, a quiet import."""
+"""The rules of DESIGN.md that no compiler checks: layers, one file for OpenMP, lengths, symbols of the ISA builds, a quiet import."""
 
 from __future__ import annotations
 
@@ -104,6 +104,77 @@ def test_no_fast_math() -> None:
     files = [ROOT / "CMakeLists.txt", ROOT / "Makefile", ROOT / "pyproject.toml", *SOURCES]
     for path in files:
         assert not re.search(r"-ffast-math|-Ofast|-funsafe-math|-ffinite-math|fast-math", path.read_text()), name_of(path)
+
+
+# ---- lengths of functions --------------------------------------------------------------------------------------------------------------
+
+# Comments, strings, characters and directives: braces in them mean nothing.
+_SILENT = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\[^']+|[^'\\\n])'|^[ \t]*\#(?:\\\n|[^\n])*""", re.S | re.M | re.X)
+# A parenthesis, and what may stand between it and the body of a function.
+_PARAMETERS_END = re.compile(r"\)(?:\s|const|noexcept|override|final|mutable|&|->[^(){};]*)*$")
+_CONTROL = re.compile(r"\b(?:if|constexpr|for|while|switch|catch)\s*$")
+
+
+def opens_function(code: str, brace: int, parentheses: dict[int, int]) -> bool:
+    """Whether a brace opens the body of a function or lambda: behind parameters, or behind the last initializer of a constructor."""
+    if code[:brace].rstrip().endswith("}"):
+        return True
+    start = max(0, brace - 400)
+    end = _PARAMETERS_END.search(code[start:brace])
+    if end is None:
+        return False
+    opened = parentheses[start + end.start()]
+    return not _CONTROL.search(code[max(0, opened - 40) : opened])
+
+
+def function_lengths(text: str) -> list[tuple[int, int]]:
+    """(first line, number of lines) of every function in C++ text, from its declaration to its closing brace."""
+    code = _SILENT.sub(lambda found: "\n" * found[0].count("\n"), text)
+    lengths: list[tuple[int, int]] = []
+    open_braces: list[tuple[int, int, bool]] = [(0, 0, False)]  # start of what it belongs to, parentheses open around it, is a function
+    open_parentheses: list[int] = []
+    parentheses: dict[int, int] = {}  # where it closes: where it opens
+    head = 0  # where the statement or declaration begins
+    for at, letter in enumerate(code):
+        if letter == "(":
+            open_parentheses.append(at)
+        elif letter == ")":
+            parentheses[at] = open_parentheses.pop()
+        elif letter == "{":
+            start = at - len(code[head:at].lstrip())
+            open_braces.append((start, len(open_parentheses), opens_function(code, at, parentheses)))
+        elif letter == "}":
+            start, _, is_function = open_braces.pop()
+            if is_function:
+                lengths.append((code.count("\n", 0, start) + 1, code.count("\n", start, at) + 1))
+        ends = letter in "{};" or code[head : at + 1].strip() in ("public:", "protected:", "private:")
+        if ends and len(open_parentheses) == open_braces[-1][1]:
+            head = at + 1
+    assert len(open_braces) == 1
+    return lengths
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_functions_are_short(path: Path) -> None:
+    too_long = [f"line {line}: {length} lines" for line, length in function_lengths(path.read_text()) if length >= 60]
+    assert not too_long
+
+
+STATEMENTS = "  call(\"}\", '{');  // {\n  for (int i = 0; i < 3; ++i) {\n    if (i) continue;\n  }\n"  # 4 lines
+FUNCTIONS = {
+    "function": "int f(Options options = {}) {\n{body}}\n",
+    "constructor": "struct S {\n  int first;\n  S(int a) : first{a}, second(a) {\n{body}}\n};\n",
+    "method": "class C {\n public:\n  auto get() const -> std::pair<int, int> {\n{body}}\n};\n",
+    "lambda": "const Row kRows[] = {\n  {1, [](int a) {\n{body}}},\n};\n",
+}
+
+
+@pytest.mark.parametrize("text", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("count", [1, 2, 15])
+def test_the_check_measures_functions(text: str, count: int) -> None:
+    text = "namespace a {\n\nstruct Before {};\n\n" + text.replace("{body}", count * STATEMENTS) + "\n}  // namespace a\n"
+    line = 1 + text[: text.index(STATEMENTS)].count("\n") - 1
+    assert function_lengths(text) == [(line, 4 * count + 2)]
 
 
 # ---- symbols of the ISA builds ---------------------------------------------------------------------------------------------------------

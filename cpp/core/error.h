@@ -11,20 +11,43 @@ namespace fastcnn {
 
 enum class ErrorKind { value, type, unsupported, arithmetic };  // ValueError, TypeError, NotImplementedError, FloatingPointError
 
+// A rule with a short word that stays the same when its text changes, for programs that must know which rule was broken.
+struct CodedRule {
+  const char* code;
+  const char* text;
+};
+
 class Error : public std::runtime_error {
  public:
-  template <class Rule, class Got = std::string>  // all that a std::string can be made of
-  Error(ErrorKind kind, std::string_view where, const Rule& rule, const Got& got = {})
-      : std::runtime_error(text(where, std::string(rule), std::string(got))), kind_(kind) {}
+  // rule: a text, one that join() makes, or a CodedRule. got: the value that breaks the rule, as a text; it may be left out.
+  template <class Rule, class Got = std::string>
+  Error(ErrorKind kind, std::string_view op, const Rule& rule, const Got& got = {})
+      : Error(kind, Fields{std::string(op), std::string(rule), std::string(got), ""}) {}
+  template <class Got = std::string>
+  Error(ErrorKind kind, std::string_view op, const CodedRule& rule, const Got& got = {})
+      : Error(kind, Fields{std::string(op), rule.text, std::string(got), rule.code}) {}
+
   ErrorKind kind() const { return kind_; }
+  const std::string& op() const { return fields_.op; }
+  const std::string& rule() const { return fields_.rule; }
+  const std::string& got() const { return fields_.got; }    // empty: left out
+  const std::string& code() const { return fields_.code; }  // empty for most rules
 
  private:
-  static std::string text(std::string_view where, const std::string& rule, const std::string& got) {
-    std::string out = "[" + std::string(where) + "] " + rule + ".";
-    if (!got.empty()) out += " Got " + got + ".";
+  struct Fields {
+    std::string op, rule, got, code;
+  };
+
+  Error(ErrorKind kind, Fields fields) : std::runtime_error(text(fields)), kind_(kind), fields_(std::move(fields)) {}
+
+  static std::string text(const Fields& fields) {
+    std::string out = "[" + fields.op + "] " + fields.rule + ".";
+    if (!fields.got.empty()) out += " Got " + fields.got + ".";
     return out;
   }
+
   ErrorKind kind_;
+  Fields fields_;
 };
 
 // A text in pieces, put together only when it is asked for: rules are written where they are checked, and nearly always hold. It refers to
@@ -49,11 +72,11 @@ Joined<Parts...> join(const Parts&... parts) {
   return Joined<Parts...>(parts...);
 }
 
-// rule: a text, or one that join() makes. It and the parts after it are only turned into text when the rule is broken.
+// rule: as of Error. It and the parts after it are only turned into text when the rule is broken.
 template <class Rule, class... Parts>
-void require(bool holds, std::string_view where, const Rule& rule, const Parts&... got) {
+void require(bool holds, std::string_view op, const Rule& rule, const Parts&... got) {
   if (!holds) [[unlikely]]
-    throw Error(ErrorKind::value, where, rule, join(got...));
+    throw Error(ErrorKind::value, op, rule, join(got...));
 }
 
 }  // namespace fastcnn

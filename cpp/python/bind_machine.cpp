@@ -1,4 +1,4 @@
-// Errors, and what there is to know of the machine and the build: ISAs, threads, the measured limits, the planner on its own.
+// What there is to know of the machine and the build: ISAs, threads, the measured limits, the memory planner on its own.
 #include <pybind11/stl.h>
 
 #include "core/error.h"
@@ -11,20 +11,6 @@
 namespace fastcnn {
 
 namespace py = pybind11;
-
-void bind_errors(py::module_&) {
-  py::register_exception_translator([](std::exception_ptr pointer) {
-    try {
-      if (pointer) std::rethrow_exception(pointer);
-    } catch (const Error& error) {
-      PyObject* type = PyExc_ValueError;
-      if (error.kind() == ErrorKind::type) type = PyExc_TypeError;
-      if (error.kind() == ErrorKind::unsupported) type = PyExc_NotImplementedError;
-      if (error.kind() == ErrorKind::arithmetic) type = PyExc_FloatingPointError;
-      PyErr_SetString(type, error.what());
-    }
-  });
-}
 
 void bind_machine(py::module_& module) {
   module.def("available_isas", [] {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/dispatch.h"
+#include "core/parallel.h"
 #include "python/arrays.h"
 #include "python/bindings.h"
 #include "python/program_reports.h"
@@ -16,7 +17,7 @@ std::unique_ptr<Program> make_program(const Graph& graph, const std::string& isa
                                       bool small, const Choices& choices) {
   if (!arenas) arenas = std::make_shared<ArenaPool>();
   const CompileOptions options{.strict = strict, .small = small, .choices = choices};
-  return std::make_unique<Program>(graph, kernels_for(isa), Program::Purpose::inference, std::move(arenas), options);
+  return std::make_unique<Program>(graph, kernels_for(isa), Purpose::inference, std::move(arenas), options);
 }
 
 RunOptions options_of(int threads, std::uint64_t seed, std::uint64_t iteration) {
@@ -34,7 +35,7 @@ py::list run(Program& program, const py::sequence& inputs, const py::object& out
   const std::pmr::vector<void*> to = write_pointers(lists, results);
   {
     const py::gil_scoped_release release;
-    Program::Session session(program, from.data(), to.data(), options);
+    Executor::Session session = program.start(from.data(), to.data(), options);
     session.run();
     session.update();
   }
@@ -54,7 +55,7 @@ py::list profile(Program& program, const py::sequence& inputs, int threads) {
   options.step_seconds = seconds.data();
   {
     const py::gil_scoped_release release;
-    Program::Session session(program, from.data(), to.data(), options);
+    Executor::Session session = program.start(from.data(), to.data(), options);
     session.run();
   }
   for (std::size_t i = 0; i < steps.size(); ++i) steps[i]["seconds"] = seconds[i];
@@ -99,7 +100,7 @@ py::dict graph_of(const Program& program) {
     const Node& node = graph.nodes[i];
     py::dict item;
     item["op"] = node.op->name, item["name"] = node.name, item["inputs"] = node.inputs, item["outputs"] = node.outputs;
-    item["in_place"] = in_place_inputs(graph, node), item["alias"] = node.op->alias, item["ahead"] = program.is_ahead(i);
+    item["in_place"] = in_place_inputs(graph, node), item["alias"] = node.op->alias, item["ahead"] = program.plan().is_ahead(i);
     item["backward"] = node.backward;
     nodes.append(item);
   }
@@ -122,7 +123,7 @@ std::set<int> blocks_of_parameter_gradients(const Program& program) {
   std::set<int> blocks;
   for (const Node& node : program.graph().nodes)
     if (node.op->name == std::string_view("update_weights"))
-      blocks.insert(program.storage().block_of[static_cast<std::size_t>(node.inputs[1])]);
+      blocks.insert(program.plan().storage().block_of[static_cast<std::size_t>(node.inputs[1])]);
   return blocks;
 }
 
@@ -130,17 +131,18 @@ std::set<int> blocks_of_parameter_gradients(const Program& program) {
 
 py::list plan_of(const Program& program) {
   py::list list;
+  const Spaces& spaces = program.plan().spaces();
   const std::set<int> of_parameters = blocks_of_parameter_gradients(program);
-  for (std::size_t i = 0; i < program.planned_blocks().size(); ++i) {
-    const Block& block = program.storage().blocks[static_cast<std::size_t>(program.planned_blocks()[i])];
+  for (std::size_t i = 0; i < spaces.planned.size(); ++i) {
+    const Block& block = program.plan().storage().blocks[static_cast<std::size_t>(spaces.planned[i])];
     const Node& node = program.graph().nodes[block.first_node];
     const bool workspace = std::string_view(node.op->name) == "conv2d_prepare";
     py::dict item;
     item["name"] = node.name, item["op"] = node.op->name;
-    item["bytes"] = block.life.bytes, item["offset"] = program.plan().offsets[i];
+    item["bytes"] = block.life.bytes, item["offset"] = spaces.arena.offsets[i];
     item["logical_bytes"] = program.graph().type(block.first_value).logical_bytes();
     item["first"] = block.life.first, item["last"] = block.life.last;
-    const bool of_parameter = of_parameters.count(program.planned_blocks()[i]) > 0;
+    const bool of_parameter = of_parameters.count(spaces.planned[i]) > 0;
     item["kind"] = of_parameter ? "parameter gradient" : workspace ? "workspace" : node.backward ? "gradient" : "activation";
     list.append(item);
   }
@@ -150,7 +152,7 @@ py::list plan_of(const Program& program) {
 namespace {
 
 Home home_of(const Program& program, ValueId id) {
-  const Storage& storage = program.storage();
+  const Storage& storage = program.plan().storage();
   return storage.blocks[static_cast<std::size_t>(storage.block_of[static_cast<std::size_t>(id)])].home;
 }
 
@@ -184,14 +186,20 @@ Index bytes_of_weights(const Program& program, const Node& node) {
 
 py::list steps_of(const Program& program) {
   py::list list;
-  for (const auto& [node, step, bands] : program.steps()) {
+  for (const StepReport& report : program.plan().reports()) {
+    const Node& node = program.graph().nodes[report.node];
     py::dict item;
-    item["op"] = node->op->name, item["name"] = node->name, item["algorithm"] = step->algorithm;
-    item["units"] = step->units, item["flops"] = step->flops, item["bands"] = bands;
-    item["activation_bytes"] = bytes_of_images(program, *node), item["weight_bytes"] = bytes_of_weights(program, *node);
-    if (node->op->name == std::string_view("conv2d")) {
-      item["problem"] = node->attributes.text("problem");
-      item["choice"] = node->attributes.text("algorithm");
+    item["op"] = node.op->name;
+    item["name"] = node.name;
+    item["algorithm"] = report.step.algorithm;
+    item["units"] = report.step.units;
+    item["flops"] = report.step.flops;
+    item["bands"] = report.bands;
+    item["activation_bytes"] = bytes_of_images(program, node);
+    item["weight_bytes"] = bytes_of_weights(program, node);
+    if (node.op->name == std::string_view("conv2d")) {
+      item["problem"] = node.attributes.text("problem");
+      item["choice"] = node.attributes.text("algorithm");
     }
     list.append(item);
   }
@@ -208,7 +216,7 @@ void bind_program(py::module_& module) {
       .def("profile", &profile, py::arg("inputs"), py::arg("threads") = 0)
       .def("useful_threads", &Program::useful_threads, py::arg("threads") = 0)
       .def_property_readonly("memory", &memory_of)
-      .def_property_readonly("forms", &Program::forms)
+      .def_property_readonly("forms", [](const Program& program) { return program.forms().list(); })
       .def_property_readonly("plan", &plan_of)
       .def_property_readonly("graph", &graph_of)
       .def_property_readonly("steps", &steps_of);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "core/dispatch.h"
+#include "core/parallel.h"
 #include "python/bindings.h"
 #include "python/program_reports.h"
 #include "runtime/training.h"
@@ -123,7 +124,7 @@ void bind_training(py::module_& module) {
       .def(
           "useful_threads", [](const TrainingProgram& t, int threads) { return t.program().useful_threads(threads); },
           py::arg("threads") = 0)
-      .def_property_readonly("made_again", [](const TrainingProgram& t) { return t.program().made_again(); })
+      .def_property_readonly("made_again", [](const TrainingProgram& t) { return t.program().plan().recomputed_work(); })
       .def_property_readonly("memory", [](const TrainingProgram& t) { return memory_of(t.program()); })
       .def_property_readonly("plan", [](const TrainingProgram& t) { return plan_of(t.program()); })
       .def_property_readonly("graph", [](const TrainingProgram& t) { return graph_of(t.program()); })

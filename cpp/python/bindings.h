@@ -8,6 +8,7 @@
 namespace fastcnn {
 
 void bind_errors(pybind11::module_& module);
+void bind_parameter(pybind11::module_& module);
 void bind_graph(pybind11::module_& module);
 void bind_program(pybind11::module_& module);
 void bind_training(pybind11::module_& module);

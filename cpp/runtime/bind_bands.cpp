@@ -1,9 +1,7 @@
-// The steps of a group that runs in bands (bands.h): for each band, one that moves the rows that are still to be read to the tops of their
-// windows, then one for each node that makes rows. An op sees the rows of a band as images of their own, whose rings are rows of the whole.
+#include "runtime/bind_bands.h"
+
 #include <algorithm>
 #include <cstring>
-
-#include "runtime/program.h"
 
 namespace fastcnn {
 
@@ -28,7 +26,7 @@ struct Move {
 };
 
 Step move_rows(const std::vector<Move>& moves) {
-  std::vector<Index> first{0};
+  std::vector<Index> first{0};  // unit of each move
   for (const Move& move : moves) first.push_back(first.back() + move.image.type.N() * move.image.type.strides().blocks);
   Step step;
   step.units = first.back();
@@ -45,57 +43,80 @@ Step move_rows(const std::vector<Move>& moves) {
   return step;
 }
 
+class GroupBinder {
+ public:
+  GroupBinder(const Binder& binder, const BandGroup& group) : binder_(binder), graph_(binder.graph()), group_(group) {}
+
+  BoundGroup run() {
+    for (std::size_t node : group_.nodes) {
+      report_of_.push_back(bound_.reports.size());
+      if (!binder_.is_made_of_parts(node)) bound_.reports.push_back({node, {}, 0});
+    }
+    for (std::size_t band = 0; band < static_cast<std::size_t>(group_.bands); ++band) {
+      if (band > 0) add_moves(band);
+      for (std::size_t member = 0; member < group_.nodes.size(); ++member) add_rows(member, band);
+    }
+    return std::move(bound_);
+  }
+
+ private:
+  // Moves the rows that the band before has left and that this band or a later one reads.
+  void add_moves(std::size_t band) {
+    std::vector<Move> moves;
+    for (const BandGroup::Window& window : group_.windows) {
+      const Index kept = window.high[band - 1] - window.low[band];
+      const Index by = window.low[band] - window.low[band - 1];
+      if (kept > 0 && by > 0) moves.push_back({binder_.operand(window.value), by, kept, by});
+    }
+    if (!moves.empty()) bound_.steps.push_back({group_.first(), move_rows(moves), {}});
+  }
+
+  void add_rows(std::size_t member, std::size_t band) {
+    if (group_.made[member][band].empty() || binder_.is_made_of_parts(group_.nodes[member])) return;
+    BoundStep bound = bind(member, band);
+    bound.report = report_of_[member];
+    StepReport& report = bound_.reports[bound.report];
+    report.bands += 1;
+    report.step.units += bound.step.units;
+    report.step.flops += bound.step.flops;
+    report.step.algorithm = bound.step.algorithm;
+    bound_.steps.push_back(std::move(bound));
+  }
+
+  BoundStep bind(std::size_t member, std::size_t band) const {
+    const std::size_t index = group_.nodes[member];
+    const Node& node = graph_.nodes[index];
+    const RowRange made = group_.made[member][band];
+    const std::optional<Band> cut = band_of(graph_, node, made);
+    BindScope scope{binder_.kernels(), cut->attributes, {}, {}};
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId input = node.inputs[i];
+      const bool by_rows = input != kNoValue && cut->inputs[i];
+      scope.inputs.push_back(by_rows ? rows_of(input, band, cut->inputs[i]->rows) : binder_.operand(input));
+    }
+    const ValueId y = node.outputs[0];
+    scope.outputs.push_back(rows_of(y, band, made));
+    BoundStep bound{index, node.op->bind(scope), {}};
+    if (graph_.type(y).layout.ring > 0) bound.rings.push_back({scope.outputs[0], made.begin == 0, made.end == graph_.type(y).H()});
+    return bound;
+  }
+
+  // Rows of a value in a band: of its window, or of the whole image if it has none.
+  Operand rows_of(ValueId value, std::size_t band, RowRange rows) const {
+    const BandGroup::Window* window = group_.window_of(value);
+    const Operand whole = binder_.operand(value);
+    return cut(whole, rows, window ? window->low[band] : -Index{whole.type.layout.ring});
+  }
+
+  const Binder& binder_;
+  const Graph& graph_;
+  const BandGroup& group_;
+  std::vector<std::size_t> report_of_;  // by member; meaningless for one that needs no step
+  BoundGroup bound_;
+};
+
 }  // namespace
 
-// Rows of a value in a band: of its window, or of the whole image if it has none.
-Operand Program::operand_in(const BandGroup& group, std::size_t band, ValueId value, RowRange rows) const {
-  const BandGroup::Window* window = group.window_of(value);
-  const Operand whole = operand(value);
-  return cut(whole, rows, window ? window->low[band] : -Index{whole.type.layout.ring});
-}
-
-Program::BoundStep Program::bind_in_band(const BandGroup& group, std::size_t member, std::size_t band) const {
-  const std::size_t index = group.nodes[member];
-  const Node& node = graph_.nodes[index];
-  const RowRange made = group.made[member][band];
-  const std::optional<Band> cut = band_of(graph_, node, made);
-  BindScope scope{kernels_, cut->attributes, {}, {}};
-  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    const bool by_rows = node.inputs[i] != kNoValue && cut->inputs[i];
-    scope.inputs.push_back(by_rows ? operand_in(group, band, node.inputs[i], cut->inputs[i]->rows) : operand(node.inputs[i]));
-  }
-  const ValueId y = node.outputs[0];
-  scope.outputs.push_back(operand_in(group, band, y, made));
-  BoundStep bound{index, node.op->bind(scope), {}};
-  if (graph_.type(y).layout.ring > 0) bound.rings.push_back({scope.outputs[0], made.begin == 0, made.end == graph_.type(y).H()});
-  return bound;
-}
-
-void Program::bind_group(const BandGroup& group) {
-  const std::size_t first_report = reports_.size();
-  std::vector<std::size_t> report_of;  // by member; what already lies in its place has none
-  for (std::size_t node : group.nodes) {
-    report_of.push_back(reports_.size());
-    if (!made_of_parts(node)) reports_.push_back({node, {}, 0});
-  }
-  for (std::size_t band = 0; band < static_cast<std::size_t>(group.bands); ++band) {
-    std::vector<Move> moves;
-    for (const BandGroup::Window& window : group.windows) {
-      if (band == 0) break;
-      const Index kept = window.high[band - 1] - window.low[band], by = window.low[band] - window.low[band - 1];
-      if (kept > 0 && by > 0) moves.push_back({operand(window.value), by, kept, by});
-    }
-    if (!moves.empty()) add_step(main_, {group.first(), move_rows(moves), {}}, first_report);
-    for (std::size_t member = 0; member < group.nodes.size(); ++member) {
-      if (group.made[member][band].empty() || made_of_parts(group.nodes[member])) continue;
-      BoundStep bound = bind_in_band(group, member, band);
-      Report& report = reports_[report_of[member]];
-      report.bands += 1;
-      report.step.units += bound.step.units, report.step.flops += bound.step.flops;
-      report.step.algorithm = bound.step.algorithm;
-      add_step(main_, std::move(bound), report_of[member]);
-    }
-  }
-}
+BoundGroup bind_group(const Binder& binder, const BandGroup& group) { return GroupBinder(binder, group).run(); }
 
 }  // namespace fastcnn

@@ -41,7 +41,7 @@ TrainingProgram::TrainingProgram(Graph graph, ValueId loss, std::vector<std::sha
   append_updates(graph, weights, graph.gradient({loss}, {kNoValue}, weights), options.clip_norm);
   CompileOptions compile;
   compile.room = options.room;
-  program_ = std::make_unique<Program>(std::move(graph), kernels, Program::Purpose::training, std::move(arenas), compile);
+  program_ = std::make_unique<Program>(std::move(graph), kernels, Purpose::training, std::move(arenas), compile);
 }
 
 // What the loss does not depend on has no gradient, and no update: neither decay nor momentum reaches it.
@@ -69,13 +69,13 @@ float TrainingProgram::step(const void* const* inputs, void* const* outputs, con
   require(update.parameters == parameters_, "fit", "the optimizer must be made for the program's parameters", update.parameters.size(),
           " in the optimizer, ", parameters_.size(), " in the program");
   update.optimizer.prepare(update.groups);
-  const UpdateByOptimizer updater(update.optimizer, program_->kernels());
+  const UpdateByOptimizer updater(update.optimizer, program_->plan().kernels());
   options.updater = &updater;
   float loss = 0;
   std::vector<void*> all_outputs{&loss};
   all_outputs.insert(all_outputs.end(), outputs, outputs + user_outputs_);
 
-  Program::Session session(*program_, inputs, all_outputs.data(), options);
+  Executor::Session session = program_->start(inputs, all_outputs.data(), options);
   session.run();
   if (!std::isfinite(loss)) {
     const Hyper& hyper = update.groups.front();

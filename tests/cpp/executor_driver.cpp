@@ -82,7 +82,7 @@ Floats run(Program& program, const Floats& x, int threads) {
   for (Floats& output : outputs) places.push_back(output.data());
   const void* inputs[] = {x.data()};
   {
-    Program::Session session(program, inputs, places.data(), {.threads = threads});
+    Executor::Session session = program.start(inputs, places.data(), {.threads = threads});
     session.run();
   }
   Floats all;
@@ -94,7 +94,7 @@ bool same_bits(const Floats& a, const Floats& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-bool check(const Kernels& kernels, Program::Purpose purpose) {
+bool check(const Kernels& kernels, Purpose purpose) {
   const Network network;
   Program program(network.graph(), kernels, purpose, std::make_shared<ArenaPool>());
   const Floats x = random_floats(2 * 3 * 24 * 24, 3);
@@ -112,7 +112,7 @@ bool check(const Kernels& kernels, Program::Purpose purpose) {
   int different = 0;
   for (const Floats& answer : found) different += !same_bits(answer, expected);
   std::printf("%s %s: %d of %zu runs differ from a run of one thread\n", kernels.isa,
-              purpose == Program::Purpose::inference ? "inference" : "training", different, found.size());
+              purpose == Purpose::inference ? "inference" : "training", different, found.size());
   return different == 0;
 }
 
@@ -122,7 +122,6 @@ bool check(const Kernels& kernels, Program::Purpose purpose) {
 int main() {
   bool passed = true;
   for (const fastcnn::Kernels* kernels : fastcnn::available_kernels())
-    for (auto purpose : {fastcnn::Program::Purpose::inference, fastcnn::Program::Purpose::training})
-      passed &= fastcnn::check(*kernels, purpose);
+    for (auto purpose : {fastcnn::Purpose::inference, fastcnn::Purpose::training}) passed &= fastcnn::check(*kernels, purpose);
   return passed ? 0 : 1;
 }

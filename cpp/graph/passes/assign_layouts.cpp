@@ -73,6 +73,6 @@ class LayoutAssignment {
 
 }  // namespace
 
-void assign_layouts(Graph& graph, int lanes) { LayoutAssignment(graph, lanes).run(); }
+void assign_layouts(Graph& graph, PassContext& context) { LayoutAssignment(graph, context.lanes).run(); }
 
 }  // namespace fastcnn

@@ -27,7 +27,7 @@ class InsertBefore final : public GraphEditor {
 
 }  // namespace
 
-void choose_algorithms(Graph& graph, int lanes, const CompileOptions& options) {
+void choose_algorithms(Graph& graph, PassContext& context) {
   constexpr Index kCachedBytes = 8 << 20;  // of parameters: about what a typical last-level cache keeps from run to run
   Index parameter_bytes = 0;
   for (const Value& value : graph.values)
@@ -42,8 +42,8 @@ void choose_algorithms(Graph& graph, int lanes, const CompileOptions& options) {
       Node chosen = node;
       InsertBefore editor(graph, nodes, node);
       ChoiceScope scope{.graph = editor,
-                        .lanes = lanes,
-                        .options = options,
+                        .lanes = context.lanes,
+                        .options = context.options,
                         .cold = parameter_bytes > kCachedBytes,
                         .plain = plain_inputs,
                         .attributes = chosen.attributes,

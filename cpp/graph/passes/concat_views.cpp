@@ -72,6 +72,6 @@ class Views {
 
 }  // namespace
 
-void concat_views(Graph& graph, bool small) { Views(graph, small).run(); }
+void concat_views(Graph& graph, PassContext& context) { Views(graph, context.options.small).run(); }
 
 }  // namespace fastcnn

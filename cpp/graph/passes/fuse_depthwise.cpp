@@ -53,7 +53,7 @@ Node fused(const Graph& graph, const Node& pointwise, const Node& depthwise, int
 
 }  // namespace
 
-void fuse_depthwise(Graph& graph, int lanes) {
+void fuse_depthwise(Graph& graph, PassContext& context) {
   constexpr Index kCachedBytes = 1 << 20;  // a large L2
   const std::vector<int> uses = count_uses(graph);
   std::vector<Node*> maker(graph.values.size(), nullptr);
@@ -64,7 +64,7 @@ void fuse_depthwise(Graph& graph, int lanes) {
     Node* pointwise = maker[between];
     if (uses[between] != 1 || graph.values[between].type.bytes() <= kCachedBytes) continue;
     if (!is_plain_conv(pointwise, "direct") || !is_pointwise(pointwise->attributes)) continue;
-    node = fused(graph, *pointwise, node, lanes);
+    node = fused(graph, *pointwise, node, context.lanes);
     pointwise->op = nullptr;
   }
   std::erase_if(graph.nodes, [](const Node& node) { return node.op == nullptr; });

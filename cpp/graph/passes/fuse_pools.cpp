@@ -9,7 +9,7 @@
 
 namespace fastcnn {
 
-void fuse_pools(Graph& graph, int lanes, bool small) {
+void fuse_pools(Graph& graph, PassContext& context) {
   const std::vector<int> uses = count_uses(graph);
   std::vector<Node*> maker(graph.values.size(), nullptr);
   for (Node& node : graph.nodes) {
@@ -18,8 +18,8 @@ void fuse_pools(Graph& graph, int lanes, bool small) {
     const auto input = static_cast<std::size_t>(node.inputs[0]);
     Node* conv = maker[input];
     if (uses[input] != 1 || !conv || conv->op->name != std::string_view("conv2d")) continue;
-    if (small && find_conv2d_algorithm(conv->attributes.text("algorithm")).input == Want::plain) continue;
-    if (!conv2d_takes_pool(view(graph, *conv), node.attributes, lanes)) continue;
+    if (context.options.small && find_conv2d_algorithm(conv->attributes.text("algorithm")).input == Want::plain) continue;
+    if (!conv2d_takes_pool(view(graph, *conv), node.attributes, context.lanes)) continue;
     for (const char* name : {"kernel", "stride", "padding", "ceil_mode"})
       conv->attributes.set(std::string("pool_") + name, node.attributes.items().at(name));
     conv->outputs = node.outputs;  // the convolution stays where it is: nothing else waits for the pooling

@@ -54,9 +54,10 @@ class Copies {
 
 }  // namespace
 
-double make_again(Graph& graph, Index room) {
+void make_again(Graph& graph, PassContext& context) {
+  if (!context.options.room) return;
   const WayBack way(graph);
-  return Copies(graph, way, choose_kept(graph, way, room)).run();
+  context.recomputed_work = Copies(graph, way, choose_kept(graph, way, *context.options.room)).run();
 }
 
 }  // namespace fastcnn

@@ -30,8 +30,9 @@ Conv2dGeometry conv2d_geometry(const Attributes& attributes, const Shape& input,
           ", groups=", g.groups);
   const Index span_h = g.dilation_h * (g.KH - 1) + 1, span_w = g.dilation_w * (g.KW - 1) + 1;
   const Index padded_h = g.H + g.top + g.bottom, padded_w = g.W + g.left + g.right;
-  require(span_h <= padded_h && span_w <= padded_w, op, "the kernel must not be larger than the padded input", "kernel ", span_h, "x",
-          span_w, ", padded input ", padded_h, "x", padded_w);
+  require(span_h <= padded_h && span_w <= padded_w, op,
+          CodedRule{"kernel_larger_than_input", "the kernel must not be larger than the padded input"}, "kernel ", span_h, "x", span_w,
+          ", padded input ", padded_h, "x", padded_w);
   g.OH = (padded_h - span_h) / g.stride_h + 1;
   g.OW = (padded_w - span_w) / g.stride_w + 1;
   return g;

@@ -59,8 +59,8 @@ PoolGeometry pool_geometry(std::string_view op, const Attributes& attributes, co
     require(std::max(a.before, a.after) <= a.kernel / 2, op, "padding must be at most half the kernel",
             "padding=", std::max(a.before, a.after), ", kernel=", a.kernel);
     const Index span = a.dilation * (a.kernel - 1) + 1, padded = a.size + a.before + a.after;
-    require(span <= padded, op, "the kernel must not be larger than the padded input", "kernel ", span, ", padded input ", padded,
-            i == 0 ? " rows" : " columns");
+    require(span <= padded, op, CodedRule{"kernel_larger_than_input", "the kernel must not be larger than the padded input"}, "kernel ",
+            span, ", padded input ", padded, i == 0 ? " rows" : " columns");
     a.outputs = pooled_size(a, ceil_mode);
     check_outputs(op, a);
     return a;
