@@ -61,6 +61,7 @@ def resized(image: ArrayLike, height: int, width: int) -> Array:
 
     TypeError for an image that holds no numbers, ValueError for an image without pixels or a side above 32768.
 
+    >>> from fastcnn.images import resized
     >>> resized([[0, 1], [2, 3]], 1, 4)
     array([[1.  , 1.25, 1.75, 2.  ]], dtype=float32)
     """

@@ -1,4 +1,4 @@
-"""Functions that move values and compute nothing."""
+"""Functions that join values, and axes of a value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["cat", "concat", "flatten"]
 
 
 def concat(values: Sequence[Value | Parameter], axis: int = 0) -> Value:
-    """Values one after another along `axis`; all other sizes are equal."""
+    """Joins values along `axis`. Their other sizes must be equal."""
     if not isinstance(values, (tuple, list)) or not values:
         raise TypeError(f"[concat] values must be a list or tuple of at least one. Got {type(values).__name__}.")
     must_be_value("concat", values[0])
@@ -22,11 +22,11 @@ def concat(values: Sequence[Value | Parameter], axis: int = 0) -> Value:
 
 
 def cat(tensors: Sequence[Value | Parameter], dim: int = 0) -> Value:
-    """concat with torch's names."""
+    """concat with the argument names of torch.cat."""
     return concat(tensors, dim)
 
 
 def flatten(x: Value, start_dim: int = 0, end_dim: int = -1) -> Value:
-    """The axes start_dim .. end_dim, both included, made one."""
+    """Merges the axes start_dim .. end_dim, both included, into one."""
     must_be_value("flatten", x)
     return x.flatten(start_dim, end_dim)

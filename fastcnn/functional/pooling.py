@@ -21,7 +21,7 @@ def max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Value:
-    """The largest of each window. stride None: kernel_size. return_indices is not there: it must be False."""
+    """The maximum of each window; NaN propagates. stride=None means kernel_size. return_indices must be False: it is not supported."""
     no_indices("max_pool2d", return_indices)
     return add_node("max_pool", [x], pooling("max_pool2d", kernel_size, stride, padding, ceil_mode, dilation=dilation))
 
@@ -35,7 +35,10 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Value:
-    """The mean of each window. stride None: kernel_size."""
+    """The mean of each window. stride=None means kernel_size.
+
+    count_include_pad: zeros of the padding count. divisor_override: divides the sum by this number instead of the count.
+    """
     attributes = pooling("avg_pool2d", kernel_size, stride, padding, ceil_mode)
     attributes["count_include_pad"] = flag("avg_pool2d", "count_include_pad", count_include_pad)
     attributes["divisor"] = 0 if divisor_override is None else whole("avg_pool2d", "divisor_override", divisor_override, 1)
@@ -43,13 +46,16 @@ def avg_pool2d(
 
 
 def adaptive_max_pool2d(x: Value, output_size: Any, return_indices: bool = False) -> Value:
-    """(N, C, *output_size); None in output_size keeps that size of x."""
+    """The maximum of windows chosen so that the output is (N, C, *output_size). None in output_size keeps that size of x.
+
+    return_indices must be False: it is not supported.
+    """
     must_be_value("adaptive_max_pool2d", x)
     no_indices("adaptive_max_pool2d", return_indices)
     return add_node("max_pool", [x], {"adaptive": adaptive_size("adaptive_max_pool2d", output_size, concrete(x.shape))})
 
 
 def adaptive_avg_pool2d(x: Value, output_size: Any) -> Value:
-    """(N, C, *output_size); None in output_size keeps that size of x."""
+    """The mean of windows chosen so that the output is (N, C, *output_size). None in output_size keeps that size of x."""
     must_be_value("adaptive_avg_pool2d", x)
     return add_node("avg_pool", [x], {"adaptive": adaptive_size("adaptive_avg_pool2d", output_size, concrete(x.shape))})

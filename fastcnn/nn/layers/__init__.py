@@ -1,4 +1,4 @@
-"""The layers, with PyTorch's names, argument names, order and defaults. One file an idea."""
+"""The layers, with PyTorch's names, argument names, order and defaults."""
 
 from fastcnn.network.kinds import LAYERS
 from fastcnn.nn.layers import activation, base, conv, linear, normalization, pooling, resizing, row_norms, shape

@@ -1,4 +1,4 @@
-"""Layers without arithmetic of their own: Flatten, Identity, Dropout."""
+"""Flatten, Identity and Dropout: layers without arithmetic in a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Dropout", "Flatten", "Identity"]
 
 
 class Flatten(Layer):
-    """The axes start_dim .. end_dim, both included, made one: (N, C, H, W) -> (N, C * H * W) if nothing is said."""
+    """Merges the axes start_dim .. end_dim, both included: by default (N, C, H, W) -> (N, C * H * W)."""
 
     arguments = ("start_dim", "end_dim")
 
@@ -29,7 +29,7 @@ class Flatten(Layer):
 
 
 class Identity(Layer):
-    """Returns its input. Takes any arguments, so that it can stand for any layer."""
+    """Returns its input. Accepts any arguments, so that it can replace any layer."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
@@ -39,9 +39,9 @@ class Identity(Layer):
 
 
 class Dropout(Layer):
-    """In training steps each element is zero with probability p, the others are divided by 1 - p (Srivastava et al., 2014).
+    """In training steps, sets each element to zero with probability p and divides the others by 1 - p (Srivastava et al., 2014).
 
-    The masks depend on the seed of fit, the number of its step and the place in the network; another `seed` gives others.
+    The masks depend on the seed of fit(), the number of its step and the place in the network. Another `seed` gives other masks.
     """
 
     arguments = ("p", "inplace", "seed")
