@@ -1,4 +1,4 @@
-"""Types of the extension module, which cpp/python builds: graphs, programs, training steps."""
+"""Types of the extension module that cpp/python builds: graphs, programs, training steps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -9,20 +9,20 @@ from numpy.typing import ArrayLike, NDArray
 from fastcnn.support.records import Block, Node, PlannedGraph, ProgramMemory, Step, TimedStep
 
 class FileMapping:
-    """A plain file's bytes as memory. The descriptor stays the caller's, and may be closed."""
+    """The bytes of a regular file as memory. The caller keeps the descriptor and may close it."""
 
     def __init__(self, descriptor: int) -> None: ...
     @property
     def size(self) -> int: ...
     def floats(self, offset: int, shape: Sequence[int]) -> NDArray[np.float32]:
-        """An array that is only read. A Parameter made of it, or of a view of it, needs no memory of its own before it is written to."""
+        """Returns a read-only array in the file. A Parameter of it, or of a view of it, takes no memory until it is written to."""
     def parameter(self, offset: int, shape: Sequence[int]) -> Parameter:
-        """The same as a parameter. At an offset that is no multiple of 4 the values are copied."""
+        """Returns the values as a parameter. At an offset that is not a multiple of 4 the values are copied."""
 
 class Parameter:
-    """Values that a network keeps: a weight, or a buffer. float32, with a version that every write raises.
+    """A weight or a buffer of a network: float32 values with a version, which every write raises.
 
-    requires_grad: False freezes a weight: trainers made from then on give it no gradient and leave it as it is.
+    requires_grad: False freezes a weight. Trainers that are made afterwards compute no gradient for it and do not change it.
     """
 
     requires_grad: bool
@@ -38,9 +38,9 @@ class Parameter:
     def numpy(self) -> NDArray[np.float32]: ...
     def assign(self, values: ArrayLike) -> None: ...
     def fill(self, start: int, values: ArrayLike) -> None:
-        """Some of the values, in the order of the array: from `start` on."""
+        """Writes some of the values, in the order of the flattened array, from index `start`."""
     def load(self, values: ArrayLike) -> None:
-        """As assign, but values of a FileMapping are not copied. Only before a graph has the parameter."""
+        """Assigns values, but does not copy those of a FileMapping. Allowed only before a graph has the parameter."""
 
 class Graph:
     def __init__(self) -> None: ...
@@ -80,7 +80,7 @@ class Program:
     def memory(self) -> ProgramMemory: ...
     @property
     def forms(self) -> list[tuple[int, int]]:
-        """Prepared weights: a number that equal ones of all programs share, and bytes."""
+        """The prepared weights: a number that equal ones of all programs share, and bytes."""
     @property
     def plan(self) -> list[Block]: ...
     @property

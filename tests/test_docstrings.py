@@ -16,10 +16,10 @@ import fastcnn as fc
 def examples() -> Iterator[doctest.DocTest]:
     """The docstrings with examples of all modules, without importing names from other modules."""
     finder = doctest.DocTestFinder(exclude_empty=True)
-    for found in pkgutil.walk_packages(fc.__path__, "fastcnn."):
-        if found.name != "fastcnn.__main__" and not found.name.startswith("fastcnn._core"):
-            module = importlib.import_module(found.name)
-            yield from (test for test in finder.find(module, found.name, globs={"np": np, "fc": fc}) if test.examples)
+    names = ["fastcnn", *(found.name for found in pkgutil.walk_packages(fc.__path__, "fastcnn."))]
+    for name in names:
+        if name not in ("fastcnn.__main__", "fastcnn._core"):
+            yield from (test for test in finder.find(importlib.import_module(name), name, globs={"np": np, "fc": fc}) if test.examples)
 
 
 EXAMPLES = {test.name: test for test in examples()}
@@ -28,7 +28,7 @@ WANTED = [
     *(f"fastcnn.nn.module.Module.{verb}" for verb in ("__call__", "compile", "predict", "evaluate", "summary", "memory", "max_batch")),
     *(f"fastcnn.nn.module.Module.{verb}" for verb in ("check", "cost", "to_convolutional", "save")),
     *("fastcnn.network.network.Network.state_dict", "fastcnn.network.network.Network.load_state_dict"),
-    *("fastcnn", "fastcnn.functional.convolution.conv2d", "fastcnn.loading.load", "fastcnn.zoo", "fastcnn.rewrite.small_filters"),
+    *("fastcnn", "fastcnn.functional.convolution.conv2d", "fastcnn.loading.load", "fastcnn.dense.scores", "fastcnn.zoo", "fastcnn.rewrite"),
 ]
 
 

@@ -28,10 +28,9 @@ def _checked(where: str, size: int, outputs: int) -> None:
 def positions(
     size: int, outputs: int, scale: float, mode: str = "half_pixel", roi: tuple[float, float] = (0.0, 1.0), where: str = "resize"
 ) -> Numbers:
-    """Returns the position of each output in an axis of `size` entries, (outputs,).
+    """Returns the position of each output in an axis of `size` entries. mode: a coordinate transformation of ONNX.
 
-    scale: outputs / size, or the scale before outputs were rounded down. mode: a coordinate transformation of ONNX. roi: the region for
-    tf_crop_and_resize, (first, last) as shares of the axis.
+    scale: outputs / size, or the scale before outputs were rounded down. roi: (first, last) for tf_crop_and_resize, as shares of the axis.
     """
     _checked(where, size, outputs)
     if not (math.isfinite(scale) and scale > 0):
