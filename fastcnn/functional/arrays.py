@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastcnn.tracing.axes import axis_of
-from fastcnn.tracing.batch_size import concrete
-from fastcnn.tracing.value import Value, add_node, matmul, must_be_value
+from fastcnn.tracing.value import Value, matmul, must_be_value
 
 __all__ = [
     "amax",
@@ -14,11 +12,11 @@ __all__ = [
     "argmax",
     "argmin",
     "expand",
+    "flatten",
     "matmul",
     "mean",
     "permute",
     "squeeze",
-    "stack",
     "sum",
     "topk",
     "transpose",
@@ -26,6 +24,12 @@ __all__ = [
 ]
 
 Dims = int | Sequence[int] | None
+
+
+def flatten(x: Value, start_dim: int = 0, end_dim: int = -1) -> Value:
+    """Merges the axes start_dim .. end_dim, both included, into one."""
+    must_be_value("flatten", x)
+    return x.flatten(start_dim, end_dim)
 
 
 def permute(x: Value, dims: Sequence[int]) -> Value:
@@ -56,18 +60,6 @@ def expand(x: Value, sizes: Sequence[int]) -> Value:
     """Repeats axes of size 1. A size of -1 keeps an axis; additional sizes in front make new axes."""
     must_be_value("expand", x)
     return x.expand(sizes)
-
-
-def stack(values: Sequence[Value], dim: int = 0) -> Value:
-    """Joins values of equal shapes along a new axis `dim`."""
-    if not isinstance(values, (tuple, list)) or not values:
-        raise TypeError(f"[stack] values must be a list or tuple of at least one. Got {type(values).__name__}.")
-    for value in values:
-        must_be_value("stack", value)
-        if concrete(value.shape) != concrete(values[0].shape):
-            raise ValueError(f"[stack] the shapes must be equal. Got {concrete(values[0].shape)} and {concrete(value.shape)}.")
-    axis = axis_of("stack", dim, values[0].ndim + 1)
-    return add_node("concat", [value.unsqueeze(axis) for value in values], {"axis": axis})
 
 
 def sum(x: Value, dim: Dims = None, keepdim: bool = False) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from fastcnn._core import Parameter
-from fastcnn.functional.windows import Pair, convolution, transposed
+from fastcnn.functional.windows import Pair, conv_attributes, conv_transpose_attributes
 from fastcnn.support.arguments import whole
 from fastcnn.tracing.value import Value, add_node, must_be_value
 
@@ -36,7 +36,7 @@ def conv2d(
     """
     if not isinstance(weight, (Value, Parameter)):
         raise TypeError(f"[conv2d] weight must be a symbolic value or a parameter. Got {type(weight).__name__}.")
-    attributes = convolution("conv2d", tuple(weight.shape[2:]), stride, padding, dilation)
+    attributes = conv_attributes("conv2d", tuple(weight.shape[2:]), stride, padding, dilation)
     return add_node("conv2d", [x, weight, bias], {**attributes, "groups": whole("conv2d", "groups", groups, 1)})
 
 
@@ -55,7 +55,7 @@ def conv_transpose2d(
     weight: (C, O / groups, KH, KW); bias: (O,). padding: rows and columns that are cut off each side of the output. output_padding: rows
     and columns added at its bottom and right. OH = (H - 1) * stride - 2 * padding + dilation * (KH - 1) + 1 + output_padding.
     """
-    attributes = transposed("conv_transpose2d", stride, padding, output_padding, dilation)
+    attributes = conv_transpose_attributes("conv_transpose2d", stride, padding, output_padding, dilation)
     return add_node("conv_transpose2d", [x, weight, bias], {**attributes, "groups": whole("conv_transpose2d", "groups", groups, 1)})
 
 

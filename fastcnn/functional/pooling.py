@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastcnn.functional.windows import Pair, adaptive_size, no_indices, pooling
+from fastcnn.functional.windows import Pair, adaptive_size, no_indices, pooling_attributes
 from fastcnn.support.arguments import flag, whole
 from fastcnn.tracing.batch_size import concrete
 from fastcnn.tracing.value import Value, add_node, must_be_value
@@ -23,7 +23,7 @@ def max_pool2d(
 ) -> Value:
     """The maximum of each window; NaN propagates. stride=None means kernel_size. return_indices must be False: it is not supported."""
     no_indices("max_pool2d", return_indices)
-    return add_node("max_pool", [x], pooling("max_pool2d", kernel_size, stride, padding, ceil_mode, dilation=dilation))
+    return add_node("max_pool", [x], pooling_attributes("max_pool2d", kernel_size, stride, padding, ceil_mode, dilation=dilation))
 
 
 def avg_pool2d(
@@ -39,7 +39,7 @@ def avg_pool2d(
 
     count_include_pad: zeros of the padding count. divisor_override: divides the sum by this number instead of the count.
     """
-    attributes = pooling("avg_pool2d", kernel_size, stride, padding, ceil_mode)
+    attributes = pooling_attributes("avg_pool2d", kernel_size, stride, padding, ceil_mode)
     attributes["count_include_pad"] = flag("avg_pool2d", "count_include_pad", count_include_pad)
     attributes["divisor"] = 0 if divisor_override is None else whole("avg_pool2d", "divisor_override", divisor_override, 1)
     return add_node("avg_pool", [x], attributes)

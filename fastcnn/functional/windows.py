@@ -8,7 +8,16 @@ from typing import Any
 from fastcnn.support.arguments import flag, pair, whole
 from fastcnn.support.arrays import Shape
 
-__all__ = ["Pair", "adaptive_pair", "adaptive_size", "convolution", "no_indices", "padding_of", "pooling", "transposed"]
+__all__ = [
+    "Pair",
+    "adaptive_pair",
+    "adaptive_size",
+    "conv_attributes",
+    "conv_transpose_attributes",
+    "no_indices",
+    "padding_of",
+    "pooling_attributes",
+]
 
 Pair = int | Sequence[int]
 
@@ -29,14 +38,14 @@ def padding_of(where: str, padding: Any, stride: tuple[int, int], dilation: tupl
     return [*before, *(t - b for t, b in zip(total, before, strict=True))]
 
 
-def convolution(where: str, kernel: Shape, stride: Any, padding: Any, dilation: Any) -> dict[str, Any]:
+def conv_attributes(where: str, kernel: Shape, stride: Any, padding: Any, dilation: Any) -> dict[str, Any]:
     """Returns the attributes of a convolution but for groups. kernel: (KH, KW)."""
     steps = pair(where, "stride", stride, 1)
     spread = pair(where, "dilation", dilation, 1)
     return {"stride": steps, "padding": padding_of(where, padding, steps, spread, kernel), "dilation": spread}
 
 
-def transposed(where: str, stride: Any, padding: Any, output_padding: Any, dilation: Any) -> dict[str, Any]:
+def conv_transpose_attributes(where: str, stride: Any, padding: Any, output_padding: Any, dilation: Any) -> dict[str, Any]:
     """Returns the attributes of a transposed convolution but for groups. `padding` cuts rows and columns off the output."""
     height, width = pair(where, "padding", padding)
     steps = pair(where, "stride", stride, 1)
@@ -49,7 +58,7 @@ def transposed(where: str, stride: Any, padding: Any, output_padding: Any, dilat
     return {"stride": steps, "padding": [height, width, height, width], "output_padding": extra, "dilation": spread}
 
 
-def pooling(where: str, kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any, dilation: Any = None) -> dict[str, Any]:
+def pooling_attributes(where: str, kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any, dilation: Any = None) -> dict[str, Any]:
     """Returns the attributes of a pooling. dilation=None: the op has no such attribute."""
     kernel = pair(where, "kernel_size", kernel_size, 1)
     attributes: dict[str, Any] = {"kernel": kernel, "ceil_mode": flag(where, "ceil_mode", ceil_mode)}

@@ -172,7 +172,7 @@ class Network:
             yield module
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Yields the trainable parameters here and below with their keys, each parameter once."""
+        """Yields the parameters here and below with their keys, each parameter once."""
         seen: set[int] = set()
         for path, module in self.named_modules():
             for name, parameter in module.own_parameters():
@@ -181,7 +181,7 @@ class Network:
                     yield _join(path, name), parameter
 
     def parameters(self) -> Iterator[Parameter]:
-        """Yields the trainable parameters here and below, each once."""
+        """Yields the parameters here and below, each once."""
         for _, parameter in self.named_parameters():
             yield parameter
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["AnyArray", "Array", "ArrayLike", "Shape", "array_of", "numeric", "of_tensor"]
+__all__ = ["AnyArray", "Array", "ArrayLike", "Shape", "array_of", "numeric"]
 
 Array = NDArray[np.float32]
 AnyArray = NDArray[Any]
@@ -17,7 +17,7 @@ Shape = tuple[int, ...]
 def array_of(where: str, name: str, value: ArrayLike) -> AnyArray:
     """Converts an array, nested lists or a PyTorch tensor to an array. ValueError for ragged lists."""
     try:
-        return np.asarray(of_tensor(value))
+        return np.asarray(_from_torch(value))
     except ValueError:
         raise ValueError(f"[{where}] {name} must be an array, its rows of one length. Got ragged lists.") from None
 
@@ -30,7 +30,7 @@ def numeric(where: str, name: str, value: ArrayLike) -> AnyArray:
     return array
 
 
-def of_tensor(value: Any) -> Any:
+def _from_torch(value: Any) -> Any:
     """Converts a PyTorch tensor, on any device, to an array; bfloat16, which NumPy lacks, to float32. Returns other values unchanged."""
     if not all(hasattr(value, name) for name in ("detach", "cpu", "numpy")):
         return value

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn import functional
-from fastcnn.functional.windows import Pair, convolution, padding_of, transposed
+from fastcnn.functional.windows import Pair, conv_attributes, conv_transpose_attributes, padding_of
 from fastcnn.network.initial import generator_of, uniform
 from fastcnn.nn.layers.base import Layer
 from fastcnn.support.arguments import flag, pair, whole
@@ -74,7 +74,7 @@ class Conv2d(Layer):
         self._draw(flag(where, "bias", bias), generator_of(where, seed))
 
     def _check(self, where: str) -> None:
-        convolution(where, self.kernel_size, self.stride, self.padding, self.dilation)
+        conv_attributes(where, self.kernel_size, self.stride, self.padding, self.dilation)
         _check_groups(self, where)
         if self.padding_mode not in ("zeros", "reflect", "replicate", "circular"):
             rule = "padding_mode must be 'zeros', 'reflect', 'replicate' or 'circular'"
@@ -136,7 +136,7 @@ class ConvTranspose2d(Layer):
         self.output_padding = pair(where, "output_padding", output_padding)
         self.groups = whole(where, "groups", groups, 1)
         self.padding_mode = padding_mode
-        transposed(where, self.stride, self.padding, self.output_padding, self.dilation)
+        conv_transpose_attributes(where, self.stride, self.padding, self.output_padding, self.dilation)
         _check_groups(self, where)
         if padding_mode != "zeros":
             raise ValueError(f"[{where}] padding_mode must be 'zeros'. Got padding_mode={padding_mode!r}.")

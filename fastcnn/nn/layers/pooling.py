@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastcnn import functional
-from fastcnn.functional.windows import Pair, adaptive_pair, no_indices, pooling
+from fastcnn.functional.windows import Pair, adaptive_pair, no_indices, pooling_attributes
 from fastcnn.nn.layers.base import Layer
 from fastcnn.support.arguments import flag, whole
 from fastcnn.tracing.value import Value
@@ -31,7 +31,7 @@ class MaxPool2d(Layer):
         return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
-        pooling("MaxPool2d", kernel_size, stride, padding, ceil_mode, dilation=dilation)
+        pooling_attributes("MaxPool2d", kernel_size, stride, padding, ceil_mode, dilation=dilation)
         no_indices("MaxPool2d", return_indices)
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
@@ -64,7 +64,7 @@ class AvgPool2d(Layer):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ) -> None:
-        pooling("AvgPool2d", kernel_size, stride, padding, ceil_mode)
+        pooling_attributes("AvgPool2d", kernel_size, stride, padding, ceil_mode)
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
