@@ -18,7 +18,7 @@ _LONGEST = 1 << 15  # pixels of the longest side of a resized image
 def read(path: str | PathLike[str], channels: int = 3) -> Array:
     """Reads an image file with Pillow. Returns (channels, H, W) with values 0..1; channels is 3 for colour, 1 for grey.
 
-    ImportError without Pillow. ValueError if the file is no image with 8 bits per channel, is damaged, or is larger than Pillow's limit.
+    ImportError without Pillow. ValueError if the file is not an image with 8 bits per channel, is damaged, or exceeds Pillow's limit.
     """
     try:
         from PIL import Image, UnidentifiedImageError

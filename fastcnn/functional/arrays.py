@@ -45,7 +45,7 @@ def transpose(x: Value, dim0: int, dim1: int) -> Value:
 
 
 def squeeze(x: Value, dim: Dims = None) -> Value:
-    """Removes the axes of size 1: all of them, or those that `dim` names."""
+    """Removes the axes of size 1: all of them, or only those in `dim`."""
     must_be_value("squeeze", x)
     return x.squeeze(dim)
 

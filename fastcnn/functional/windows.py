@@ -39,14 +39,14 @@ def padding_of(where: str, padding: Any, stride: tuple[int, int], dilation: tupl
 
 
 def conv_attributes(where: str, kernel: Shape, stride: Any, padding: Any, dilation: Any) -> dict[str, Any]:
-    """Returns the attributes of a convolution but for groups. kernel: (KH, KW)."""
+    """Returns the attributes of a convolution except groups. kernel: (KH, KW)."""
     steps = pair(where, "stride", stride, 1)
     spread = pair(where, "dilation", dilation, 1)
     return {"stride": steps, "padding": padding_of(where, padding, steps, spread, kernel), "dilation": spread}
 
 
 def conv_transpose_attributes(where: str, stride: Any, padding: Any, output_padding: Any, dilation: Any) -> dict[str, Any]:
-    """Returns the attributes of a transposed convolution but for groups. `padding` cuts rows and columns off the output."""
+    """Returns the attributes of a transposed convolution except groups. `padding` cuts rows and columns off the output."""
     height, width = pair(where, "padding", padding)
     steps = pair(where, "stride", stride, 1)
     spread = pair(where, "dilation", dilation, 1)

@@ -67,7 +67,7 @@ class Sequential(_Container):
     """A chain of modules: each gets the output of the one before.
 
     Sequential(a, b, c) names them "0", "1", "2"; Sequential({"first": a, "second": b}) gives names. Indices and slices work as in a list.
-    TypeError for an entry that is no Module, ValueError for a name with a dot or with an underscore in front.
+    TypeError for an entry that is not a Module, ValueError for a name with a dot or with an underscore in front.
 
     >>> net = fc.Sequential(fc.Conv2d(1, 4, 3, padding=1), fc.ReLU(), fc.Flatten(), fc.Linear(4 * 8 * 8, 10))
     >>> net(np.zeros((2, 1, 8, 8))).shape

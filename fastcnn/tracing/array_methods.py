@@ -74,7 +74,7 @@ class ArrayMethods:
         return self.reshape([*self.shape[:axis], 1, *self.shape[axis:]])
 
     def squeeze(self: Self, dim: Dims = None) -> Self:
-        """Removes the axes of size 1: all of them, or those that `dim` names."""
+        """Removes the axes of size 1: all of them, or only those in `dim`."""
         sizes = concrete(self.shape)
         axes = [] if isinstance(dim, (tuple, list)) and not dim else axes_of("squeeze", dim, self.ndim)  # () names no axis, as in torch
         dropped = {axis for axis in axes if sizes[axis] == 1}
