@@ -1,7 +1,13 @@
-"""fastcnn: convolutional networks on CPUs, to train and to embed. `import fastcnn as fc` needs NumPy alone.
+"""fastcnn: convolutional networks on CPUs, to train and to embed. It needs only NumPy.
 
-Networks are built of layers with PyTorch's names (Sequential, Module), trained (fit, Trainer), run (a call, compile, predict), looked into
-(summary, memory) and kept (save, load).
+Networks consist of layers with PyTorch's names (Sequential, Module). They are trained (fit, Trainer), run (a call, compile, predict),
+inspected (summary, memory, check, cost) and stored (save, load). The examples in docstrings assume `import numpy as np` and
+`import fastcnn as fc`:
+
+>>> net = fc.Sequential(fc.Conv2d(1, 16, 3, padding=1), fc.ReLU(), fc.MaxPool2d(2), fc.Flatten(), fc.Linear(16 * 4 * 4, 10))
+>>> x = np.zeros((32, 1, 8, 8), np.float32)
+>>> net(x).shape
+(32, 10)
 """
 
 from __future__ import annotations
@@ -42,7 +48,7 @@ if TYPE_CHECKING:
     from fastcnn.training.history import History as History
     from fastcnn.training.trainer import Trainer as Trainer
 
-# Imported when first used, for a short import: the file of each name.
+# Names that are imported at their first use, for a short import -> their file.
 _LATER = {
     "History": "training.history",
     "MemoryReport": "memory.report",

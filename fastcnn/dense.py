@@ -1,13 +1,14 @@
-"""Dense evaluation: a classifier at every place of a larger image, in one pass over each size of it.
+"""Dense evaluation: a classifier at every place of a larger image, in one pass over each size of the image.
 
-A converted network (net.to_convolutional(shape)) gives a map of scores, a place for each crop that lies a stride further. For a network
-without padding these are the scores of the crops, to the rounding. A padded network sees real pixels where a crop has a border of zeros,
-so its map and the crops are two estimates, which differ. For VGG-16 (13 padded layers, windows of 224x224, stride 32) over a photograph
-of 384x384, with weights drawn and not trained, the mean difference of map and crop is 0.8 of the standard deviation that a class's score
-has over the places, as much in the middle of the map (0.84) as in its corners (0.71), and the two have the same first class at 44 % of
-the places; the average scores of the whole image agree far better, with a correlation of 0.98 (bench/bench_dense.py measures it). Which
-of them is better is a matter of training: Simonyan and Zisserman (2015, table 5) found trained networks equal within 0.2 % of errors, the
-mean of both better.
+A converted network (net.to_convolutional(shape)) returns a map of scores with a place for each crop, one stride apart. Without padding in
+the network, the map has the scores of the crops, up to rounding. A padded network sees real pixels where a crop has a border of zeros, so
+map and crops are two different estimates.
+
+How much they differ was measured for VGG-16 (13 padded layers, windows of 224x224, stride 32) with random weights, over a photograph of
+384x384. The mean difference of map and crop is 0.8 of the standard deviation that the score of a class has over the places. It is as large
+in the middle of the map (0.84) as in its corners (0.71). Both have the same first class at 44 % of the places. The average scores of the
+whole image agree far better, with a correlation of 0.98 (bench/bench_dense.py measures it). Training decides which of the two is better:
+Simonyan and Zisserman (2015, table 5) found the errors of trained networks equal within 0.2 %, and the mean of both better.
 """
 
 from __future__ import annotations
@@ -26,27 +27,31 @@ __all__ = ["Best", "DenseScores", "ScoreMap", "scores"]
 
 
 class ScoreMap(NamedTuple):
-    """Of one size of the image."""
+    """The scores of one size of the image."""
 
     scale: float
     flipped: bool  # the network saw the image mirrored left to right; the map and its boxes are mirrored back
     scores: Array  # (classes, h, w)
-    boxes: AnyArray  # (h, w, 4): left, top, right, bottom of each place, in pixels of the image that was given
+    boxes: AnyArray  # (h, w, 4): left, top, right, bottom of each place, in pixels of the given image
 
 
 class Best(NamedTuple):
+    """The place with the highest score of a class."""
+
     score: float
     box: tuple[float, float, float, float]  # left, top, right, bottom
-    map: int  # which of the maps
-    place: tuple[int, int]  # row and column in it
+    map: int  # the index of the map
+    place: tuple[int, int]  # row and column in the map
 
 
 class DenseScores(NamedTuple):
-    maps: list[ScoreMap]  # one a scale; with flip, one more each
+    """The scores of all sizes of the image."""
+
+    maps: list[ScoreMap]  # one per scale; with flip, two per scale
     average: Array | None  # (classes,): the mean over the places of each map, then over the maps
 
     def best(self, label: int) -> Best:
-        """The place of the highest score of a class, over all maps. Errors: IndexError for a class that there is not."""
+        """Returns the place of the highest score of a class, over all maps. TypeError or IndexError for a wrong class."""
         if isinstance(label, bool) or not hasattr(label, "__index__"):
             raise TypeError(f"[best] the class must be an integer. Got {label!r}.")
         found = []
@@ -62,11 +67,15 @@ class DenseScores(NamedTuple):
 def scores(
     net: Convolutional, image: ArrayLike, scales: Sequence[float] = (1.0,), *, flip: bool = False, average: bool = True
 ) -> DenseScores:
-    """The scores of a converted network at every place of an image (C, H, W), at several sizes of it.
+    """Computes the scores of a converted network at every place of an image (C, H, W), at several sizes of the image.
 
-    scales: factors of its height and width, each large enough that the network's window fits. flip: the mirrored image, too. average: the
-    scores of the whole image. Errors: TypeError for a network that is not converted, ValueError for a scale at which the window does not
-    fit.
+    scales: factors of height and width, each large enough for the window of the network. flip: also scores the mirrored image. average:
+    also averages the scores of the whole image. TypeError for a network that is not converted, ValueError for a scale that is too small.
+
+    >>> net = fc.Sequential(fc.Conv2d(3, 8, 3, stride=2), fc.Flatten(), fc.Linear(8 * 3 * 3, 10)).to_convolutional((3, 8, 8))
+    >>> found = fc.dense.scores(net, np.zeros((3, 16, 16)), scales=(1.0, 1.5))
+    >>> [each.scores.shape for each in found.maps]
+    [(10, 5, 5), (10, 9, 9)]
     """
     if not isinstance(net, Convolutional):
         raise TypeError(f"[scores] the network must be converted: net.to_convolutional((C, H, W)). Got {type(net).__name__}.")
@@ -92,14 +101,14 @@ def _maps(net: Convolutional, pixels: Array, scale: float, flip: bool) -> Iterat
     for flipped in (False, True)[: 1 + flip]:
         found = net(np.ascontiguousarray(image[:, :, ::-1] if flipped else image)[None])[0]
         boxes = _boxes(net, found.shape[1:], (pixels.shape[1] / height, pixels.shape[2] / width))
-        if flipped:  # the map from left to right again; right becomes the width less left
+        if flipped:  # mirrors the map back; the new left side is the width minus the old right side
             found, boxes = found[:, :, ::-1], boxes[:, ::-1]
             boxes = np.stack([pixels.shape[2] - boxes[..., 2], boxes[..., 1], pixels.shape[2] - boxes[..., 0], boxes[..., 3]], axis=-1)
         yield ScoreMap(factor, flipped, np.ascontiguousarray(found), boxes)
 
 
 def _boxes(net: Convolutional, places: tuple[int, ...], pixel: tuple[float, float]) -> AnyArray:
-    """(h, w, 4). pixel: how many pixels (down, across) of the given image one of the resized image is."""
+    """Returns the boxes of all places, (h, w, 4). pixel: the size (down, across) of a resized pixel, in pixels of the given image."""
     top, left = (np.arange(count) * step for count, step in zip(places, net.stride, strict=True))
     corners = np.meshgrid(left * pixel[1], top * pixel[0])
     sizes = net.window[1] * pixel[1], net.window[0] * pixel[0]

@@ -1,4 +1,4 @@
-"""Pictures from and for files: the door to fastcnn.formats.images."""
+"""Images as arrays: the public name of fastcnn.formats.images."""
 
 from fastcnn.formats import images
 from fastcnn.formats.images import *  # noqa: F403

@@ -1,4 +1,4 @@
-"""Losses: the door to fastcnn.training.losses."""
+"""Losses: the public name of fastcnn.training.losses."""
 
 from fastcnn.training import losses
 from fastcnn.training.losses import *  # noqa: F403

@@ -1,4 +1,4 @@
-"""Optimizers: the door to fastcnn.training.optimizers, under the name of torch.optim."""
+"""Optimizers: the public name of fastcnn.training.optimizers, after torch.optim."""
 
 from fastcnn.training import optimizers
 from fastcnn.training.optimizers import *  # noqa: F403

@@ -1,6 +1,7 @@
-"""Pictures with matplotlib (pip install fastcnn[plot]): each takes an object of fastcnn and returns a Figure; `figure.savefig("x.png")`.
+"""Figures with matplotlib (pip install fastcnn[plot]). Each function takes an object of fastcnn and returns a Figure.
 
-They are methods, too: history.plot(), profile.plot(), net.plot_filters(), net.plot_activations(image, layer).
+`figure.savefig("x.png")` writes it. The functions are also methods: history.plot(), profile.plot(), net.plot_filters(),
+net.plot_activations(image, layer).
 """
 
 from fastcnn.insight.pictures import activations, filters

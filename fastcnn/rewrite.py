@@ -1,4 +1,10 @@
-"""Rewriting networks: small_filters() replaces large kernels by stacks of 3x3. What comes out is a new network, to be trained."""
+"""Rewriting of networks: small_filters() replaces large kernels by stacks of 3x3. The result is a new network, to be trained.
+
+>>> net = fc.Sequential(fc.Conv2d(16, 32, 7, padding=3), fc.ReLU())
+>>> small = fc.rewrite.small_filters(net, verbose=False)
+>>> [part.kernel_size for part in small.modules() if isinstance(part, fc.Conv2d)]
+[(3, 3), (3, 3), (3, 3)]
+"""
 
 from __future__ import annotations
 
@@ -15,13 +21,13 @@ from fastcnn.support.tables import count_text, size_text, table
 
 __all__ = ["small_filters"]
 
-_STACKS = {(5, 5): 2, (7, 7): 3}  # kernels of 3x3 that see as much
+_STACKS = {(5, 5): 2, (7, 7): 3}  # the number of 3x3 kernels with the same receptive field
 
 
 class _Change(NamedTuple):
     layer: str
     old: Conv2d
-    new: Sequential | None  # None: kept, for the stack would have more weights
+    new: Sequential | None  # None: the layer is kept, because the stack would have more weights
 
 
 def small_filters(
@@ -32,14 +38,13 @@ def small_filters(
     seed: int | None = 0,
     verbose: bool = True,
 ) -> Module:
-    """A copy of `net` in which each 5x5 and 7x7 convolution of stride 1 is a stack of two or three of 3x3 with `activation` between.
+    """Returns a copy of `net` in which stacks of two (three) 3x3 convolutions replace each 5x5 (7x7) convolution of stride 1.
 
-    A stack sees as many pixels, gives the same size, and has more nonlinearities with fewer weights: for C channels 27 C^2 instead of
-    49 C^2, 18 C^2 instead of 25 C^2 (Simonyan and Zisserman, 2015). Dilated convolutions are kept, and those whose stack would have more
-    weights (a first layer of few channels). The weights of stacks are new, drawn from `seed` (None: fresh), so the network must be trained.
-
-    verbose: prints what changed; with shape (C, H, W) also multiply-adds and memory for the backward pass of one image. Errors: TypeError
-    for what is no network, or an activation that makes none; ValueError if there is nothing to replace.
+    A stack has the same receptive field and output size, more nonlinearities (`activation`, between its convolutions) and fewer weights:
+    for C channels 27 C^2 instead of 49 C^2, 18 C^2 instead of 25 C^2 (Simonyan and Zisserman, 2015). Dilated convolutions are kept, and
+    those whose stack would have more weights (a first layer with few channels). New weights are drawn from `seed` (None: fresh entropy):
+    the network must be trained. verbose: prints the changes; with shape (C, H, W) also multiply-adds and memory for the backward pass of
+    one image. TypeError if `net` is not a Module or `activation` makes no layer; ValueError if there is nothing to replace.
     """
     if not isinstance(net, Module):
         raise TypeError(f"[small_filters] the network must be a Module. Got {type(net).__name__}.")
@@ -72,8 +77,10 @@ def _weights(part: Module) -> int:
 
 
 def _stack(layer: Conv2d, activation: Callable[[], Module]) -> Sequential:
-    """The padding is shared out, that of the whole is the same."""
-    count, inputs, stack = _STACKS[layer.kernel_size], layer.in_channels, Sequential()
+    """Returns the stack for a layer. Its convolutions share the padding of the layer, so that the output has the same size."""
+    count = _STACKS[layer.kernel_size]
+    inputs = layer.in_channels
+    stack = Sequential()
     for i in range(count):
         padding: Any = layer.padding
         if not isinstance(padding, str):
@@ -92,14 +99,14 @@ def _check_activation(activation: Any) -> None:
         raise TypeError(f"{rule}. Got {activation!r}.")
     try:
         made = activation()
-    except TypeError:  # it needs arguments, as fastcnn.relu does
+    except TypeError:  # a function such as fastcnn.relu, which needs arguments
         made = None
     if not isinstance(made, Module):
         raise TypeError(f"{rule}. Got {activation!r}.")
 
 
 def _exchanged(net: Module, stacks: dict[int, Sequential]) -> Module:
-    """The network with each layer whose id is there replaced, wherever it stands."""
+    """Replaces each layer whose id is a key of `stacks`, at all its places. Returns the network."""
     if id(net) in stacks:
         return stacks[id(net)]
     for _, part in list(net.named_modules()):
@@ -112,17 +119,17 @@ def _exchanged(net: Module, stacks: dict[int, Sequential]) -> Module:
 def _report(net: Module, made: Module, changes: list[_Change], shape: Sequence[int] | None) -> str:
     rows = []
     for layer, old, new in changes:
-        kernel, count = "x".join(map(str, old.kernel_size)), _STACKS[old.kernel_size]
-        after = f"{count} of 3x3" if new else "kept"
+        kernel = "x".join(map(str, old.kernel_size))
+        after = f"{_STACKS[old.kernel_size]} of 3x3" if new else "kept"
         rows.append([layer or "network", kernel, after, f"{_weights(old):,}", f"{_weights(new or old):,}"])
     rows.append(["all parameters", "", "", f"{_weights(net):,}", f"{_weights(made):,}"])
     more = True
     if shape is not None:
-        before, after_ = net.cost(shape), made.cost(shape)
-        rows.append(["multiply-adds", "", "", count_text(before.macs), count_text(after_.macs)])
-        kept = ["-" if cost.backward_bytes is None else size_text(cost.backward_bytes) for cost in (before, after_)]
+        costs = net.cost(shape), made.cost(shape)
+        rows.append(["multiply-adds", "", "", *(count_text(cost.macs) for cost in costs)])
+        kept = ["-" if cost.backward_bytes is None else size_text(cost.backward_bytes) for cost in costs]
         rows.append(["memory for backward", "", "", *kept])
-        more = (after_.backward_bytes or 0) > (before.backward_bytes or 0)
+        more = (costs[1].backward_bytes or 0) > (costs[0].backward_bytes or 0)
     notes = ["The weights of the stacks are new: train the network before you use it."]
     if more:
         notes.append("Backward keeps more activations; recomputing them there takes that back.")

@@ -1,6 +1,6 @@
-"""The command line: `fastcnn memory vgg16 --batch 64 --training --optimizer adam`. parser.py says what may be typed, commands.py does it.
+"""The command line: `fastcnn memory vgg16 --batch 64 --training --optimizer adam`. parser.py has the arguments, commands.py the commands.
 
-Exit codes: 0; 1 where `check` found an error; 2 for wrong arguments, files and networks; 130 when it was interrupted.
+Exit codes: 0 for success; 1 if `check` found an error; 2 for wrong arguments, files or networks; 130 after an interrupt.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command and returns its exit code. arguments None: those of the process."""
+    """Runs a command and returns its exit code. arguments=None: the arguments of the process."""
     from fastcnn.cli.commands import COMMANDS
     from fastcnn.cli.parser import parser
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader, as `head` does, has seen enough
+    except BrokenPipeError:  # a reader such as `head` has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, TypeError, NotImplementedError, OSError, ImportError, MemoryError) as error:

@@ -1,4 +1,4 @@
-"""What each command does: it prints a table as wide as the terminal, or one JSON document, and returns the exit code."""
+"""The commands. Each prints a table as wide as the terminal, or one JSON document, and returns the exit code."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ __all__ = ["COMMANDS"]
 
 
 def _show(given: Namespace, document: Any, text: str, spare: tuple[str, ...] = (), legend: Mapping[str, str] | None = None) -> int:
+    """Prints the document as JSON, or the text fitted to the terminal. Returns the exit code 0."""
     if given.json:
         print(json.dumps(document, indent=2))
     else:
@@ -67,6 +68,7 @@ def cost(given: Namespace) -> int:
 
 
 def _images(shape: tuple[int, ...]) -> Array:
+    """Random images of a shape (N, C, H, W), the same in each call."""
     return np.random.default_rng(0).standard_normal(shape, np.float32)
 
 
@@ -82,10 +84,11 @@ def profile(given: Namespace) -> int:
 
 
 def bench(given: Namespace) -> int:
-    """Calls one after another for so many seconds, after a fifth of them to warm up."""
+    """Measures consecutive calls for `--seconds`, after a warm-up of a fifth of that time."""
     net = loaded(given.model)
     shape = with_batch(net, given.input, given.batch)
-    run, x = net.compile(shape, threads=given.threads), _images(shape)
+    run = net.compile(shape, threads=given.threads)
+    x = _images(shape)
     times: list[float] = []
     start = now = perf_counter()
     with progress_bar(not given.json, "bench", round(1.2 * given.seconds * 1000), unit="ms") as advance:
@@ -106,13 +109,15 @@ def bench(given: Namespace) -> int:
 
 
 def predict(given: Namespace) -> int:
-    net, labels = loaded(given.model), _labels(given.labels)
+    net = loaded(given.model)
+    labels = _labels(given.labels)
     if not given.model.lower().endswith((".onnx", ".safetensors")):
         print(f"note: the weights of {given.model} are drawn, not trained: its answers mean nothing", file=sys.stderr)
     try:
         channels, *own = image_shape(net, None)
-    except ValueError:  # the file does not say
-        channels, own = 3, [224, 224]
+    except ValueError:  # the file declares no shape
+        channels = 3
+        own = [224, 224]
     found = []
     with progress_bar(len(given.images) > 1 and not given.json, "predict", len(given.images)) as advance:
         for path in given.images:
@@ -127,6 +132,7 @@ def predict(given: Namespace) -> int:
 
 
 def _labels(path: str | None) -> list[str]:
+    """Reads the names of the classes, one per line; none for None."""
     if path is None:
         return []
     try:
@@ -137,6 +143,7 @@ def _labels(path: str | None) -> list[str]:
 
 
 def _classes(given: Namespace, net: Any, path: str, channels: int, size: tuple[int, int], labels: list[str]) -> list[dict[str, Any]]:
+    """Returns the best classes of one image file with their scores, best first."""
     from fastcnn.formats import images
 
     x = images.prepared(images.read(path, channels), size, given.mean, given.std)

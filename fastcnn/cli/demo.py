@@ -1,7 +1,7 @@
-"""The demonstration: ``python -m fastcnn.demo`` trains a small network on real handwritten digits and shows what it can do.
+"""The demonstration: `python -m fastcnn demo` trains a small network on real handwritten digits and shows what the library does.
 
-Data: the 1,797 digits of 8x8 pixels that come with scikit-learn, a stratified third of them held out; nothing is downloaded. The network
-and its schedule were chosen by cross-validation on the other two thirds only.
+Data: the 1,797 digits of 8x8 pixels in scikit-learn, a stratified third of them held out; nothing is downloaded. The network and its
+schedule were chosen by cross-validation on the other two thirds only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Labels = NDArray[np.int64]
 
 
 def digits() -> tuple[Images, Labels, Images, Labels]:
-    """Training images (1198, 1, 8, 8) in 0..1 with labels (1198,), and the held-out third (599, 1, 8, 8) with its labels."""
+    """Returns training images (1198, 1, 8, 8) with values 0..1, their labels (1198,), and the held-out images (599, 1, 8, 8) and labels."""
     try:
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
@@ -65,6 +65,7 @@ def network(seed: int) -> fc.Sequential:
 
 
 def train(seed: int, x: Images, y: Labels) -> fc.Sequential:
+    """Trains a network in the stages of SCHEDULE."""
     net = network(seed)
     for stage, (epochs, rate) in enumerate(SCHEDULE):
         net.fit(
@@ -81,8 +82,9 @@ def train(seed: int, x: Images, y: Labels) -> fc.Sequential:
 
 
 def _train_all(x: Images, y: Labels, held_x: Images, held_y: Labels) -> fc.Sequential:
-    """Trains one network a seed and prints their accuracies; returns the first."""
-    networks, accuracies = [], []
+    """Trains one network for each seed and prints their accuracies. Returns the first."""
+    networks = []
+    accuracies = []
     for seed in SEEDS:
         start = time.perf_counter()
         networks.append(train(seed, x, y))
@@ -94,7 +96,7 @@ def _train_all(x: Images, y: Labels, held_x: Images, held_y: Labels) -> fc.Seque
 
 
 def _latency(net: fc.Sequential, image: Images) -> float:
-    """Median seconds of a call with one image on one thread."""
+    """Returns the median seconds of a call with one image on one thread."""
     run = net.compile(image.shape, threads=1)
     out = run(image)
     times = []
@@ -106,7 +108,7 @@ def _latency(net: fc.Sequential, image: Images) -> float:
 
 
 def _picture(path: Path, images: Images, labels: Labels, answers: NDArray[Any]) -> None:
-    """Writes a PNG of the images (rows of ten) with the network's answers, wrong ones in red. The file appears whole or not at all."""
+    """Writes a PNG of the images, ten per row, with the network's answers, wrong ones in red. The file is replaced atomically."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -124,7 +126,7 @@ def _picture(path: Path, images: Images, labels: Labels, answers: NDArray[Any]) 
 
 
 def main(folder: str = "demo_output") -> None:
-    """Trains, measures, and saves ``model.safetensors`` and ``digits.png`` into ``folder``."""
+    """Trains, measures, and saves model.safetensors and digits.png into `folder`."""
     x, y, held_x, held_y = digits()
     print(f"{len(x)} digits to train on, {len(held_x)} held out\n")
     net = _train_all(x, y, held_x, held_y)

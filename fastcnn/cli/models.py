@@ -1,4 +1,4 @@
-"""MODEL of the command line: a network by its file or its name in the zoo, and the shape of the images that it takes."""
+"""The argument MODEL of the command line: loads a network by its file or its name in the zoo, and finds the shape of its images."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["OTHER_IMAGES", "image_shape", "loaded", "with_batch"]
 
-# (C, H, W) of the zoo; all others take (3, 224, 224)
+# (C, H, W) of networks of the zoo; all others take (3, 224, 224)
 OTHER_IMAGES = {"lenet5": (1, 32, 32), "unet": (1, 256, 256), "resnet20": (3, 32, 32), "resnet56": (3, 32, 32)}
 
 
 def loaded(name: str) -> Module:
-    """Errors: ValueError for a name that is neither."""
+    """Returns the network of a file, or of a function of the zoo. ValueError for a name that is neither."""
     from fastcnn import zoo
     from fastcnn.loading import load
 
@@ -33,7 +33,7 @@ def loaded(name: str) -> Module:
 
 
 def image_shape(net: Module, given: Shape | None) -> Shape:
-    """(C, H, W): as given, as a file declares it, or as networks of the zoo are used."""
+    """Returns (C, H, W): as given, as the file declares it, or the usual shape of a network of the zoo. ValueError if none is known."""
     if given is not None:
         return given[-3:]
     from fastcnn.network.origin import origin_of
@@ -50,7 +50,7 @@ def image_shape(net: Module, given: Shape | None) -> Shape:
 
 
 def with_batch(net: Module, given: Shape | None, batch: int | None) -> Shape:
-    """(N, C, H, W). The batch stands in the shape or beside it."""
+    """Returns (N, C, H, W). N comes from `given`, from `batch`, or is 1. ValueError if the two differ."""
     inside = given[0] if given is not None and len(given) == 4 else None
     if inside is not None and batch not in (None, inside):
         raise ValueError(f"[input] the batch must be said once. Got --batch {batch} and --input of {inside}.")

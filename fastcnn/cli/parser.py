@@ -1,4 +1,4 @@
-"""What may be typed: the commands, their options and examples. It imports nothing of the library, so that help comes at once."""
+"""The parser of the command line: commands, options and examples. It imports nothing of the library, so that help is printed fast."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ networks."""
 
 
 def shape(text: str) -> tuple[int, ...]:
-    """ "3x224x224" or, with the batch, "1x3x224x224"."""
+    """Parses "3x224x224" or, with the batch, "1x3x224x224"."""
     try:
         sizes = tuple(int(size) for size in text.lower().split("x"))
     except ValueError:
@@ -41,7 +41,7 @@ def shape(text: str) -> tuple[int, ...]:
 
 
 def _size(text: str) -> tuple[int, int]:
-    """ "224" or "192x256": height and width."""
+    """Parses "224" or "192x256": height and width."""
     try:
         sides = [int(side) for side in text.lower().split("x")]
     except ValueError:
@@ -52,7 +52,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def numbers(text: str) -> tuple[float, ...]:
-    """ "0.5" or "0.485,0.456,0.406"."""
+    """Parses "0.5" or "0.485,0.456,0.406"."""
     try:
         values = tuple(float(number) for number in text.split(","))
     except ValueError:
@@ -63,12 +63,14 @@ def numbers(text: str) -> tuple[float, ...]:
 
 
 def _count(text: str) -> int:
+    """Parses an integer of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"it is a whole number from 1 on. Got {text!r}")
     return int(text)
 
 
 def _seconds(text: str) -> float:
+    """Parses a number of seconds, at most 3600."""
     try:
         value = float(text)
     except ValueError:
@@ -79,6 +81,7 @@ def _seconds(text: str) -> float:
 
 
 def parser() -> argparse.ArgumentParser:
+    """Returns the parser of all commands."""
     top = argparse.ArgumentParser(
         prog="fastcnn",
         description="Look into, time and run convolutional networks.",
@@ -101,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_tables(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """The commands that look into a network."""
+    """Adds the commands that report about a network."""
     add("summary", "the layers of a network", _model, _input, _json, example="resnet18 --input 3x192x256")
     memory = add("memory", "what a run or a training step takes", _model, _input, _batch, _threads, _json, example=_EXAMPLES_OF["memory"])
     memory.add_argument("--training", action="store_true", help="of a training step, not a run")
@@ -116,7 +119,7 @@ def _add_tables(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _add_files(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """The commands that read and write files."""
+    """Adds the commands that read and write files."""
     _predict(add("predict", "the classes of image files", _model, _json, example=_EXAMPLES_OF["predict"]))
     convert = add("convert", "from one file format to the other", _input, example="model.onnx model.safetensors")
     convert.add_argument("model", metavar="IN", help="a file or a network of the zoo")

@@ -1,1 +1,1 @@
-"""Bytes on disk: safetensors, protocol buffers, images. It knows no networks."""
+"""File formats: safetensors, protocol buffers, images. Nothing here knows networks."""

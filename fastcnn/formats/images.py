@@ -1,4 +1,4 @@
-"""Images as arrays: read from a file, brought to a size, normalized. (C, H, W) or (H, W) float32."""
+"""Images as float32 arrays (C, H, W) or (H, W): reading from a file, resizing, normalization."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from fastcnn.support.arrays import AnyArray, Array, ArrayLike, numeric
 
 __all__ = ["prepared", "read", "resized"]
 
-_LONGEST = 1 << 15  # pixels of a side that is resized
+_LONGEST = 1 << 15  # pixels of the longest side of a resized image
 
 
 def read(path: str | PathLike[str], channels: int = 3) -> Array:
-    """The pixels of an image file, 0..1, (channels, H, W): 3 for colour, 1 for grey. Needs Pillow."""
+    """Reads an image file with Pillow. Returns (channels, H, W) with values 0..1; channels is 3 for colour, 1 for grey.
+
+    ImportError without Pillow. ValueError if the file is not an image with 8 bits per channel, is damaged, or exceeds Pillow's limit.
+    """
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
@@ -25,7 +28,7 @@ def read(path: str | PathLike[str], channels: int = 3) -> Array:
         raise ValueError(f"[image] an image file gives 1 channel or 3. Got {channels}.")
     try:
         with Image.open(path) as image:
-            if image.mode[0] in "IF":  # Pillow would cut them off at 255
+            if image.mode[0] in "IF":  # Pillow would clip such pixels at 255
                 raise ValueError(f"[image] pixels must have 8 bits a channel. Got mode {image.mode} in {fspath(path)}.")
             pixels = _pixels(image, "RGB" if channels == 3 else "L", fspath(path))
     except UnidentifiedImageError:
@@ -36,16 +39,16 @@ def read(path: str | PathLike[str], channels: int = 3) -> Array:
 
 
 def _pixels(image: Any, mode: str, path: str) -> AnyArray:
-    """(H, W) or (H, W, 3), 0..1."""
+    """Decodes the pixels: (H, W) or (H, W, 3), values 0..1."""
     try:
         pixels: AnyArray = np.asarray(image.convert(mode), np.float32) / 255
         return pixels
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for files that break off or are damaged
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises these for truncated and damaged files
         raise ValueError(f"[image] the file must be a whole image. Got {path}: {error}.") from None
 
 
 def _weights(size: int, to: int) -> Array:
-    """(to, size): triangles around the places of the new pixels, as wide as a new pixel where that is more than an old one."""
+    """Returns the weights (to, size) of one axis: a triangle around each new pixel, as wide as the larger of a new and an old pixel."""
     scale = size / to
     reach = max(1.0, scale)
     centres = (np.arange(to) + 0.5) * scale
@@ -54,9 +57,17 @@ def _weights(size: int, to: int) -> Array:
 
 
 def resized(image: ArrayLike, height: int, width: int) -> Array:
-    """(..., H, W) brought to (..., height, width): bilinear, and averaged over the pixels that come together where it shrinks."""
+    """Resizes (..., H, W) to (..., height, width), float32: bilinear, with antialiasing where an axis shrinks.
+
+    TypeError for an image that holds no numbers, ValueError for an image without pixels or a side above 32768.
+
+    >>> from fastcnn.images import resized
+    >>> resized([[0, 1], [2, 3]], 1, 4)
+    array([[1.  , 1.25, 1.75, 2.  ]], dtype=float32)
+    """
     pixels = numeric("resized", "image", image).astype(np.float32, copy=False)
-    rows, columns = whole("resized", "height", height, 1), whole("resized", "width", width, 1)
+    rows = whole("resized", "height", height, 1)
+    columns = whole("resized", "width", width, 1)
     if max(rows, columns) > _LONGEST:
         raise ValueError(f"[resized] no side of an image may be longer than {_LONGEST}. Got {rows}x{columns}.")
     if pixels.ndim < 2 or 0 in pixels.shape:
@@ -69,9 +80,10 @@ def resized(image: ArrayLike, height: int, width: int) -> Array:
 
 
 def prepared(image: Array, size: tuple[int, int], mean: ArrayLike, deviation: ArrayLike) -> Array:
-    """(C, H, W) resized so that it covers `size` (height, width), the middle cut out, less the mean, divided by the deviation.
+    """Prepares an image (C, H, W) for a network: resizes it to cover `size` (height, width), crops the centre, normalizes the values.
 
-    mean, deviation: a number, or one a channel.
+    Returns (C, height, width): the crop minus `mean`, divided by `deviation`, each one number or one per channel. ValueError for other
+    counts, and for a deviation that is not positive.
     """
     factor = max(size[0] / image.shape[1], size[1] / image.shape[2])
     full = resized(image, *(max(side, round(factor * now)) for side, now in zip(size, image.shape[1:], strict=True)))

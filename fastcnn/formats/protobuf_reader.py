@@ -1,11 +1,13 @@
-"""The wire format of protobuf, as a reader that trusts nothing: bytes by offset, fields, numbers. What the fields mean stands in model.py.
+"""A reader of the wire format of protobuf that trusts nothing: bytes by offset, fields, numbers. onnx/messages.py knows what fields mean.
 
     message  = field*        field = key value        key = varint: number << 3 | kind
-    kind 0: varint, seven bits a byte, least first, the top bit says that more follow        kind 1: 8 bytes        kind 5: 4 bytes
-    kind 2: varint length, then so many bytes: a text, a message, or numbers one after another ("packed")
+    kind 0: varint, seven bits per byte, lowest first; the top bit of a byte is set if more bytes follow
+    kind 1: 8 bytes
+    kind 2: varint length, then as many bytes: a text, a message, or numbers one after another ("packed")
+    kind 5: 4 bytes
 
-Bytes are fetched in blocks where they are looked at, so that weights are skipped and later read once, to where they belong. A source counts
-what is made of it (messages, numbers): that stays below a constant, and all else is no longer than the file.
+The reader fetches blocks of bytes where it looks at them. So it skips weights, which are later read once, into their final place. A source
+counts the messages and numbers that are read from it and limits them to a constant. Everything else takes no more bytes than the file has.
 """
 
 from __future__ import annotations
@@ -22,12 +24,12 @@ from fastcnn.support.arrays import AnyArray
 
 __all__ = ["BYTES", "FIXED32", "FIXED64", "VARINT", "Field", "Source", "Span", "fail"]
 
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-_BLOCK = 1 << 16
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # the kinds of fields
+_BLOCK = 1 << 16  # bytes
 _LONGEST_VARINT = 10  # bytes: ten times seven bits hold 64
-_MOST_MESSAGES = 1 << 19  # several times those of the largest networks known; a message becomes about 1 KB of objects
-_MOST_NUMBERS = 1 << 22  # of all lists in a model together
-_LONGEST_TEXT = 1 << 20
+_MOST_MESSAGES = 1 << 19  # several times the count of the largest known networks; a message becomes about 1 KB of objects
+_MOST_NUMBERS = 1 << 22  # in all lists of a model together
+_LONGEST_TEXT = 1 << 20  # bytes
 
 
 def fail(rule: str, got: object) -> ValueError:
@@ -35,7 +37,7 @@ def fail(rule: str, got: object) -> ValueError:
 
 
 class Span(NamedTuple):
-    """Bytes start .. stop of a source. As the value of a field: what follows its length, or the number itself."""
+    """The bytes start .. stop of a source. The span of a field holds the bytes after its length, or the number itself."""
 
     start: int
     stop: int
@@ -48,12 +50,12 @@ class Span(NamedTuple):
 class Field(NamedTuple):
     number: int
     kind: int
-    value: int  # of a varint; 0 for other kinds
+    value: int  # the number of a varint; 0 for other kinds
     span: Span  # the bytes of the value
 
 
 class Source:
-    """A file, or bytes, as long as it was when it was opened."""
+    """A file or bytes, with the size at the time of opening."""
 
     def __init__(self, file: io.BufferedIOBase, size: int) -> None:
         self._file = file
@@ -73,7 +75,7 @@ class Source:
 
     @property
     def descriptor(self) -> int | None:
-        """None where there is no file."""
+        """The descriptor of the file, None for bytes in memory."""
         return self._file.fileno() if isinstance(self._file, io.BufferedReader) else None
 
     @property
@@ -90,14 +92,14 @@ class Source:
         return data
 
     def read_into(self, span: Span, array: AnyArray) -> None:
-        """Fills a C-contiguous array of as many bytes."""
+        """Fills a C-contiguous array that has as many bytes as the span."""
         self._file.seek(span.start)
         cells = array.reshape(-1).view(np.uint8)
         if self._file.readinto(cells.data) != span.length:
             raise fail("the file must not shrink while it is read", f"less than {span.length} bytes at {span.start}")
 
     def _near(self, at: int) -> int:
-        """Where byte `at` lies in the block, which is fetched if a varint from there might leave it."""
+        """Returns the index of byte `at` in the block. Fetches a new block if a varint at this byte could go beyond the current one."""
         inside = at - self._start
         if inside < 0 or inside + _LONGEST_VARINT > len(self._block):
             self._block = self.read(Span(at, min(self.size, at + _BLOCK)))
@@ -108,7 +110,7 @@ class Source:
     # ---- fields
 
     def varint(self, at: int, stop: int) -> tuple[int, int]:
-        """The number at `at`, and where the next byte is."""
+        """Returns the number at byte `at`, and the place of the byte after it."""
         inside = self._near(at)
         end = min(len(self._block), inside + min(stop - at, _LONGEST_VARINT))
         result = shift = 0
@@ -121,7 +123,7 @@ class Source:
         raise fail("a number must end within ten bytes and within its message", f"no end at byte {at}")
 
     def fields(self, message: Span) -> Iterator[Field]:
-        """Those of a message, in order."""
+        """Yields the fields of a message in order."""
         self._messages += 1
         if self._messages > _MOST_MESSAGES:
             raise fail(f"a model must have at most {_MOST_MESSAGES} parts", "more")
@@ -129,7 +131,8 @@ class Source:
         while at < stop:
             key, at = self.varint(at, stop)
             number, kind = key >> 3, key & 7
-            value, start = 0, at
+            value = 0
+            start = at
             if kind == VARINT:
                 value, at = self.varint(at, stop)
             elif kind == BYTES:
@@ -160,7 +163,7 @@ class Source:
         return self.read(field.span)
 
     def integer(self, field: Field) -> int:
-        """A varint as a signed number of 64 bits."""
+        """Returns a varint as a signed number of 64 bits."""
         if field.kind != VARINT:
             raise fail("an integer must be a varint", f"kind {field.kind} of field {field.number}")
         return field.value - (1 << 64) if field.value >> 63 else field.value
@@ -172,7 +175,7 @@ class Source:
         return result
 
     def integers(self, field: Field) -> list[int]:
-        """Of a repeated field: one number, or many that are packed."""
+        """Returns the numbers of a repeated field: one, or many if they are packed."""
         if field.kind == VARINT:
             self.count(1)
             return [self.integer(field)]
@@ -188,7 +191,7 @@ class Source:
         return [float(value) for value in np.frombuffer(self.read(field.span), "<f4")]
 
     def varints(self, span: Span) -> AnyArray:
-        """Signed numbers of 64 bits, one after another: what calls this counts them."""
+        """Decodes consecutive varints as signed numbers of 64 bits. Does not count them: the caller calls count()."""
         cells = np.frombuffer(self.read(span), np.uint8)
         ends = np.flatnonzero(cells < 0x80)
         starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
@@ -202,7 +205,7 @@ class Source:
         return values.view(np.int64)
 
     def count(self, numbers: int) -> None:
-        """Numbers that take more memory than their bytes in the file."""
+        """Counts numbers that take more memory than their bytes in the file. ValueError beyond the limit."""
         self._numbers += numbers
         if self._numbers > _MOST_NUMBERS:
             raise fail(f"a model must have at most {_MOST_NUMBERS} numbers in lists", "more")

@@ -1,7 +1,7 @@
-"""Protocol Buffers, the writing of its wire format: fields one after another, each a tag, (field << 3) | wire type, and a value.
+"""A writer of the wire format of Protocol Buffers: fields one after another, each a tag, (field << 3) | wire type, and a value.
 
-wire type 0   an integer, 7 bits a byte from the lowest, the highest bit of a byte says that more follow
-wire type 2   a length, as above, and as many bytes: text, data, a message
+wire type 0   an integer, 7 bits per byte, lowest first; the top bit of a byte is set if more bytes follow
+wire type 2   a length, coded as above, and as many bytes: text, data, a message
 wire type 5   4 bytes, little-endian: a float
 """
 
@@ -17,14 +17,14 @@ __all__ = ["Message"]
 
 
 class Message:
-    """The fields of a message in the order in which they are set. Large data is counted now and fetched when the message is written."""
+    """The fields of a message in the order of the calls. Large data is counted at the call, and fetched when the message is written."""
 
     def __init__(self) -> None:
         self._parts: list[bytes | Callable[[], AnyArray]] = []
         self.size = 0
 
     def integer(self, field: int, *values: int) -> Message:
-        """Several: a repeated field."""
+        """Adds integers; several values make a repeated field."""
         return self._add(b"".join(_varint(field << 3) + _varint(value) for value in values))
 
     def real(self, field: int, *values: float) -> Message:
@@ -42,7 +42,7 @@ class Message:
         return self
 
     def data(self, field: int, size: int, fetch: Callable[[], AnyArray]) -> Message:
-        """The bytes of an array, `size` of them."""
+        """Adds the bytes of an array. size: their count; fetch: returns the array."""
         self._add(_varint(field << 3 | 2) + _varint(size))
         self._parts.append(fetch)
         self.size += size
@@ -59,8 +59,9 @@ class Message:
 
 
 def _varint(value: int) -> bytes:
-    """Negative integers as 64 bits in two's complement."""
-    rest, coded = value % 2**64, bytearray()
+    """Encodes an integer; a negative one as 64 bits in two's complement."""
+    rest = value % 2**64
+    coded = bytearray()
     while rest > 127:
         coded.append(rest & 127 | 128)
         rest >>= 7

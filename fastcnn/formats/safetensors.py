@@ -1,10 +1,10 @@
-"""The safetensors format: a reader that trusts nothing and a writer whose files appear whole or not at all.
+"""The safetensors format: a reader that trusts nothing, and a writer that replaces files atomically.
 
     8 bytes       length L of the header, little-endian
     L bytes       JSON: {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ..., "__metadata__": {"key": "text"}}
     the rest      the tensors' bytes, row-major, one after another without gaps; offsets count from here
 
-Reading asks for no more memory than the file is long, whatever its header says.
+The reader allocates no more memory than the file is long, whatever its header says.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from io import BufferedReader
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from fastcnn._core import FileMapping
+from fastcnn.formats.whole_files import written_whole
 from fastcnn.support.arrays import AnyArray
 
-__all__ = ["mapped", "read", "read_metadata", "write", "written_whole"]
+__all__ = ["mapped", "read", "read_metadata", "write"]
 
 DTYPES = {
     "F64": "<f8",
@@ -41,14 +41,14 @@ DTYPES = {
     "BOOL": "?",
 }
 _NAMES = {np.dtype(code): name for name, code in DTYPES.items() if name != "BF16"}
-_LINE = 64
-_MOST_AXES = 8  # of a parameter
-_FEW_BYTES = 1 << 14  # copied: to read them where they lie would map many times as much
-_LONGEST_HEADER = 100_000_000  # the limit of the safetensors package, too
+_LINE = 64  # bytes of a cache line
+_MOST_AXES = 8  # the most axes that a parameter has
+_FEW_BYTES = 1 << 14  # smaller tensors are copied: reading them in place would map many times as many bytes
+_LONGEST_HEADER = 100_000_000  # bytes; the safetensors package has the same limit
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, AnyArray], dict[str, str]]:
-    """The tensors and the metadata of a file. BF16 becomes float32. ValueError if the file is not what it should be."""
+    """Reads the tensors and the metadata of a file. BF16 becomes float32. ValueError if the file is not valid."""
     with open(path, "rb") as file:
         header, start = _header(file)
         metadata = _metadata(header.pop("__metadata__", {}))
@@ -57,7 +57,10 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, AnyArray], dict[str, s
 
 
 def mapped(path: str | os.PathLike[str]) -> tuple[dict[str, AnyArray], dict[str, str]]:
-    """The same, but large arrays of float32 without a copy: they are only read, and lie in the file. See FileMapping."""
+    """Reads a file as read() does, but without copies of large float32 tensors: their arrays are read-only and lie in the file.
+
+    See FileMapping.
+    """
     with open(path, "rb") as file:
         mapping = FileMapping(file.fileno())
         header, start = _header(file)
@@ -71,19 +74,20 @@ def mapped(path: str | os.PathLike[str]) -> tuple[dict[str, AnyArray], dict[str,
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Reads only the metadata of a file."""
     with open(path, "rb") as file:
         return _metadata(_header(file)[0].get("__metadata__", {}))
 
 
 def write(path: str | os.PathLike[str], tensors: Mapping[str, AnyArray], metadata: Mapping[str, str]) -> None:
-    """TypeError for a dtype that the format has not."""
+    """Writes tensors and metadata to a file. TypeError for a dtype that the format does not have."""
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     arrays = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in tensors.items()}
     for name, array in arrays.items():
         if array.dtype.newbyteorder("<") not in _NAMES:
             raise TypeError(f"[save] '{name}' must have a dtype of the format. Got {array.dtype}.")
         header[name] = {"dtype": _NAMES[array.dtype.newbyteorder("<")], "shape": list(array.shape)}
-    # Each begins at a multiple of its element, and most at a multiple of a cache line: mapped, they are read fastest so.
+    # Each tensor begins at a multiple of its element size, most at a multiple of a cache line: so mapped tensors are read fastest.
     by_size = sorted(arrays, key=lambda name: (arrays[name].nbytes % _LINE != 0, -arrays[name].dtype.itemsize))
     end = 0
     for name in by_size:
@@ -98,29 +102,12 @@ def write(path: str | os.PathLike[str], tensors: Mapping[str, AnyArray], metadat
             file.write(array.astype(array.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data)
 
 
-@contextmanager
-def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` when all of it is on the disk, and vanishes if something goes wrong."""
-    folder, name = os.path.split(os.path.realpath(path))  # through a link, so that the link stays one
-    part = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.part")
-    try:
-        with open(part, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, os.path.join(folder, name))
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(part)
-        raise
-
-
 def _fail(rule: str, got: str) -> ValueError:
     return ValueError(f"[safetensors] {rule}. Got {got}.")
 
 
 def _header(file: BufferedReader) -> tuple[dict[str, Any], int]:
-    """The header and where the tensors' bytes begin."""
+    """Returns the header and the offset of the first tensor."""
     size = os.fstat(file.fileno()).st_size
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, _LONGEST_HEADER):
@@ -152,7 +139,7 @@ def _metadata(value: Any) -> dict[str, str]:
 
 
 def _entries(header: dict[str, Any], size: int) -> dict[str, dict[str, Any]]:
-    """The header's entries, after all that can be wrong with them."""
+    """Checks all entries of the header and returns them."""
     for name, entry in header.items():
         _check_entry(name, entry)
     end = 0
@@ -177,7 +164,7 @@ def _check_entry(name: str, entry: Any) -> None:
     if not _is_list_of_sizes(offsets) or len(offsets) != 2:
         raise _fail(f"the data_offsets of '{name}' must be two numbers", repr(offsets)[:80])
     itemsize = np.dtype(DTYPES[dtype]).itemsize
-    if math.prod(max(size, 1) for size in shape) * itemsize >= 2**63:  # NumPy's bound, also where an axis is empty
+    if math.prod(max(size, 1) for size in shape) * itemsize >= 2**63:  # NumPy's bound; it also counts empty axes as 1
         raise _fail(f"the shape of '{name}' must be one that an array can have", repr(shape)[:80])
     needed = math.prod(shape) * itemsize
     if offsets[1] - offsets[0] != needed:
@@ -189,7 +176,7 @@ def _is_list_of_sizes(value: Any) -> bool:
 
 
 def _is_ready(entry: dict[str, Any], at: int) -> bool:
-    """Whether the bytes are what a parameter needs, and worth a mapping."""
+    """Returns whether a parameter can use the bytes in place, and they are enough for a mapping."""
     begin, end = entry["data_offsets"]
     is_like_a_parameter = entry["dtype"] == "F32" and sys.byteorder == "little" and at % 4 == 0 and len(entry["shape"]) <= _MOST_AXES
     return is_like_a_parameter and end - begin > _FEW_BYTES

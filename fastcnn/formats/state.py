@@ -1,4 +1,4 @@
-"""Which of the formats a file has by its name, and the arrays of a safetensors file as a state."""
+"""The format of a file by its name, and the arrays of a safetensors file as a state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["is_onnx", "load_state"]
 
 
 def load_state(path: str | PathLike[str]) -> dict[str, AnyArray]:
-    """The arrays of any safetensors file by name, for load_state_dict."""
+    """Reads the arrays of any safetensors file by name, for load_state_dict. NotImplementedError for an ONNX file."""
     if is_onnx(path):
         rule = "the file must be safetensors; load(path).state_dict() has the weights of others"
         raise NotImplementedError(f"[load_state] {rule}. Got {fspath(path)}.")

@@ -1,6 +1,7 @@
 """Functions on symbolic values, with the names, order and defaults of torch.nn.functional (and torch.flatten, concat of NumPy and torch).
 
-Each checks its arguments and appends a node. x: (N, C, H, W) where nothing else is said; shapes are checked by the core's op of that name.
+Each function checks its arguments and appends nodes to the graph. x is (N, C, H, W) unless a docstring gives another shape. The core's op
+of that name checks shapes.
 """
 
 from typing import TYPE_CHECKING, NoReturn

@@ -1,4 +1,4 @@
-"""Activations, softmax and dropout: shapes stay as they are. `inplace` is accepted and has no effect: the memory plan decides."""
+"""Activations, softmax and dropout: the output has the shape of x. `inplace` has no effect: the memory plan decides what is in place."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ def relu6(x: Value, inplace: bool = False) -> Value:
 
 
 def leaky_relu(x: Value, negative_slope: float = 0.01, inplace: bool = False) -> Value:
-    """x where it is positive, negative_slope * x elsewhere"""
+    """x where x > 0, negative_slope * x elsewhere"""
     return activation("leaky_relu", x, number("leaky_relu", "negative_slope", negative_slope))
 
 
 def prelu(x: Value, weight: Value | Parameter) -> Value:
-    """leaky_relu with a slope that is learned: weight (1,) or (C,)"""
+    """leaky_relu with a learned slope (He et al., 2015). weight: (1,), or (C,) with one slope per channel."""
     return add_node("prelu", [x, weight], {})
 
 
 def elu(x: Value, alpha: float = 1.0, inplace: bool = False) -> Value:
-    """x where it is positive, alpha * (exp(x) - 1) elsewhere"""
+    """x where x > 0, alpha * (exp(x) - 1) elsewhere"""
     return activation("elu", x, number("elu", "alpha", alpha))
 
 
@@ -60,7 +60,7 @@ def selu(x: Value, inplace: bool = False) -> Value:
 
 
 def celu(x: Value, alpha: float = 1.0, inplace: bool = False) -> Value:
-    """x where it is positive, alpha * (exp(x / alpha) - 1) elsewhere"""
+    """x where x > 0, alpha * (exp(x / alpha) - 1) elsewhere"""
     alpha = number("celu", "alpha", alpha)
     if alpha == 0:
         raise ValueError("[celu] alpha must not be zero. Got alpha=0.")
@@ -68,7 +68,7 @@ def celu(x: Value, alpha: float = 1.0, inplace: bool = False) -> Value:
 
 
 def softplus(x: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
-    """log(1 + exp(beta * x)) / beta. Beyond threshold / beta torch takes x itself, which from 15 on is the same in float32."""
+    """log(1 + exp(beta * x)) / beta. torch returns x beyond threshold / beta; for a threshold of at least 15 that is equal in float32."""
     beta = number("softplus", "beta", beta, above=0)
     number("softplus", "threshold", threshold, 15)
     return activation("softplus", x) if beta == 1 else activation("softplus", x * beta) / beta
@@ -88,7 +88,7 @@ def silu(x: Value, inplace: bool = False) -> Value:
 
 
 def gelu(x: Value, approximate: str = "none") -> Value:
-    """x * Phi(x), Phi the normal distribution function; approximate "tanh": x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2"""
+    """x * Phi(x), Phi the cumulative normal distribution. approximate="tanh": x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2"""
     if approximate not in ("none", "tanh"):
         raise ValueError(f"[gelu] approximate must be 'none' or 'tanh'. Got approximate={approximate!r}.")
     return activation("gelu" if approximate == "none" else "gelu_tanh", x)
@@ -105,6 +105,7 @@ def sigmoid(x: Value) -> Value:
 
 
 def tanh(x: Value) -> Value:
+    """(exp(x) - exp(-x)) / (exp(x) + exp(-x))"""
     return activation("tanh", x)
 
 
@@ -119,20 +120,21 @@ def hardswish(x: Value, inplace: bool = False) -> Value:
 
 
 def softmax(x: Value, dim: int) -> Value:
-    """exp(x) divided by its sum along `dim`"""
+    """exp(x) / sum of exp(x) along `dim`"""
     must_be_value("softmax", x)
     return x.softmax(dim)
 
 
 def log_softmax(x: Value, dim: int) -> Value:
+    """The logarithm of softmax(x, dim)."""
     must_be_value("log_softmax", x)
     return x.log_softmax(dim)
 
 
 def dropout(x: Value, p: float = 0.5, training: bool = True, inplace: bool = False, *, seed: int | None = None) -> Value:
-    """While training, each element is zero with probability p, the others are divided by 1 - p. Otherwise x itself.
+    """In training steps, sets each element to zero with probability p and divides the others by 1 - p. Otherwise returns x.
 
-    The masks depend on the seed of fit, the number of its step and the place in the network; another `seed` gives others.
+    The masks depend on the seed of fit(), the number of its step and the place in the network. Another `seed` gives other masks.
     """
     must_be_value("dropout", x)
     p = number("dropout", "p", p, 0, 1)

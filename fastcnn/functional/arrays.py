@@ -1,12 +1,10 @@
-"""Functions that move, reduce and multiply arrays, as torch has them beside the methods of a tensor."""
+"""Functions that move, reduce and multiply arrays: torch has each of them as a method of a tensor too."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastcnn.tracing.axes import axis_of
-from fastcnn.tracing.batch_size import concrete
-from fastcnn.tracing.value import Value, add_node, matmul, must_be_value
+from fastcnn.tracing.value import Value, matmul, must_be_value
 
 __all__ = [
     "amax",
@@ -14,11 +12,11 @@ __all__ = [
     "argmax",
     "argmin",
     "expand",
+    "flatten",
     "matmul",
     "mean",
     "permute",
     "squeeze",
-    "stack",
     "sum",
     "topk",
     "transpose",
@@ -28,85 +26,79 @@ __all__ = [
 Dims = int | Sequence[int] | None
 
 
+def flatten(x: Value, start_dim: int = 0, end_dim: int = -1) -> Value:
+    """Merges the axes start_dim .. end_dim, both included, into one."""
+    must_be_value("flatten", x)
+    return x.flatten(start_dim, end_dim)
+
+
 def permute(x: Value, dims: Sequence[int]) -> Value:
-    """The axes in another order: axis i of the result is axis dims[i]."""
+    """Reorders the axes: axis i of the result is axis dims[i] of x."""
     must_be_value("permute", x)
     return x.permute(dims)
 
 
 def transpose(x: Value, dim0: int, dim1: int) -> Value:
-    """Two axes exchanged."""
+    """Swaps two axes."""
     must_be_value("transpose", x)
     return x.transpose(dim0, dim1)
 
 
 def squeeze(x: Value, dim: Dims = None) -> Value:
-    """Without the axes of size 1, or without those of `dim` that are of size 1."""
+    """Removes the axes of size 1: all of them, or only those in `dim`."""
     must_be_value("squeeze", x)
     return x.squeeze(dim)
 
 
 def unsqueeze(x: Value, dim: int) -> Value:
-    """An axis of size 1 more, before `dim`."""
+    """Inserts an axis of size 1 before axis `dim`."""
     must_be_value("unsqueeze", x)
     return x.unsqueeze(dim)
 
 
 def expand(x: Value, sizes: Sequence[int]) -> Value:
-    """Axes of size 1 repeated; -1 keeps an axis, and there may be new ones in front."""
+    """Repeats axes of size 1. A size of -1 keeps an axis; additional sizes in front make new axes."""
     must_be_value("expand", x)
     return x.expand(sizes)
 
 
-def stack(values: Sequence[Value], dim: int = 0) -> Value:
-    """Values of one shape behind one another along a new axis."""
-    if not isinstance(values, (tuple, list)) or not values:
-        raise TypeError(f"[stack] values must be a list or tuple of at least one. Got {type(values).__name__}.")
-    for value in values:
-        must_be_value("stack", value)
-        if concrete(value.shape) != concrete(values[0].shape):
-            raise ValueError(f"[stack] the shapes must be equal. Got {concrete(values[0].shape)} and {concrete(value.shape)}.")
-    axis = axis_of("stack", dim, values[0].ndim + 1)
-    return add_node("concat", [value.unsqueeze(axis) for value in values], {"axis": axis})
-
-
 def sum(x: Value, dim: Dims = None, keepdim: bool = False) -> Value:
-    """Over `dim`, an axis or several; None: over all."""
+    """The sum over `dim`: an axis, several axes, or None for all axes. keepdim: they stay, with size 1."""
     must_be_value("sum", x)
     return x.sum(dim, keepdim)
 
 
 def mean(x: Value, dim: Dims = None, keepdim: bool = False) -> Value:
-    """Over `dim`, an axis or several; None: over all."""
+    """The mean over `dim`: an axis, several axes, or None for all axes. keepdim: they stay, with size 1."""
     must_be_value("mean", x)
     return x.mean(dim, keepdim)
 
 
 def amax(x: Value, dim: Dims = (), keepdim: bool = False) -> Value:
-    """The largest; equal ones share the gradient."""
+    """The maximum over `dim`: an axis, several axes, or () for all axes. Equal maxima share the gradient."""
     must_be_value("amax", x)
     return x.amax(dim, keepdim)
 
 
 def amin(x: Value, dim: Dims = (), keepdim: bool = False) -> Value:
-    """The smallest; equal ones share the gradient."""
+    """The minimum over `dim`: an axis, several axes, or () for all axes. Equal minima share the gradient."""
     must_be_value("amin", x)
     return x.amin(dim, keepdim)
 
 
 def argmax(x: Value, dim: int | None = None, keepdim: bool = False) -> Value:
-    """Where the largest is, int32: along `dim`, or in the flattened value. Of equal ones the first."""
+    """The index of the maximum, int32: along `dim`, or in the flattened value for None. The first one if several are equal."""
     must_be_value("argmax", x)
     return x.argmax(dim, keepdim)
 
 
 def argmin(x: Value, dim: int | None = None, keepdim: bool = False) -> Value:
-    """Where the smallest is, as argmax."""
+    """The index of the minimum, like argmax."""
     must_be_value("argmin", x)
     return x.argmin(dim, keepdim)
 
 
 def topk(x: Value, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Value, Value]:
-    """The k largest (or smallest) along `dim`, in order, and where they are, int32."""
+    """The k largest (or smallest) elements along `dim`, in order, and their indices, int32."""
     must_be_value("topk", x)
     return x.topk(k, dim, largest, sorted)

@@ -1,6 +1,6 @@
-"""Arithmetic element by element, with the names of torch: functions of one value, and of two with NumPy's broadcasting.
+"""Element-wise arithmetic with the names of torch: functions of one value, and functions of two values with NumPy's broadcasting.
 
-An operand may be a symbolic value, a parameter, an array or a number; one of them must be a symbolic value.
+An operand is a symbolic value, a parameter, an array or a number. At least one operand must be a symbolic value.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ __all__ = [
 
 
 def exp(x: Value) -> Value:
+    """e to the power of x."""
     return activation("exp", x)
 
 
 def log(x: Value) -> Value:
-    """The natural logarithm; NaN of negative numbers."""
+    """The natural logarithm; NaN for negative numbers."""
     return activation("log", x)
 
 
 def sqrt(x: Value) -> Value:
+    """The square root; NaN for negative numbers."""
     return activation("sqrt", x)
 
 
@@ -34,24 +36,27 @@ def reciprocal(x: Value) -> Value:
 
 
 def abs(x: Value) -> Value:
+    """The absolute value."""
     return activation("abs", x)
 
 
 def sign(x: Value) -> Value:
-    """-1, 0 or 1. Its gradient, as that of floor, ceil and round, is zero."""
+    """-1, 0 or 1. Its gradient is zero, like that of floor, ceil and round."""
     return activation("sign", x)
 
 
 def floor(x: Value) -> Value:
+    """The largest integer that is at most x."""
     return activation("floor", x)
 
 
 def ceil(x: Value) -> Value:
+    """The smallest integer that is at least x."""
     return activation("ceil", x)
 
 
 def round(x: Value) -> Value:
-    """The nearest integer, halves to the even one."""
+    """The nearest integer; halves become the even neighbour."""
     return activation("round", x)
 
 
@@ -61,31 +66,33 @@ def erf(x: Value) -> Value:
 
 
 def sin(x: Value) -> Value:
+    """The sine of x in radians."""
     return activation("sin", x)
 
 
 def cos(x: Value) -> Value:
+    """The cosine of x in radians."""
     return activation("cos", x)
 
 
 def clamp(x: Value, min: Any = None, max: Any = None) -> Value:
-    """min(max(x, min), max). A bound that is None is none; bounds may be numbers, or arrays and values that broadcast."""
+    """min(max(x, min), max). None means no bound. Bounds may be numbers, or arrays and values that broadcast."""
     must_be_value("clamp", x)
     return x.clamp(min, max)
 
 
 def pow(x: Any, exponent: Any) -> Value:
-    """x to the power of `exponent`: NaN where x is negative and the exponent no integer."""
+    """x to the power of `exponent`; NaN where x is negative and the exponent is not an integer."""
     return x.pow(exponent) if isinstance(x, Value) else add_binary("power", x, exponent)
 
 
 def minimum(x: Any, other: Any) -> Value:
-    """The smaller of the two, NaN where either is; of equal ones each gets half of the gradient."""
+    """The smaller operand, NaN where either is NaN. Equal operands get half of the gradient each."""
     return add_binary("minimum", x, other)
 
 
 def maximum(x: Any, other: Any) -> Value:
-    """The larger of the two, NaN where either is; of equal ones each gets half of the gradient."""
+    """The larger operand, NaN where either is NaN. Equal operands get half of the gradient each."""
     return add_binary("maximum", x, other)
 
 
@@ -115,5 +122,5 @@ def ge(x: Any, other: Any) -> Value:
 
 
 def where(condition: Value, x: Any, other: Any) -> Value:
-    """x where the condition (of gt, lt, ...) is not zero, else `other`"""
+    """x where the condition (from gt, lt, ...) is not zero, else `other`"""
     return add_node("where", [condition, operand_of("where", x), operand_of("where", other)], {})

@@ -1,4 +1,4 @@
-"""Functions that move values and compute nothing."""
+"""Functions that join values."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 from fastcnn._core import Parameter
 from fastcnn.tracing.axes import axis_of
+from fastcnn.tracing.batch_size import concrete
 from fastcnn.tracing.value import Value, add_node, must_be_value
 
-__all__ = ["cat", "concat", "flatten"]
+__all__ = ["cat", "concat", "stack"]
 
 
 def concat(values: Sequence[Value | Parameter], axis: int = 0) -> Value:
-    """Values one after another along `axis`; all other sizes are equal."""
+    """Joins values along `axis`. Their other sizes must be equal."""
     if not isinstance(values, (tuple, list)) or not values:
         raise TypeError(f"[concat] values must be a list or tuple of at least one. Got {type(values).__name__}.")
     must_be_value("concat", values[0])
@@ -22,11 +23,17 @@ def concat(values: Sequence[Value | Parameter], axis: int = 0) -> Value:
 
 
 def cat(tensors: Sequence[Value | Parameter], dim: int = 0) -> Value:
-    """concat with torch's names."""
+    """concat with the argument names of torch.cat."""
     return concat(tensors, dim)
 
 
-def flatten(x: Value, start_dim: int = 0, end_dim: int = -1) -> Value:
-    """The axes start_dim .. end_dim, both included, made one."""
-    must_be_value("flatten", x)
-    return x.flatten(start_dim, end_dim)
+def stack(values: Sequence[Value], dim: int = 0) -> Value:
+    """Joins values of equal shapes along a new axis `dim`."""
+    if not isinstance(values, (tuple, list)) or not values:
+        raise TypeError(f"[stack] values must be a list or tuple of at least one. Got {type(values).__name__}.")
+    for value in values:
+        must_be_value("stack", value)
+        if concrete(value.shape) != concrete(values[0].shape):
+            raise ValueError(f"[stack] the shapes must be equal. Got {concrete(values[0].shape)} and {concrete(value.shape)}.")
+    axis = axis_of("stack", dim, values[0].ndim + 1)
+    return add_node("concat", [value.unsqueeze(axis) for value in values], {"axis": axis})

@@ -1,4 +1,4 @@
-"""Normalization: shapes stay as they are."""
+"""Normalization: the output has the shape of x."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def batch_norm(
     momentum: float | Parameter = 0.1,
     eps: float = 1e-5,
 ) -> Value:
-    """(x - mean) / sqrt(var + eps) * weight + bias for each channel (Ioffe and Szegedy, 2015). All parameters: (C,).
+    """(x - mean) / sqrt(var + eps) * weight + bias for each channel (Ioffe and Szegedy, 2015). All parameters are (C,).
 
-    Statistics: the running ones; with training=True, in a training step, those of the batch, and the running ones follow them:
-    running = (1 - momentum) * running + momentum * batch, the variance unbiased. Those of the batch always, if there are no running ones.
-    momentum: a number, or a parameter (1,) that holds it at the time of the step.
+    The statistics are the running ones. With training=True in a training step they are those of the batch, and the step updates the
+    running ones: running = (1 - momentum) * running + momentum * batch, with the unbiased variance. Without running statistics they are
+    always those of the batch. momentum: a number, or a parameter (1,) that holds the number at the time of the step.
     """
     must_be_value("batch_norm", x)
     eps = number("batch_norm", "eps", eps, 0)
@@ -53,7 +53,7 @@ def _values_a_channel(x: Value) -> int:
 
 
 def local_response_norm(x: Value, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Value:
-    """x / (k + alpha / size * sum of x^2 over `size` neighbouring channels)^beta (Krizhevsky et al., 2012)"""
+    """x / (k + alpha / size * sum of x^2 over `size` neighbouring channels)^beta (Krizhevsky et al., 2012)."""
     attributes = {
         "size": whole("local_response_norm", "size", size, 1),
         "alpha": number("local_response_norm", "alpha", alpha),
@@ -70,10 +70,14 @@ def layer_norm(
     bias: Value | Parameter | None = None,
     eps: float = 1e-5,
 ) -> Value:
-    """Mean 0 and variance 1 over the last axes, which are of `normalized_shape`, times weight, plus bias of that shape (Ba, 2016)."""
+    """Normalizes to mean 0 and variance 1 over the last axes, then multiplies by weight and adds bias (Ba et al., 2016).
+
+    normalized_shape: the sizes of the last axes; weight and bias have this shape.
+    """
     must_be_value("layer_norm", x)
     given = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
-    shape, sizes = concrete(x.shape), shape_of("layer_norm", given)
+    shape = concrete(x.shape)
+    sizes = shape_of("layer_norm", given)
     if not sizes or shape[-len(sizes) :] != sizes:
         raise ValueError(f"[layer_norm] normalized_shape must be the end of the input's. Got input {shape}, normalized_shape {sizes}.")
     for name, values in (("weight", weight), ("bias", bias)):
@@ -86,7 +90,10 @@ def layer_norm(
 def group_norm(
     x: Value, num_groups: int, weight: Value | Parameter | None = None, bias: Value | Parameter | None = None, eps: float = 1e-5
 ) -> Value:
-    """Mean 0 and variance 1 over each group of channels with their pixels, times weight (C,), plus bias (C,) (Wu and He, 2018)."""
+    """Normalizes each group of channels, over its pixels, to mean 0 and variance 1, then applies weight and bias (Wu and He, 2018).
+
+    x: (N, C, ...); num_groups divides C. weight, bias: (C,), a factor and a summand for each channel.
+    """
     must_be_value("group_norm", x)
     groups = whole("group_norm", "num_groups", num_groups, 1)
     if x.ndim < 2 or x.shape[1] % groups:
@@ -106,9 +113,9 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Value:
-    """Mean 0 and variance 1 over the pixels of each channel of each image, times weight (C,), plus bias (C,) (Ulyanov et al., 2016).
+    """Normalizes each channel of each image to mean 0 and variance 1, then applies weight and bias, both (C,) (Ulyanov et al., 2016).
 
-    use_input_stats=False: with the running statistics. They are read, never updated: with use_input_stats=True there must be none.
+    use_input_stats=False uses the running statistics instead. These are never updated: with use_input_stats=True they must be None.
     """
     must_be_value("instance_norm", x)
     eps = number("instance_norm", "eps", eps, 0)
@@ -126,7 +133,7 @@ def instance_norm(
 
 
 def _per_channel(y: Value, values: Value | Parameter | None) -> Value | None:
-    """(C,) in the shape in which it broadcasts over y (N, C, ...)."""
+    """Reshapes values (C,) so that they broadcast over y (N, C, ...)."""
     if values is None:
         return None
     if tuple(values.shape) != y.shape[1:2]:

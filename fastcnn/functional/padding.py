@@ -1,4 +1,4 @@
-"""Padding: entries added around a value, or cut off."""
+"""Padding: adds entries at the ends of axes, or cuts entries off."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from fastcnn.tracing.value import Value, add_node, must_be_value
 
 __all__ = ["pad"]
 
-# torch's name -> NumPy's
+# The mode in torch -> the mode in NumPy
 _MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 def pad(x: Value, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Value:
-    """pad: (before, after) of the last axis, then of the one before it, and so on; a negative number cuts off.
+    """Pads the last axes of x. pad: (before, after) for the last axis, then for the one before it, and so on; negative numbers cut off.
 
-    mode: "constant" (of `value`, 0 if None), "reflect" (without the border), "replicate" or "circular".
+    mode: "constant" (filled with `value`, None for 0), "reflect" (without repeating the border), "replicate" or "circular".
     """
     must_be_value("pad", x)
     if mode not in _MODES:

@@ -1,4 +1,4 @@
-"""Resizing of images, and the shuffles that trade channels for pixels."""
+"""Resizing of images, and shuffles that rearrange channels and pixels."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ def interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Value:
-    """x: (N, C, ...) with its axes from the third on resized, to `size` or by `scale_factor`: one number, or one for each axis.
+    """Resizes the axes of x (N, C, ...) from the third on, to `size` or by `scale_factor`: one number, or one for each axis.
 
-    mode: "nearest", "nearest-exact", "linear" (N, C, L), "bilinear", "bicubic" and "area" (N, C, H, W). align_corners: the first and last
-    entries stay where they are. recompute_scale_factor: positions are those of the sizes. antialias: of bilinear and bicubic.
+    mode: "nearest", "nearest-exact", "linear" for (N, C, L), "bilinear", "bicubic" and "area" for (N, C, H, W). align_corners: the first
+    and last entries keep their places. recompute_scale_factor: positions follow from the sizes, not from scale_factor. antialias: for
+    "bilinear" and "bicubic" only.
     """
     must_be_value("interpolate", x)
     return x.interpolate(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
@@ -50,7 +51,7 @@ def pixel_shuffle(x: Value, upscale_factor: int) -> Value:
 
 
 def pixel_unshuffle(x: Value, downscale_factor: int) -> Value:
-    """(N, C, H r, W r) -> (N, C r^2, H, W): pixel_shuffle undone."""
+    """(N, C, H r, W r) -> (N, C r^2, H, W): the inverse of pixel_shuffle."""
     N, C, H, W = _channels_first("pixel_unshuffle", x)
     r = whole("pixel_unshuffle", "downscale_factor", downscale_factor, 1)
     if H % r or W % r:
@@ -61,7 +62,7 @@ def pixel_unshuffle(x: Value, downscale_factor: int) -> Value:
 
 
 def channel_shuffle(x: Value, groups: int) -> Value:
-    """The channels of `groups` groups dealt out in turns (Zhang et al., ShuffleNet, 2018)."""
+    """Interleaves the channels of `groups` groups (Zhang et al., "ShuffleNet", 2018). Channel i of group g becomes i * groups + g."""
     N, C, H, W = _channels_first("channel_shuffle", x)
     g = whole("channel_shuffle", "groups", groups, 1)
     if C % g:

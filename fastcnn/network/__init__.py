@@ -1,1 +1,1 @@
-"""What a network owns: parameters, buffers, submodules, their first values, and the trace of its forward()."""
+"""Networks without verbs: parameters, buffers, submodules, initial values, and the trace of forward()."""

@@ -1,8 +1,7 @@
-"""Where parameters get their first values: drawn from a seed by PyTorch's default rules, or by He's for a whole network, or read from a
-file that is being loaded.
+"""Initial values of parameters: drawn from a seed by PyTorch's default rules, drawn by He's rule for a whole network, or read from a file.
 
-While a file is loaded, a layer takes its values from it directly. That saves drawing numbers nobody needs, and a hostile file cannot make a
-layer allocate more than the file itself holds.
+While a file is loaded, a layer takes its values directly from the file. So no numbers are drawn in vain, and a hostile file cannot make a
+layer allocate more than the file holds.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from fastcnn.support.arrays import AnyArray, Shape
 
 __all__ = ["constant", "generator_of", "seeded", "stored", "uniform"]
 
-_PIECE = 1 << 15  # values drawn at a time: small enough for a cache, and no large array comes and goes
+_PIECE = 1 << 15  # values drawn at a time: 128 KB, which fit into a cache and avoid a large temporary array
 Lookup = Callable[[str, Shape], "AnyArray | None"]
 _lookup: ContextVar[Lookup | None] = ContextVar("fastcnn_stored_values", default=None)
 _seeds: ContextVar[np.random.SeedSequence | None] = ContextVar("fastcnn_seeds", default=None)
@@ -28,8 +27,8 @@ _seeds: ContextVar[np.random.SeedSequence | None] = ContextVar("fastcnn_seeds", 
 
 @contextmanager
 def seeded(seed: int | None) -> Iterator[None]:
-    """Layers made inside draw by He's rule, each that has no seed of its own from a child of this one. None: fresh entropy."""
-    if _lookup.get() is not None:  # nobody draws
+    """Layers made inside draw their values by He's rule. A layer without a seed uses a child of this one. None: fresh entropy."""
+    if _lookup.get() is not None:  # values come from a file: nothing is drawn
         yield
         return
     token = _seeds.set(np.random.SeedSequence(seed))
@@ -40,16 +39,17 @@ def seeded(seed: int | None) -> Iterator[None]:
 
 
 def generator_of(where: str, seed: int | None) -> np.random.Generator | None:
-    """What a layer made with this `seed` draws from; None where its values are those of a file: numpy.random takes 8 ms to import."""
-    seeds, given = _seeds.get(), seed_or_none(where, seed)
-    if _lookup.get() is not None:
+    """Returns the generator of a layer with this `seed`, or None if its values come from a file."""
+    seeds = _seeds.get()
+    given = seed_or_none(where, seed)
+    if _lookup.get() is not None:  # no generator: importing numpy.random takes 8 ms
         return None
     return np.random.default_rng(seeds.spawn(1)[0] if given is None and seeds is not None else given)
 
 
 @contextmanager
 def stored(lookup: Lookup) -> Iterator[None]:
-    """Layers made inside take the values of their parameters from here, by name and shape."""
+    """Layers made inside take the values of their parameters from `lookup`, by name and shape."""
     token = _lookup.set(lookup)
     try:
         yield
@@ -65,9 +65,9 @@ def _from_file(lookup: Lookup, name: str, shape: Shape) -> Parameter:
 
 
 def uniform(name: str, shape: Shape, fan_in: int, generator: np.random.Generator | None) -> Parameter:
-    """Between -1 / sqrt(fan_in) and 1 / sqrt(fan_in): torch's kaiming_uniform with a = sqrt(5), and its rule for biases.
+    """Draws values between -1 / sqrt(fan_in) and 1 / sqrt(fan_in): torch's kaiming_uniform with a = sqrt(5), and its rule for biases.
 
-    In a network that is `seeded`: weights of the variance 2 / fan_in, which keeps that of activations through a ReLU, and biases of zero
+    Inside seeded(), weights have the variance 2 / fan_in, which keeps the variance of activations through a ReLU, and biases are zero
     (He et al., "Delving deep into rectifiers", 2015).
     """
     lookup = _lookup.get()
@@ -88,5 +88,6 @@ def uniform(name: str, shape: Shape, fan_in: int, generator: np.random.Generator
 
 
 def constant(name: str, shape: Shape, value: float) -> Parameter:
+    """Returns a parameter filled with `value`, or with the values of the file that is being loaded."""
     lookup = _lookup.get()
     return Parameter(np.full(shape, value, np.float32)) if lookup is None else _from_file(lookup, name, shape)

@@ -1,5 +1,5 @@
-"""The classes that a file may name, by their names. They register here when they are defined (nn/layers, nn/containers), so that saving
-knows them without importing them. A user's own class never gets in.
+"""The classes that a file may name, by their names. nn/layers and nn/containers fill the dictionaries, so that saving knows the classes
+without importing them. Users' own classes are never added.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from typing import Any
 
 __all__ = ["CONTAINERS", "LAYERS", "is_layer"]
 
-LAYERS: dict[str, type[Any]] = {}  # made again from their config()
-CONTAINERS: dict[str, type[Any]] = {}  # made again from their named children
+LAYERS: dict[str, type[Any]] = {}  # restored from their config()
+CONTAINERS: dict[str, type[Any]] = {}  # restored from their named children
 
 
 def is_layer(module: object) -> bool:
-    """Whether it is exactly a layer of this package, no subclass of one."""
+    """Returns whether a module is a layer of this package. Subclasses of layers are not."""
     return LAYERS.get(type(module).__name__) is type(module)

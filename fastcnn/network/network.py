@@ -1,8 +1,8 @@
-"""Network: what a network owns and computes. Parameters, buffers and submodules are attributes; here they are found, named, listed and
-loaded, and forward() is called inside a trace. What can be done with a network (run, train, report, save) stands above, in Module.
+"""Network: parameters, buffers and submodules as attributes. This file finds, names, lists and loads them, and calls forward() inside a
+trace. Module adds the verbs: run, train, report, save.
 
-There is nothing to register and no super().__init__() to call: attributes of these types are what a module consists of, in the order in
-which they were first set. Only a buffer (state that is saved but not trained) is announced, by register_buffer.
+A network consists of its attributes of these types, in the order in which they were first set. Nothing needs registration, and no
+super().__init__() is needed. Only a buffer (state that is saved but not trained) is declared, with register_buffer.
 """
 
 from __future__ import annotations
@@ -27,61 +27,65 @@ Self = TypeVar("Self", bound="Network")
 
 
 class LoadedKeys(NamedTuple):
-    """What load_state_dict found: keys of the network that were not given, and keys given that the network has not."""
+    """The result of load_state_dict: keys of the network that the state lacks, and keys of the state that the network lacks."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
 
 
-Paths = tuple[dict[int, str], dict[int, str]]  # of modules, and of parameters and buffers, by id
+Paths = tuple[dict[int, str], dict[int, str]]  # paths by id: of modules, and of parameters and buffers
 
 
 class Network:
-    """The base of Module, below all that is done with networks.
+    """The base of Module: what a network owns, without verbs.
 
-    Changes are counted for the plans of networks, which remember the number and are made anew when it has moved on.
+    `edits` counts changes of all networks. A plan remembers the count at the time of its trace, and is invalid when the count has changed.
 
-    A change of a module whose first attribute was set since the latest trace does not count: no plan is so young that it could hold the
-    module. So a network that is being built leaves the plans of others alone.
+    A change of a module does not count if the first attribute of the module was set after the latest trace: no plan can contain such a
+    module. So building a network does not invalidate the plans of other networks.
     """
 
     edits: ClassVar[int] = 0
-    _age: ClassVar[int] = 0  # another one from each begin and end of a trace on
+    _age: ClassVar[int] = 0  # changes at each begin and end of a trace
     _ages: ClassVar[Iterator[int]] = count(1)
     _buffer_names: tuple[str, ...] = ()
-    _unsaved: tuple[str, ...] = ()  # of these
+    _unsaved: tuple[str, ...] = ()  # the names of buffers that are not persistent
 
     @staticmethod
     def begin_age() -> None:
-        """Marks the begin or end of a trace: all modules that exist now may belong to a plan."""
+        """Marks the begin or end of a trace: every module that exists now may belong to a plan."""
         Network._age = next(Network._ages)
 
     def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
-        """A network with weights of its own, shared where these are, and without plans."""
+        """Copies the network with its weights, but without plans. Weights that are shared here are shared in the copy."""
         for tensor in (*self.parameters(), *self.buffers()):
             if isinstance(tensor, Parameter) and id(tensor) not in memo:
-                memo[id(tensor)] = twin = Parameter(tensor.numpy())
+                twin = Parameter(tensor.numpy())
                 twin.requires_grad = tensor.requires_grad
-        made = memo[id(self)] = type(self).__new__(type(self))
+                memo[id(tensor)] = twin
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
         values = {name: value for name, value in self.__dict__.items() if name not in ("_born", "_paths", "_plans")}
-        made.__dict__.update(deepcopy(values, memo), _born=-1)
-        return made
+        copied.__dict__.update(deepcopy(values, memo), _born=-1)
+        return copied
 
     def _edited(self) -> None:
+        """Counts a change, unless the module is younger than the latest trace."""
         if self.__dict__.setdefault("_born", Network._age) != Network._age:
             Network.edits += 1
 
     def mark_traced(self) -> None:
-        """Called by a trace that meets the module: from now on its changes count, even if no attribute was ever set before."""
+        """Makes later changes of the module count, even if none of its attributes was set so far. Traces call it."""
         self.__dict__.setdefault("_born", -1)
 
     # ---- forward
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Computes the outputs from symbolic values. Subclasses define it."""
         raise NotImplementedError(f"[forward] a module that is called must define forward(). Got {type(self).__name__}.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Inside a trace: runs forward(), and what it appends bears the path of this module."""
+        """Runs forward() inside a trace. The nodes that it appends get the path of this module as their name."""
         trace = current_trace()
         if trace is None:
             raise RuntimeError(f"[{type(self).__name__}] a network without verbs is called inside forward() alone. Got a call outside.")
@@ -94,12 +98,12 @@ class Network:
 
     @property
     def training(self) -> bool:
-        """True while a training step is being traced. A call with arrays, predict and evaluate are always evaluation."""
+        """Whether a training step is being traced. Calls with arrays, predict() and evaluate() are always evaluation."""
         trace = current_trace()
         return trace is not None and trace.training
 
     def input_names(self, count: int) -> tuple[str, ...]:
-        """What errors call the inputs, for a call with so many arrays: as forward() does. TypeError if it takes another number."""
+        """Returns the names of `count` inputs for errors: the argument names of forward(). TypeError if it takes another number."""
         takes = inspect.signature(self.forward)
         try:
             given = takes.bind(*range(count)).arguments.items()
@@ -126,33 +130,36 @@ class Network:
         self._edited()
 
     def register_buffer(self, name: str, values: ArrayLike | Parameter, persistent: bool = True) -> None:
-        """State that is saved and not trained: floating point becomes a Parameter for use in forward(), integers stay a NumPy array.
+        """Sets the attribute `name` as a buffer: state that is saved and not trained.
 
-        persistent=False: it is no part of state_dict() and of files.
+        Floating-point values become a Parameter for use in forward(). Integers become a NumPy array. persistent=False: the buffer is left
+        out of state_dict() and of files. TypeError for values that are not numbers.
         """
         keep = flag("register_buffer", "persistent", persistent)
         if not isinstance(values, Parameter):
             array = numeric("register_buffer", name, values)
-            values = Parameter(array) if array.dtype.kind == "f" else array.copy()  # a copy is ours to count in
+            values = Parameter(array) if array.dtype.kind == "f" else array.copy()  # training steps count in place, never in users' arrays
         setattr(self, name, values)
         if name not in self._buffer_names:
             self._buffer_names = (*self._buffer_names, name)
         others = tuple(other for other in self._unsaved if other != name)
         self._unsaved = others if keep else (*others, name)
 
-    # ---- what there is
+    # ---- children, parameters, buffers
 
     def named_children(self) -> Iterator[tuple[str, Network]]:
+        """Yields the submodules that are attributes of this module, with their names."""
         for name, value in list(self.__dict__.items()):
             if isinstance(value, Network):
                 yield name, value
 
     def children(self) -> Iterator[Network]:
+        """Yields the submodules that are attributes of this module."""
         for _, child in self.named_children():
             yield child
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Network]]:
-        """This module and all below it with their paths, each once."""
+        """Yields this module and all modules below it with their paths, each module once."""
         seen: set[int] = set()
         for path, module in self._walk(prefix):
             if id(module) not in seen:
@@ -160,11 +167,12 @@ class Network:
                 yield path, module
 
     def modules(self) -> Iterator[Network]:
+        """Yields this module and all modules below it, each once."""
         for _, module in self.named_modules():
             yield module
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Trainable parameters with their keys, each once."""
+        """Yields the parameters here and below with their keys, each parameter once."""
         seen: set[int] = set()
         for path, module in self.named_modules():
             for name, parameter in module.own_parameters():
@@ -173,31 +181,39 @@ class Network:
                     yield _join(path, name), parameter
 
     def parameters(self) -> Iterator[Parameter]:
+        """Yields the parameters here and below, each once."""
         for _, parameter in self.named_parameters():
             yield parameter
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
-        """False freezes all parameters here and below, True thaws them: for trainers made from then on. Returns the module."""
+        """Freezes all parameters here and below (False) or makes them trainable (True). Returns the module.
+
+        Trainers read the setting when they are made.
+        """
         wanted = flag("requires_grad_", "requires_grad", requires_grad)
         for parameter in self.parameters():
             parameter.requires_grad = wanted
         return self
 
     def named_buffers(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
+        """Yields the buffers here and below with their keys."""
         for path, module in self.named_modules():
             for name, buffer in module.own_buffers():
                 yield _join(path, name), buffer
 
     def buffers(self) -> Iterator[Parameter | AnyArray]:
+        """Yields the buffers here and below."""
         for _, buffer in self.named_buffers():
             yield buffer
 
     def own_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Yields the parameters that are attributes of this module, with their names."""
         for name, value in list(self.__dict__.items()):
             if isinstance(value, Parameter) and name not in self._buffer_names:
                 yield name, value
 
     def own_buffers(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
+        """Yields the buffers that are attributes of this module, with their names."""
         for name in self._buffer_names:
             value = self.__dict__.get(name)
             if isinstance(value, (Parameter, np.ndarray)):
@@ -209,10 +225,11 @@ class Network:
             yield from child._walk(_join(path, name))
 
     def paths(self) -> Paths:
-        """The first path of each module, and of each parameter and buffer, by id. Every trace needs it: kept until a module is changed."""
+        """Returns the first path of each module, parameter and buffer, by id. Every trace needs it: kept until a module changes."""
         known = self.__dict__.get("_paths")
-        if known is None or known[:2] != (Network.edits, id(self)):  # of a copy, it is that of the original
-            known = self.__dict__["_paths"] = Network.edits, id(self), self._found_paths()
+        if known is None or known[:2] != (Network.edits, id(self)):  # a copy of the module holds the paths of the original
+            known = (Network.edits, id(self), self._found_paths())
+            self.__dict__["_paths"] = known
         paths: Paths = known[2]
         return paths
 
@@ -237,7 +254,7 @@ class Network:
         return modules, tensors
 
     def saved_tensors(self) -> Iterator[tuple[str, Parameter | AnyArray]]:
-        """All that is saved, in torch's order: a module's parameters, buffers, children. A shared module comes once for each path."""
+        """Yields all tensors that are saved, in torch's order: parameters, buffers, children. A shared module comes once for each path."""
         for path, module in self._walk(""):
             for name, parameter in module.own_parameters():
                 yield _join(path, name), parameter
@@ -248,18 +265,27 @@ class Network:
     # ---- state
 
     def state_dict(self) -> dict[str, AnyArray]:
-        """Copies of all parameters and buffers under PyTorch's keys."""
+        """Returns copies of all parameters and buffers under PyTorch's keys.
+
+        >>> net = fc.Sequential(fc.Conv2d(3, 8, 5), fc.BatchNorm2d(8))
+        >>> list(net.state_dict())[:4]
+        ['0.weight', '0.bias', '1.weight', '1.bias']
+        """
         return {key: tensor.numpy() if isinstance(tensor, Parameter) else tensor.copy() for key, tensor in self.saved_tensors()}
 
     def check_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The errors of load_state_dict, and nothing is loaded."""
+        """Raises the errors of load_state_dict(state) without loading."""
         self._fitting(state, True)
 
     def load_state_dict(self, state: Mapping[str, Any] | str | PathLike[str], strict: bool = True) -> LoadedKeys:
-        """Takes over values by key: arrays, tensors of PyTorch, or the path of a safetensors file.
+        """Copies values by key into the network. state: arrays or PyTorch tensors by key, or the path of a safetensors file.
 
-        All is checked first: an error leaves the network as it was. strict: ValueError if a key is missing or unknown. Shapes must fit in
-        any case.
+        Returns missing and unexpected keys. All values are checked first: an error leaves the network unchanged. ValueError for a wrong
+        shape, and with strict=True for a missing or unexpected key; TypeError for values that are not numbers.
+
+        >>> net = fc.Linear(3, 2)
+        >>> net.load_state_dict({"weight": np.ones((2, 3))}, strict=False)
+        LoadedKeys(missing_keys=['bias'], unexpected_keys=[])
         """
         missing, unexpected, values = self._fitting(given_state(state), strict)
         tensors = dict(self.saved_tensors())
@@ -269,11 +295,11 @@ class Network:
                 tensor.assign(value)
             else:
                 np.copyto(tensor, value, casting="unsafe")
-                Network.edits += 1  # forward() may use it, as a constant of the plans
+                Network.edits += 1  # plans may hold the old values as constants of forward()
         return LoadedKeys(missing, unexpected)
 
     def _fitting(self, state: Mapping[str, Any], strict: bool) -> tuple[list[str], list[str], dict[str, AnyArray]]:
-        """Missing keys, unexpected keys, and the values that fit."""
+        """Returns missing keys, unexpected keys, and the values to load. Raises the errors of load_state_dict."""
         tensors = dict(self.saved_tensors())
         missing = [key for key in tensors if key not in state]
         unexpected = [key for key in state if key not in tensors]
@@ -289,7 +315,7 @@ class Network:
     # ---- text
 
     def extra_repr(self) -> str:
-        """What repr() says of this module itself."""
+        """Returns what repr() shows of this module itself, without its children."""
         return ""
 
     def __repr__(self) -> str:
@@ -303,7 +329,7 @@ def _join(path: str, name: str) -> str:
 
 
 def given_state(state: Any) -> Mapping[str, Any]:
-    """What load_state_dict is given, a mapping or a path, as a mapping."""
+    """Returns the argument of load_state_dict, a mapping or a path, as a mapping."""
     if isinstance(state, (str, PathLike)):
         from fastcnn.formats.state import load_state
 

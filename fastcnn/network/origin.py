@@ -1,4 +1,4 @@
-"""Origin: the function that made a network and its arguments, remembered so that a file can name them in place of an architecture."""
+"""Origin: the function that made a network and its arguments. A file can name them instead of an architecture."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ Structure = list[tuple[str, type, dict[str, Any]]]
 
 
 class Origin(NamedTuple):
-    """The call that a network was made by."""
+    """The call that made a network."""
 
     function: Callable[..., Network]
-    arguments: dict[str, Any]  # all but the seed
-    structure: Structure  # when it was made
+    arguments: dict[str, Any]  # without the seed
+    structure: Structure  # of the network at the time of the call
 
 
 def remember_origin(net: Network, function: Callable[..., Network], arguments: dict[str, Any]) -> None:
-    """Called by a function of the zoo when its network is complete."""
+    """Records the call that made `net`. Functions of the zoo call it when the network is complete."""
     net.__dict__["_origin"] = Origin(function, arguments, _structure(net))
 
 
 def origin_of(net: Network) -> Origin | None:
-    """The call that makes such a network again; None if there is none, or if a layer was exchanged or changed since."""
+    """Returns the call that makes an equal network, or None if it is unknown or if a layer was replaced or changed since."""
     origin = net.__dict__.get("_origin")
     return origin if isinstance(origin, Origin) and origin.structure == _structure(net) else None
 

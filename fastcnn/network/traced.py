@@ -1,4 +1,4 @@
-"""Tracing a network: forward() runs once, on symbolic inputs of given shapes."""
+"""Traces of networks: forward() runs once on symbolic inputs of given shapes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ __all__ = ["Fixed", "new_trace", "run_forward", "traced"]
 
 
 class Fixed:
-    """An output that depends on the shapes of the inputs alone."""
+    """An output that depends only on the shapes of the inputs, so that it is known without a run."""
 
     def __init__(self, array: AnyArray) -> None:
         self.array = array
 
 
 def traced(net: Network, shapes: Sequence[Shape], training: bool = False) -> tuple[Trace, Any]:
-    """Runs forward() on symbolic inputs. Returns the trace and what forward() returned: a value, or a tuple of values."""
+    """Runs forward() on symbolic inputs of `shapes`. Returns the trace and the result of forward(): a value, or a tuple of values.
+
+    TypeError if forward() returns anything else.
+    """
     trace = new_trace(net, training)
     result = run_forward(trace, net, shapes)
     outputs = tuple(result) if isinstance(result, (tuple, list)) else result
@@ -32,12 +35,12 @@ def traced(net: Network, shapes: Sequence[Shape], training: bool = False) -> tup
 
 
 def new_trace(net: Network, training: bool = False) -> Trace:
-    """A trace that knows the paths of the network's modules, and has no node yet."""
+    """Returns a trace without nodes that knows the paths of the network's modules."""
     return Trace(*net.paths(), training)
 
 
 def run_forward(trace: Trace, net: Network, shapes: Sequence[Shape]) -> Any:
-    """What forward() returns for symbolic inputs of these shapes. Where it raises, the trace holds the nodes up to there."""
+    """Returns the result of forward() for symbolic inputs of these shapes. If forward() raises, the trace keeps the nodes so far."""
     Network.begin_age()
     names = net.input_names(len(shapes))
     try:

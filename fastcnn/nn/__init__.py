@@ -1,4 +1,4 @@
-"""fastcnn under the names of torch.nn, so that model code ports by its imports."""
+"""Modules, layers and losses under the names of torch.nn: model code ports by changing its imports."""
 
 from typing import TYPE_CHECKING, NoReturn
 

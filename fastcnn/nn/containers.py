@@ -1,4 +1,4 @@
-"""Sequential and ModuleList: modules that hold others in order."""
+"""Sequential and ModuleList: modules that hold other modules in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Self = TypeVar("Self", bound="_Container")
 
 
 class _Container(Module):
-    """Children under the names "0", "1", ... or names of their own."""
+    """The base of containers. Children have the names "0", "1", ... or names that the user gives."""
 
     def _put(self, name: Any, module: Any) -> None:
         where = type(self).__name__
@@ -29,6 +29,7 @@ class _Container(Module):
         return [(name, child) for name, child in self.named_children() if isinstance(child, Module)]
 
     def append(self: Self, module: Module) -> Self:
+        """Adds a module at the end, under its index as name. Returns the container."""
         self._put(str(len(self)), module)
         return self
 
@@ -63,9 +64,16 @@ class _Container(Module):
 
 
 class Sequential(_Container):
-    """Modules one after another: each gets what the one before returned.
+    """A chain of modules: each gets the output of the one before.
 
-    Sequential(a, b, c), or Sequential({"first": a, "second": b}) for names of your own. Indexing and slicing as a list.
+    Sequential(a, b, c) names them "0", "1", "2"; Sequential({"first": a, "second": b}) gives names. Indices and slices work as in a list.
+    TypeError for an entry that is not a Module, ValueError for a name with a dot or with an underscore in front.
+
+    >>> net = fc.Sequential(fc.Conv2d(1, 4, 3, padding=1), fc.ReLU(), fc.Flatten(), fc.Linear(4 * 8 * 8, 10))
+    >>> net(np.zeros((2, 1, 8, 8))).shape
+    (2, 10)
+    >>> net[1], len(net[:2])
+    (ReLU(), 2)
     """
 
     def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
@@ -84,12 +92,13 @@ class Sequential(_Container):
 
 
 class ModuleList(_Container):
-    """A list whose modules belong to the module that it is an attribute of. It has no forward() of its own."""
+    """A list of modules that belong to the module that has the list as an attribute. It has no forward()."""
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         self.extend(modules)
 
     def extend(self, modules: Iterable[Module]) -> ModuleList:
+        """Appends modules. Returns the list."""
         for module in modules:
             self.append(module)
         return self

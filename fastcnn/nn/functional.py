@@ -1,4 +1,4 @@
-"""fastcnn's functions under the name of torch.nn.functional."""
+"""The functions of fastcnn.functional under the name of torch.nn.functional."""
 
 from typing import TYPE_CHECKING, NoReturn
 

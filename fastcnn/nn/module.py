@@ -1,4 +1,4 @@
-"""Module: the base of all layers and networks. What it owns stands in Network; here is what it can do: run, train, report, save."""
+"""Module: the base of all layers and networks, a Network with verbs: run, train, report, convert, save."""
 
 from __future__ import annotations
 
@@ -31,19 +31,34 @@ __all__ = ["Convolutional", "Module"]
 
 
 class Module(Network):
-    """A network or a part of one.
+    """A network or a part of a network.
 
-    A class of your own sets layers and parameters as attributes and defines forward(self, x), which is run once for each input shape, on
-    symbolic values: it may loop and branch on shapes, but not on the size of the batch, and never on the numbers. `super().__init__()` is
-    not needed.
+    A subclass sets layers and parameters as attributes and defines forward(self, x). `super().__init__()` is not needed. forward() runs
+    once for each input shape, on symbolic values: it may loop and branch on shapes, but not on the size of the batch, nor on numbers.
+
+    >>> class Net(fc.Module):
+    ...     def __init__(self):
+    ...         self.conv = fc.Conv2d(1, 8, 3, padding=1, seed=0)
+    ...         self.head = fc.Linear(8, 2, seed=1)
+    ...     def forward(self, x):
+    ...         return self.head(fc.relu(self.conv(x)).mean((2, 3)))
+    >>> net = Net()
+    >>> x = np.random.default_rng(0).random((32, 1, 8, 8), np.float32)
+    >>> y = (x.mean((1, 2, 3)) > 0.5).astype(int)
+    >>> history = net.fit(x, y, epochs=3, batch_size=16, optimizer="adam", progress=False)
+    >>> len(history["loss"]), net.predict(x).shape
+    (3, (32, 2))
     """
 
     # ---- run
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The output for x (N, C, H, W), an array; the program for its shape is made once and kept. Inside forward(): part of the trace.
+        """Returns the output for an array x (N, C, H, W), or for as many arrays as forward() takes values.
 
-        A network whose forward() takes several values is called with as many arrays.
+        The program for each shape is made once and kept. Inside forward(), the call becomes a part of the trace.
+
+        >>> fc.Sequential(fc.Flatten(), fc.Linear(64, 10))(np.zeros((5, 1, 8, 8))).shape
+        (5, 10)
         """
         if current_trace() is not None:
             return super().__call__(*args, **kwargs)
@@ -63,18 +78,19 @@ class Module(Network):
         accuracy: Literal["fast", "strict"] = "fast",
         tune: bool = False,
     ) -> Compiled:
-        """The network made ready for inputs of `shape` (N, C, H, W), or of several shapes: the way to the lowest latency.
+        """Prepares the network for an input of `shape` (N, C, H, W), or for several inputs: the way to the lowest latency.
 
-        threads None: as many as fastcnn.get_num_threads() says at the time of a call. accuracy="strict": only algorithms with the error of
-        direct summation; "fast": those of Winograd convolution, too, which may differ by some 1e-6 of the largest output, and where a pixel
-        that is not finite spoils the tile of outputs around it.
+        threads=None: the number of fastcnn.get_num_threads() at the time of a call. accuracy="strict" allows only algorithms with the error
+        of direct summation. "fast" also allows Winograd convolution: its results may differ by some 1e-6 of the largest output, and a pixel
+        that is not finite spoils the tile of outputs around it. memory="small" runs layers at high resolution depth-first, row band by row
+        band: only bands of the images between them are in memory, and no enlarged weights are kept. It is 5 to 20 % slower.
 
-        memory="small": layers at high resolution run depth-first, row band by row band, so that of the images between them only bands are
-        in memory, and no weights are kept that are larger than the layers' own. It is 5 to 20 % slower.
+        tune=True measures the algorithms of each convolution whose shape is not in the cache yet, in this network, with `threads` threads.
+        The fastest is stored in a file for this processor in the folder FASTCNN_CACHE, or fastcnn/ in XDG_CACHE_HOME or ~/.cache, and then
+        applies to any number of threads.
 
-        tune=True measures the algorithms that each convolution may take, in this network and with so many threads, where no earlier
-        measurement knows its shape. What is fastest is kept in a file for this processor in the folder FASTCNN_CACHE, or fastcnn/ in
-        XDG_CACHE_HOME or ~/.cache; it then holds for any number of threads.
+        >>> fc.Linear(64, 10).compile((1, 64), threads=1)(np.zeros((1, 64))).shape
+        (1, 10)
         """
         check_modes("compile", memory, accuracy)
         several = isinstance(shape, (tuple, list)) and any(isinstance(entry, (tuple, list)) for entry in shape)
@@ -85,7 +101,11 @@ class Module(Network):
         return compiled(self, *(shape_of("compile", entry) for entry in shapes), options=options, tune=tuned, threads=count, keep=False)
 
     def predict(self, x: ArrayLike, batch_size: int = 64, progress: bool = False) -> Any:
-        """The outputs for x (N, ...), computed `batch_size` at a time. progress: a bar (tqdm) where stderr is a terminal."""
+        """Returns the outputs for x (N, ...), computed in batches of `batch_size`. progress: shows a bar (tqdm) if stderr is a terminal.
+
+        >>> fc.Sequential(fc.Flatten(), fc.Linear(64, 10)).predict(np.zeros((100, 1, 8, 8)), batch_size=32).shape
+        (100, 10)
+        """
         from fastcnn.support.progress import progress_bar
 
         step = whole("predict", "batch_size", batch_size, 1)
@@ -125,12 +145,12 @@ class Module(Network):
     ) -> History:
         """Trains on x (N, C, H, W) and y: integer classes (N,) for "cross_entropy", arrays of the output's shape for "mse".
 
-        An epoch goes through the data in an order drawn from `seed`; the last batch may be smaller. Equal arguments give equal bits on any
-        number of threads. FloatingPointError, before an update, if the loss is not finite. checkpoint: a file, written whole after each
-        epoch; resume=True goes on from there, if it exists, to the same bits. clip_norm: the largest norm of all gradients together.
-        memory: the budget of a training step, in bytes or as "4 GB"; activations beyond it are recomputed in the backward pass, to the same
-        bits. ValueError if that is not enough, with the batch size that would fit; RuntimeWarning where the machine has less memory left
-        than a step takes. progress: a bar (tqdm) where stderr is a terminal. Returns lists of losses and accuracies by epoch.
+        Each epoch uses an order drawn from `seed`; its last batch may be smaller. Equal arguments give equal bits on any number of threads.
+        FloatingPointError before an update if the loss is not finite. checkpoint: a file, replaced after each epoch; resume=True continues
+        from it, if it exists, with the same bits. clip_norm: the largest norm of all gradients together. memory: the budget of a training
+        step, in bytes or as "4 GB"; activations beyond it are recomputed in the backward pass, with the same bits. ValueError, with the
+        batch size that would fit, if the budget is too small; RuntimeWarning if the machine has less free memory than a step takes.
+        progress: shows a bar (tqdm) if stderr is a terminal. Returns losses and accuracies by epoch. Module's docstring has an example.
         """
         from fastcnn.training.fit import FitOptions, fit
 
@@ -138,18 +158,27 @@ class Module(Network):
         return fit(self, x, y, optimizer, loss, validation_data, options)
 
     def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int = 64, loss: Loss | str = "cross_entropy") -> dict[str, float]:
-        """{"loss": mean over x, "accuracy": share of right classes}; the accuracy only where the loss knows classes."""
+        """Returns {"loss": mean over x, "accuracy": share of right classes}; the accuracy only if the loss has classes.
+
+        >>> net = fc.Sequential(fc.Flatten(), fc.Linear(64, 10))
+        >>> sorted(net.evaluate(np.zeros((4, 1, 8, 8)), [0, 1, 2, 3]))
+        ['accuracy', 'loss']
+        """
         from fastcnn.training.evaluation import Evaluator
 
         return Evaluator(self, loss)(x, y, batch_size)
 
-    # ---- know
+    # ---- report
 
     def summary(self, shape: Sequence[int]) -> Summary:
-        """A table of the layers for one input of `shape` (C, H, W): output shape, parameters, multiply-adds, receptive field, bytes.
+        """Lists the layers for one input of `shape` (C, H, W): output shape, parameters, multiply-adds, receptive field, bytes.
 
-        A receptive field counts pixels of the input (height, width) as if it went on beyond its borders; an axis of which all is combined
-        counts with its size, and "whole image" stands where both are: after global pooling, instance norms, linear layers of all pixels.
+        A receptive field counts pixels of the input (height, width) as if the input continued beyond its borders. An axis that is combined
+        as a whole counts with its size. "whole image" means both axes: after global pooling, instance norms, linear layers of all pixels.
+
+        >>> rows = fc.Sequential(fc.Conv2d(3, 8, 3), fc.ReLU()).summary((3, 8, 8))
+        >>> rows[0].output, rows[0].parameters
+        ((1, 8, 6, 6), 224)
         """
         from fastcnn.insight.summary import summarize
 
@@ -165,10 +194,13 @@ class Module(Network):
         accuracy: Literal["fast", "strict"] = "fast",
         loss: Loss | str = "cross_entropy",
     ) -> MemoryReport:
-        """What a run, or a training step, for inputs of `shape` (N, C, H, W) takes, from the plan: nothing is run and nothing allocated.
+        """Reports the bytes of a run, or of a training step, for inputs of `shape` (N, C, H, W). Nothing is run or allocated.
 
-        optimizer and loss matter for training only, memory="small" and accuracy="strict" are of runs only. The training step is one without
-        clip_norm and without a budget: what theirs take says the `memory` of their Trainer.
+        optimizer and loss are for training only, memory="small" and accuracy="strict" for runs only. The training step has no clip_norm and
+        no budget; Trainer.memory reports the bytes of a step that has. NotImplementedError for "small" or "strict" with training=True.
+
+        >>> fc.Linear(64, 10).memory((1, 64)).parameters
+        2600
         """
         from fastcnn.insight import needs
 
@@ -191,60 +223,76 @@ class Module(Network):
         loss: Loss | str = "cross_entropy",
         threads: int | None = None,
     ) -> int:
-        """The largest N for which memory((N, *shape)).total is within the budget, at most 2^24; 0 if none fits.
+        """Returns the largest N for which memory((N, *shape)).total is within the budget, at most 2^24; 0 if none fits.
 
         shape: of one input, (C, H, W). budget: bytes, or a text like "4 GB" (B, KB, MB, GB, TB, by 1024). Nothing is run or allocated.
+
+        >>> fc.Linear(64, 10).max_batch((64,), budget="1 KB")
+        0
         """
         from fastcnn.insight import needs
         from fastcnn.memory.budget import bytes_of
 
         count = 0 if threads is None else whole("max_batch", "threads", threads, 1)
-        size, one = bytes_of("max_batch", "budget", budget), shape_of("max_batch", shape)
-        return needs.max_batch(self, one, size, flag("max_batch", "training", training), optimizer, loss, count)
+        most = bytes_of("max_batch", "budget", budget)
+        one = shape_of("max_batch", shape)
+        return needs.max_batch(self, one, most, flag("max_batch", "training", training), optimizer, loss, count)
 
     def check(self, shape: Sequence[int], strict: bool = False) -> Findings:
-        """Findings (layer, rule, severity, message) about the sizes of the network and of its input (C, H, W); print() shows them.
+        """Returns findings (layer, rule, severity, message) about the sizes of the network and of its input (C, H, W), without a run.
 
         severity: "error" (it cannot run), "warning" (pixels or time are lost), "note". strict: windows that do not tile their input are
-        an error, also where they miss nothing but zeros of the padding. Nothing is run.
+        errors, even if they miss only zeros of the padding. print() shows the findings.
+
+        >>> for found in fc.Sequential(fc.Conv2d(3, 8, 3, stride=2)).check((3, 8, 8)):
+        ...     print(found.severity, found.rule)
+        warning unpadded_stride
         """
         from fastcnn.insight.check import check
 
         return check(self, shape, strict)
 
     def cost(self, shape: Sequence[int], threads: int | None = None) -> Cost:
-        """Per layer and in all, for one input of `shape` (C, H, W): parameters, multiply-adds, bytes of activations and of what a training
-        step keeps for backward, receptive field, operations per byte, and the time to expect on this machine. print() shows a table.
+        """Returns the cost per layer and in total for one input of `shape` (C, H, W); print() shows a table.
 
-        threads None: as many as are set. The first call measures the machine, which takes half a second.
+        It has parameters, multiply-adds (MACs), bytes of activations, bytes that a training step keeps for the backward pass, receptive
+        field, operations per byte, and the expected time on this machine. threads=None: the number of fastcnn.get_num_threads(). The first
+        call measures the machine, which takes half a second.
+
+        >>> fc.Sequential(fc.Conv2d(3, 8, 3, padding=1), fc.ReLU()).cost((3, 8, 8)).macs
+        13824
         """
         from fastcnn.insight.cost import cost
 
         return cost(self, shape, threads)
 
     def to_convolutional(self, shape: Sequence[int]) -> Convolutional:
-        """A classifier of images (C, H, W) as a network that slides over larger ones in one pass, with copies of the weights.
+        """Converts a classifier of images (C, H, W) to a network that slides over larger images in one pass, with copies of the weights.
 
         At place (i, j) its output (N, classes, h, w) has the scores of the crop of H x W pixels that begins at (i, j) times the total
-        stride: 384x384 pixels for a classifier of 224x224 and stride 32 give 6x6 places. Without padding in the network the map equals
-        the crops; with padding it sees real pixels where a crop sees zeros (fastcnn.dense says how far VGG-16's map and crops differ).
+        stride: 384x384 pixels give 6x6 places for a classifier of 224x224 with stride 32. Without padding in the network the map equals
+        the crops. With padding it sees real pixels where a crop sees zeros (fastcnn.dense says how far VGG-16's map and crops differ).
 
-        Global pooling before the scores becomes pooling over windows of the size that it had. Where its result goes back into an image
-        (squeeze and excitation) it stays the mean of the whole, larger image. NotImplementedError for what does not slide: layer norms,
-        attention, reflected padding, training.
+        Global pooling before the scores becomes pooling over windows of the size that it had. If its result goes back into an image
+        (squeeze and excitation), it stays the mean of the whole, larger image. NotImplementedError for operations that cannot slide:
+        layer norms, attention, reflected padding, training.
+
+        >>> net = fc.Sequential(fc.Conv2d(3, 8, 3, stride=2, padding=1), fc.Flatten(), fc.Linear(8 * 4 * 4, 10))
+        >>> net.to_convolutional((3, 8, 8))(np.zeros((1, 3, 16, 16))).shape
+        (1, 10, 5, 5)
         """
         return Convolutional(self, shape)
 
-    # ---- see: figures of matplotlib
+    # ---- plot: figures of matplotlib
 
     def plot_filters(self, layer: str | None = None) -> Any:
-        """The kernels of a convolution by its path, of the first one if none is given: figure.savefig("filters.png")."""
+        """Draws the kernels of a convolution, by its path; of the first convolution for None. figure.savefig("filters.png") writes it."""
         from fastcnn.insight.pictures import filters
 
         return filters(self, layer)
 
     def plot_activations(self, image: ArrayLike, layer: str) -> Any:
-        """What a layer, by its path, makes of one image (C, H, W): a tile a channel."""
+        """Draws the output of a layer, by its path, for one image (C, H, W): a tile for each channel."""
         from fastcnn.insight.pictures import activations
 
         return activations(self, image, layer)
@@ -252,10 +300,16 @@ class Module(Network):
     # ---- save
 
     def save(self, path: str | PathLike[str], input_shape: Sequence[int] | Sequence[Sequence[int]] | None = None) -> None:
-        """Writes weights and architecture as .safetensors, or an ONNX model where the path ends in .onnx; fastcnn.load reads both.
+        """Writes weights and architecture as .safetensors, or an ONNX model if the path ends in .onnx. fastcnn.load reads both.
 
-        input_shape: for ONNX, (N, C, H, W), or of several inputs; the size N of the batch stays open where the network takes any.
-        Of several inputs, those whose first size is not the largest keep it. The file appears whole or not at all.
+        input_shape: for ONNX, (N, C, H, W), or the shapes of several inputs. The size N of the batch stays open if the network takes any;
+        an input whose first size is smaller than that of another keeps it. The file is replaced atomically: whole or not at all.
+
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     fc.Sequential(fc.Linear(3, 2)).save(os.path.join(folder, "net.safetensors"))
+        ...     print(fc.load(os.path.join(folder, "net.safetensors"))[0])
+        Linear(in_features=3, out_features=2, bias=True)
         """
         from fastcnn.saving.save import save
 
@@ -263,32 +317,32 @@ class Module(Network):
 
 
 class Convolutional(Module):
-    """What net.to_convolutional(shape) returns: a network for images (N, C, H, W) from `window` on, with copies of the weights.
+    """The result of net.to_convolutional(shape): a network for images (N, C, H, W) of at least `window`, with copies of the weights.
 
-    Its output is (N, classes, h, w). Place (i, j) holds what the classifier says of the crop that begins at pixel
-    (i * stride[0], j * stride[1]) and is as large as `window`, for each crop that lies in the image: exactly that if no layer has padding.
-    With padding (and with ceil_mode windows that go beyond the image), a crop sees zeros around it where the map sees the pixels that are
-    there, and the two differ.
+    Its output is (N, classes, h, w). Place (i, j) holds the scores of the crop that begins at pixel (i * stride[0], j * stride[1]) and has
+    the size `window`, for each crop that lies in the image. The scores are exact if no layer has padding. With padding (and with ceil_mode
+    windows that go beyond the image), a crop sees zeros around it where the map sees pixels, and the two differ.
 
-    It runs and is saved as any other network (weights alone as safetensors, all as ONNX), and is not trained: train the classifier.
+    It runs and is saved like any other network (safetensors with weights only, ONNX with the architecture). It cannot be trained: train
+    the classifier.
     """
 
-    window: tuple[int, int]  # (height, width) of the images that the classifier was made for
+    window: tuple[int, int]  # (height, width) of the classifier's images
     stride: tuple[int, int]  # pixels from one place of the map to the next
-    places: tuple[int, int]  # (h, w) of the map of one window: (1, 1) of a classifier
+    places: tuple[int, int]  # (h, w) of the map of one window: (1, 1) for a classifier
 
     def __init__(self, net: Network, shape: Sequence[int]) -> None:
         from fastcnn.nn.sliding import Sliding
 
         image = shape_of("to_convolutional", shape, 3)
         self.window = image[1], image[2]
-        self.places = (0, 0)  # until it is known: of any size
+        self.places = (0, 0)  # not known yet: _inside() cuts nothing off
         self.stride = (1, 1)
         self._sliding = Sliding(net, image)
         self.places, self.stride = self._map_of(image)
 
     def _map_of(self, image: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Places and stride, from a walk through the classifier for its own image."""
+        """Returns places and stride, from a trace of this network for one window."""
         from fastcnn.insight.receptive_field import fields_of
 
         trace, output = traced(self, [(1, *image)])
@@ -317,7 +371,7 @@ class Convolutional(Module):
         return self._inside(self._sliding.slide(x), concrete(x.shape)[2:])
 
     def _inside(self, scores: Value, image: Shape) -> Value:
-        """Without places whose window goes beyond the image: those come where the window has rows or columns that no layer reads."""
+        """Cuts off places whose window goes beyond the image: they appear if no layer reads the last rows or columns of the window."""
         most = [
             places + (size - least) // step for places, size, least, step in zip(self.places, image, self.window, self.stride, strict=True)
         ]

@@ -1,1 +1,1 @@
-"""What all rooms use: checks of what users pass, arrays, tables, errors with fields. It knows no networks."""
+"""Helpers that all rooms use: checks of arguments, array types, tables, errors with fields. Nothing here knows networks."""

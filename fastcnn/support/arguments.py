@@ -1,4 +1,4 @@
-"""Checks of what users pass. Each returns the value in one form, or raises `[where] rule. Got value.`"""
+"""Checks of users' arguments. Each function returns the value in one form, or raises `[where] rule. Got value.`"""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from fastcnn.support.arrays import Shape
 
 __all__ = ["by_name", "flag", "number", "pair", "seed_or_none", "shape_of", "whole"]
 
-_MOST = 2**31 - 1  # what an attribute of the core holds
+_MOST = 2**31 - 1  # the largest integer that an attribute of the core holds
 T = TypeVar("T")
 
 
 def by_name(where: str, noun: str, value: Any, base: type[T], kinds: Mapping[str, type[T]]) -> T:
-    """A `base` as it is, or by its name one with default arguments, of module fastcnn.`where`."""
+    """Returns a `base` unchanged. A name becomes an instance of that class of module fastcnn.`where`, with default arguments."""
     if isinstance(value, base):
         return value
     if not isinstance(value, str):
@@ -27,7 +27,7 @@ def by_name(where: str, noun: str, value: Any, base: type[T], kinds: Mapping[str
 
 
 def whole(where: str, name: str, value: Any, least: int = 0) -> int:
-    """An integer of at least `least`."""
+    """Returns an integer of at least `least`."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"[{where}] {name} must be an integer. Got {name}={value!r}.")
     result = operator.index(value)
@@ -38,9 +38,9 @@ def whole(where: str, name: str, value: Any, least: int = 0) -> int:
 
 
 def pair(where: str, name: str, value: Any, least: int = 0) -> tuple[int, int]:
-    """(height, width) from one integer or two."""
+    """Returns (height, width) from one integer or two."""
     if type(value) is tuple and len(value) == 2 and type(value[0]) is int is type(value[1]) and least <= min(value) and max(value) <= _MOST:
-        return value  # as layers have it, for which this is asked in every trace
+        return value  # fast path: layers store this form, and every trace checks it
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise ValueError(f"[{where}] {name} must be one integer or two. Got {name}={value!r}.")
@@ -59,7 +59,7 @@ def number(
     below: float = math.inf,
     finite: bool = True,
 ) -> float:
-    """A finite number with least <= number <= most and above < number < below. finite=False: or an infinity."""
+    """Returns a float with least <= number <= most and above < number < below. finite=False also allows infinities."""
     if type(value) is float and least <= value <= most and above < value < below and math.isfinite(value):
         return value
     if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
@@ -80,18 +80,19 @@ def number(
 
 
 def flag(where: str, name: str, value: Any) -> bool:
+    """Returns True or False. Integers are errors."""
     if not isinstance(value, bool):
         raise TypeError(f"[{where}] {name} must be True or False. Got {name}={value!r}.")
     return value
 
 
 def seed_or_none(where: str, value: Any) -> int | None:
-    """None (fresh entropy) or an integer that starts a generator."""
+    """Returns None (fresh entropy) or the seed of a generator, an integer of at least 0."""
     return None if value is None else whole(where, "seed", value)
 
 
 def shape_of(where: str, value: Sequence[int], rank: int | None = None) -> Shape:
-    """A shape as a tuple of integers, of `rank` axes if that is given."""
+    """Returns a shape as a tuple of integers. It must have `rank` axes if `rank` is given."""
     if not isinstance(value, (tuple, list)):
         raise TypeError(f"[{where}] a shape must be a tuple of integers. Got {value!r}.")
     shape = tuple(whole(where, "shape", size) for size in value)

@@ -1,4 +1,4 @@
-"""The array types that signatures speak of."""
+"""Array types for signatures, and conversions of users' values to NumPy arrays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["AnyArray", "Array", "ArrayLike", "Shape", "array_of", "numeric", "of_tensor"]
+__all__ = ["AnyArray", "Array", "ArrayLike", "Shape", "array_of", "numeric"]
 
 Array = NDArray[np.float32]
 AnyArray = NDArray[Any]
@@ -15,23 +15,23 @@ Shape = tuple[int, ...]
 
 
 def array_of(where: str, name: str, value: ArrayLike) -> AnyArray:
-    """`value`, or a tensor of PyTorch, as an array. Error: ValueError for lists that form none."""
+    """Converts an array, nested lists or a PyTorch tensor to an array. ValueError for ragged lists."""
     try:
-        return np.asarray(of_tensor(value))
+        return np.asarray(_from_torch(value))
     except ValueError:
         raise ValueError(f"[{where}] {name} must be an array, its rows of one length. Got ragged lists.") from None
 
 
 def numeric(where: str, name: str, value: ArrayLike) -> AnyArray:
-    """`value`, or a tensor of PyTorch, as an array of floating point or integers. Error: TypeError for anything else."""
+    """Converts like array_of(), to floating-point numbers or integers. TypeError for other types."""
     array = array_of(where, name, value)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"[{where}] {name} must hold floating point numbers or integers. Got {array.dtype}.")
     return array
 
 
-def of_tensor(value: Any) -> Any:
-    """A tensor of PyTorch, wherever it is, as an array; bfloat16, which NumPy has not, becomes float32. Other values as they are."""
+def _from_torch(value: Any) -> Any:
+    """Converts a PyTorch tensor, on any device, to an array; bfloat16, which NumPy lacks, to float32. Returns other values unchanged."""
     if not all(hasattr(value, name) for name in ("detach", "cpu", "numpy")):
         return value
     tensor = value.detach().cpu()

@@ -1,7 +1,7 @@
-"""Errors that carry fields, so that nothing needs to read sentences.
+"""Errors that carry fields, so that no code needs to parse messages.
 
-An exception of the core has `op`, `rule` and `got`, the parts of its text `[op] rule. Got value.`, and `code`, a word that stands for the
-rule where other code asks for it. Inside a network it gains `layer`, and its text the words that name it.
+An exception of the core has `op`, `rule` and `got`, the parts of its text `[op] rule. Got value.` It also has `code`, a word that
+identifies the rule where other code needs it. An error inside a network gets a field `layer` too, and its text names the layer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FIELDS = ("op", "rule", "got", "code")
 
 
 def in_layer(error: AnyError, layer: str) -> AnyError:
-    """The same error, with the path of the layer that it is about."""
+    """Returns a copy of the error with the path of the layer that it is about."""
     located = type(error)(f"{error} In layer '{layer}'.")
     fields = {name: getattr(error, name) for name in _FIELDS if hasattr(error, name)}
     located.__dict__.update(fields, layer=layer, text=str(error))
@@ -23,15 +23,15 @@ def in_layer(error: AnyError, layer: str) -> AnyError:
 
 
 def layer_of(error: BaseException | None) -> str:
-    """The path of the layer that an error is about; "" where none is known."""
+    """Returns the path of the layer that an error is about, "" if none is known."""
     return str(getattr(error, "layer", ""))
 
 
 def text_of(error: BaseException) -> str:
-    """The text of an error without the layer."""
+    """Returns the text of an error without the layer."""
     return str(getattr(error, "text", error))
 
 
 def code_of(error: BaseException | None) -> str:
-    """The word that stands for the broken rule; "" for most."""
+    """Returns the word that identifies the broken rule, "" for most errors."""
     return str(getattr(error, "code", ""))

@@ -6,13 +6,13 @@ from typing import Any
 
 __all__ = ["COLOURS", "LONGEST_NAME", "figure_of"]
 
-# Okabe and Ito's, which can be told apart without red or green
+# The palette of Okabe and Ito: readers with red-green colour blindness can tell the colours apart
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-LONGEST_NAME = 40  # letters of a name beside a bar
+LONGEST_NAME = 40  # characters of a name beside a bar
 
 
 def figure_of(width: float, height: float) -> Any:
-    """An empty one, in inches. ImportError, with what to install, where matplotlib is not there."""
+    """Returns an empty figure; width and height in inches. ImportError, with what to install, if matplotlib is missing."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

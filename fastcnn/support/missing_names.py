@@ -1,4 +1,4 @@
-"""What a name that torch has and fastcnn has not is answered with."""
+"""The error for a name that torch has and fastcnn does not have."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["no_attribute"]
 
 
 def no_attribute(module: str, name: str, there: Mapping[str, Any]) -> AttributeError:
-    """The error for module.name. there: what the module has."""
+    """Returns the error for module.name. there: the names that the module has."""
     twin = f"{name[:-2]}2d"
     if name[-2:] in ("1d", "3d") and twin in there:
         rule = "what works on images must be of two dimensions"

@@ -1,4 +1,4 @@
-"""A progress bar through tqdm, where somebody can see it: tqdm is installed, stderr is a terminal, and the caller wants one."""
+"""A progress bar of tqdm. It is shown if the caller wants it, stderr is a terminal and tqdm is installed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["progress_bar"]
 
 @contextmanager
 def progress_bar(wanted: bool, description: str, total: int, unit: str = "sample") -> Iterator[Callable[..., None]]:
-    """Gives advance(count, **values to show beside the bar)."""
+    """Yields advance(count, **values). The values are shown beside the bar."""
     if not (wanted and sys.stderr is not None and sys.stderr.isatty()):
         yield _nothing
         return

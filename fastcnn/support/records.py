@@ -1,4 +1,4 @@
-"""What crosses from the core as dictionaries: nodes of graphs, and values, blocks and steps of programs."""
+"""Types of the dictionaries that the core returns: nodes of graphs, and values, blocks and steps of programs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["Block", "Node", "PlannedGraph", "PlannedNode", "PlannedValue", "Prog
 
 
 class Node(TypedDict):
-    """A node as forward() left it."""
+    """A node of a traced graph, before all passes."""
 
     op: str
     name: str  # the path of its layer
-    inputs: list[Any]  # values, integers; None: left out
+    inputs: list[Any]  # ids of values, integers; None for an input that is left out
     outputs: list[int]
     attributes: dict[str, Any]
 
@@ -22,21 +22,21 @@ class PlannedNode(TypedDict):
 
     op: str
     name: str
-    inputs: list[int]  # -1: left out
+    inputs: list[int]  # ids of values; -1 for an input that is left out
     outputs: list[int]
-    in_place: list[int]  # inputs whose memory the output may take over
-    alias: bool  # the output is the input under another shape
-    ahead: bool  # computed before the runs, from parameters
+    in_place: list[int]  # inputs whose memory the output may reuse
+    alias: bool  # the output is the input with another shape, in the same memory
+    ahead: bool  # computed from parameters, once before the runs
     backward: bool
 
 
 class PlannedValue(TypedDict):
     shape: list[int]
     bytes: int
-    logical_bytes: int  # without the zeros around images and the unused lanes
-    layout: tuple[Any, int, int]  # kind, channels a block, width of the ring of zeros
+    logical_bytes: int  # without the ring of zeros around images and without unused lanes
+    layout: tuple[Any, int, int]  # kind, channels per block, width of the ring of zeros
     part_of: int
-    outside: bool  # it comes from outside, as an input or a parameter
+    outside: bool  # an input or a parameter: its memory is not in the arena
     name: str
     parameter: bool
 
@@ -48,7 +48,7 @@ class PlannedGraph(TypedDict):
 
 
 class Block(TypedDict):
-    """A piece of the arena, which belongs to one value or several that share it, at the nodes first .. last."""
+    """A piece of the arena with its lifetime, the nodes first .. last. It belongs to one value, or to several that share it."""
 
     name: str
     op: str
@@ -61,7 +61,7 @@ class Block(TypedDict):
 
 
 class ProgramMemory(TypedDict):
-    """Bytes."""
+    """The memory of a program, in bytes."""
 
     parameters: int
     prepared: int
@@ -75,12 +75,12 @@ class ProgramMemory(TypedDict):
 
 
 class _Convolution(TypedDict, total=False):
-    problem: str  # what tuning knows a convolution by
+    problem: str  # the key of a convolution in the cache of tuning
     choice: str  # its algorithm
 
 
 class Step(_Convolution):
-    """What a run does for one node, in one piece or in row bands."""
+    """The work of a run for one node, as a whole or in row bands."""
 
     op: str
     name: str

@@ -1,4 +1,4 @@
-"""The version of the package: the one place where it stands. pyproject.toml reads it, too."""
+"""The version of the package. pyproject.toml reads it from here."""
 
 __all__ = ["__version__"]
 

@@ -1,1 +1,1 @@
-"""Symbolic values, and the graph that they leave while forward() runs."""
+"""Symbolic values, and the graph that they build while forward() runs."""

@@ -1,4 +1,4 @@
-"""The methods of a Value that move, reduce and multiply arrays, with the names, order and defaults of torch.Tensor's."""
+"""Methods of a Value that move and reduce arrays, with the names, argument order and defaults of torch.Tensor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Self = TypeVar("Self", bound="ArrayMethods")
 
 
 class ArrayMethods:
-    """What Value inherits. Value itself provides the first group: `shape`, and how a node is appended."""
+    """Base class of Value. Value implements the first group: `shape`, and how a node is appended."""
 
     __slots__ = ()
 
@@ -24,13 +24,14 @@ class ArrayMethods:
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return len(self.shape)
 
     def append_nodes(self: Self, op: str, attributes: Mapping[str, Any]) -> list[Self]:
         raise NotImplementedError
 
     def append_node(self: Self, op: str, attributes: Mapping[str, Any]) -> Self:
-        """Appends a node that reads this value; returns its first output."""
+        """Appends a node that reads this value. Returns its first output."""
         return self.append_nodes(op, attributes)[0]
 
     def reshape(self: Self, *shape: Any) -> Self:
@@ -42,24 +43,25 @@ class ArrayMethods:
     # ---- axes
 
     def permute(self: Self, *dims: Any) -> Self:
-        """The axes in another order: axis i of the result is axis dims[i]."""
+        """Reorders the axes: axis i of the result is axis dims[i] of this value."""
         axes = permutation_of(dims[0] if len(dims) == 1 and isinstance(dims[0], (tuple, list)) else dims, self.ndim)
         sizes = concrete(self.shape)
         long = [axis for axis in axes if sizes[axis] != 1]
-        if long == sorted(long):  # no number moves
+        if long == sorted(long):  # only axes of size 1 move: the elements keep their order in memory
             return self.reshape([self.shape[axis] for axis in axes])
         return self.append_node("transpose", {"axes": axes})
 
     def transpose(self: Self, dim0: int, dim1: int) -> Self:
-        """Two axes exchanged."""
+        """Swaps two axes."""
         axes = list(range(self.ndim))
-        first, second = axis_of("transpose", dim0, self.ndim), axis_of("transpose", dim1, self.ndim)
+        first = axis_of("transpose", dim0, self.ndim)
+        second = axis_of("transpose", dim1, self.ndim)
         axes[first], axes[second] = second, first
         return self.permute(axes)
 
     @property
     def T(self: Self) -> Self:
-        """A matrix with its rows as columns."""
+        """The transposed matrix. ValueError for more than 2 axes."""
         if self.ndim > 2:
             raise ValueError(
                 f"[T] it is for values of at most 2 axes; others say which: x.transpose(dim0, dim1). Got {concrete(self.shape)}."
@@ -67,40 +69,42 @@ class ArrayMethods:
         return self.permute(*range(self.ndim)[::-1])
 
     def unsqueeze(self: Self, dim: int) -> Self:
-        """An axis of size 1 more, before `dim`."""
+        """Inserts an axis of size 1 before axis `dim`."""
         axis = axis_of("unsqueeze", dim, self.ndim + 1)
         return self.reshape([*self.shape[:axis], 1, *self.shape[axis:]])
 
     def squeeze(self: Self, dim: Dims = None) -> Self:
-        """Without the axes of size 1, or without those of `dim` that are of size 1."""
+        """Removes the axes of size 1: all of them, or only those in `dim`."""
         sizes = concrete(self.shape)
-        axes = [] if isinstance(dim, (tuple, list)) and not dim else axes_of("squeeze", dim, self.ndim)  # no axis is none, as in torch
+        axes = [] if isinstance(dim, (tuple, list)) and not dim else axes_of("squeeze", dim, self.ndim)  # () names no axis, as in torch
         dropped = {axis for axis in axes if sizes[axis] == 1}
         return self.reshape([size for axis, size in enumerate(self.shape) if axis not in dropped])
 
     def expand(self: Self, *sizes: Any) -> Self:
-        """Axes of size 1 repeated; -1 keeps an axis, and there may be new ones in front."""
+        """Repeats axes of size 1. A size of -1 keeps an axis; additional sizes in front make new axes."""
         shape = expanded(self.shape, sizes[0] if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes)
         return self.append_node("expand", {"shape": shape})
 
-    # ---- reductions: over `dim`, an axis or several; None, or no axis: over all
+    # ---- reductions: over `dim`, one axis or several; None or () means all axes
 
     def sum(self: Self, dim: Dims = None, keepdim: bool = False) -> Self:
+        """The sum over `dim`."""
         return self._reduce("sum", dim, keepdim)
 
     def mean(self: Self, dim: Dims = None, keepdim: bool = False) -> Self:
+        """The mean over `dim`."""
         axes = axes_of("mean", dim, self.ndim)
-        if self.ndim == 4 and sorted(axes) == [2, 3] and 0 not in concrete(self.shape[2:]):  # in the layout of images
+        if self.ndim == 4 and sorted(axes) == [2, 3] and 0 not in concrete(self.shape[2:]):  # pooling keeps the layout of images
             pooled = self.append_node("avg_pool", {"adaptive": [1, 1]})
             return pooled if flag("mean", "keepdim", keepdim) else pooled.reshape(self.shape[:2])
         return self._reduce("mean", dim, keepdim)
 
     def amax(self: Self, dim: Dims = (), keepdim: bool = False) -> Self:
-        """The largest; equal ones share the gradient."""
+        """The maximum over `dim`. Equal maxima share the gradient."""
         return self._reduce("max", dim, keepdim)
 
     def amin(self: Self, dim: Dims = (), keepdim: bool = False) -> Self:
-        """The smallest; equal ones share the gradient."""
+        """The minimum over `dim`. Equal minima share the gradient."""
         return self._reduce("min", dim, keepdim)
 
     def _reduce(self: Self, kind: str, dim: Dims, keepdim: bool) -> Self:
@@ -108,7 +112,7 @@ class ArrayMethods:
         return self.append_node("reduce", {"kind": kind, "axes": axes, "keepdims": flag("reduce", "keepdim", keepdim)})
 
     def argmax(self: Self, dim: int | None = None, keepdim: bool = False) -> Self:
-        """Where the largest is, int32: along `dim`, or in the flattened value. Of equal ones the first."""
+        """The index of the maximum, int32: along `dim`, or in the flattened value for None. The first one if several are equal."""
         keep = flag("argmax", "keepdim", keepdim)
         if dim is None:
             if keep:
@@ -117,16 +121,16 @@ class ArrayMethods:
         return self.append_node("arg_max", {"axis": axis_of("argmax", dim, self.ndim), "keepdims": keep, "last": False})
 
     def argmin(self: Self, dim: int | None = None, keepdim: bool = False) -> Self:
-        """Where the smallest is, as argmax."""
+        """The index of the minimum, like argmax."""
         return (-self).argmax(dim, keepdim)
 
     def topk(self: Self, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Self, Self]:
-        """The k largest (or smallest) along `dim`, in order, and where they are, int32. sorted: they are in any case."""
+        """The k largest (or smallest) elements along `dim`, in order, and their indices, int32. sorted=False has no effect."""
         flag("topk", "sorted", sorted)
         attributes = {"axis": axis_of("topk", dim, self.ndim), "k": whole("topk", "k", k), "largest": flag("topk", "largest", largest)}
         values, indices = self.append_nodes("top_k", attributes)
         return values, indices
 
     def contiguous(self: Self) -> Self:
-        """Returns the value itself: the core decides how it lies in memory."""
+        """Returns the value itself: the core decides about its layout in memory."""
         return self

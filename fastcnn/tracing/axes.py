@@ -1,4 +1,4 @@
-"""Arithmetic of shapes, as NumPy and PyTorch define it: axes counted from the end, -1 in a reshape, slices. No values here."""
+"""Arithmetic of shapes as in NumPy and PyTorch: negative axes, -1 in a reshape, slices. This file does not know values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["axes_of", "axis_of", "expanded_shape", "merged_axes", "permutation_o
 
 
 def axis_of(where: str, axis: Any, rank: int) -> int:
-    """The axis counted from the front."""
+    """Returns an axis counted from the front. A negative `axis` counts from the end."""
     result = whole(where, "axis", axis, -(2**31))
     if not -rank <= result < rank:
         raise ValueError(f"[{where}] the axis must be one of the value's {rank}. Got axis={result}.")
@@ -21,7 +21,7 @@ def axis_of(where: str, axis: Any, rank: int) -> int:
 
 
 def axes_of(where: str, axes: Any, rank: int) -> list[int]:
-    """One axis or several, each once, counted from the front. None, or none at all, means every axis."""
+    """Returns axes counted from the front, each once. None or () means all axes."""
     if axes is None or (isinstance(axes, (tuple, list)) and not axes):
         return list(range(rank))
     found = [axis_of(where, axis, rank) for axis in (axes if isinstance(axes, (tuple, list)) else [axes])]
@@ -31,6 +31,7 @@ def axes_of(where: str, axes: Any, rank: int) -> list[int]:
 
 
 def permutation_of(axes: Sequence[Any], rank: int) -> list[int]:
+    """Returns axes counted from the front. They must be a permutation of all `rank` axes."""
     found = [axis_of("permute", axis, rank) for axis in axes]
     if sorted(found) != list(range(rank)):
         raise ValueError(f"[permute] dims must name each of the {rank} axes once. Got {tuple(axes)}.")
@@ -38,7 +39,7 @@ def permutation_of(axes: Sequence[Any], rank: int) -> list[int]:
 
 
 def expanded_shape(shape: Shape, wanted: Sequence[Any]) -> list[int]:
-    """`wanted` with each -1 replaced by the size that is there."""
+    """Returns `wanted` with each -1 replaced by the size of that axis in `shape`."""
     sizes = [whole("expand", "size", size, -1) for size in wanted]
     new = len(sizes) - len(shape)
     if new < 0 or -1 in sizes[:new]:
@@ -47,17 +48,18 @@ def expanded_shape(shape: Shape, wanted: Sequence[Any]) -> list[int]:
 
 
 def merged_axes(shape: Shape, first: int, last: int) -> Shape:
-    """The shape with the axes first .. last made one, both included."""
+    """Returns the shape with the axes first .. last, both included, merged into one."""
     if not shape:
         return (1,)
-    first, last = axis_of("flatten", first, len(shape)), axis_of("flatten", last, len(shape))
+    first = axis_of("flatten", first, len(shape))
+    last = axis_of("flatten", last, len(shape))
     if first > last:
         raise ValueError(f"[flatten] start_dim must not come after end_dim. Got start_dim={first}, end_dim={last}.")
     return (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])
 
 
 def resolved_shape(shape: Shape, wanted: Sequence[Any]) -> list[int]:
-    """`wanted` with its -1, if it has one, replaced by what is left."""
+    """Returns `wanted` with its -1, if any, replaced by the size that keeps the number of elements."""
     sizes = [whole("reshape", "shape", size, -1) for size in wanted]
     known = math.prod(size for size in sizes if size != -1)
     elements = math.prod(shape)
@@ -68,7 +70,7 @@ def resolved_shape(shape: Shape, wanted: Sequence[Any]) -> list[int]:
 
 
 def slices_of(shape: Shape, index: Any) -> tuple[list[tuple[int, int, int, int]], list[int]]:
-    """What x[index] means: (axis, start, stop, step) for each axis that is cut, and the axes that are left."""
+    """Resolves x[index]: returns (axis, start, stop, step) for each axis that is cut, and the axes that stay."""
     cuts, kept = [], []
     for axis, (extent, entry) in enumerate(zip(shape, _full_index(shape, index), strict=True)):
         if isinstance(entry, slice):
@@ -81,14 +83,15 @@ def slices_of(shape: Shape, index: Any) -> tuple[list[tuple[int, int, int, int]]
             if not -extent <= start < extent:
                 raise IndexError(f"[slice] an index must be inside its axis. Got index={start}, axis of {extent}.")
             start %= extent
-            stop, step = start + 1, 1
+            stop = start + 1
+            step = 1
         if (start, stop, step) != (0, extent, 1):
             cuts.append((axis, start, stop, step))
     return cuts, kept
 
 
 def _full_index(shape: Shape, index: Any) -> list[Any]:
-    """One entry for each axis; an ellipsis and what is left out become full slices."""
+    """Returns one entry for each axis. An ellipsis and missing entries become full slices."""
     entries = list(index) if isinstance(index, tuple) else [index]
     for entry in entries:
         if not (entry is Ellipsis or isinstance(entry, slice) or hasattr(entry, "__index__")) or isinstance(entry, bool):

@@ -1,4 +1,4 @@
-"""The methods of a Value that resize images: interpolate, with the modes of torch.nn.functional.interpolate."""
+"""Methods of a Value that resize images: interpolate, with the modes of torch.nn.functional.interpolate."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["MODES", "ImageMethods"]
 
 Self = TypeVar("Self", bound="ImageMethods")
 
-# mode -> rank of the values it is for; None: any from 3 on
+# mode -> the rank of its values; None for any rank of at least 3
 _RANKS = {"nearest": None, "nearest-exact": None, "linear": 3, "bilinear": 4, "bicubic": 4, "area": 4}
 MODES = tuple(_RANKS)
 
 
 class ImageMethods(ArrayMethods):
-    """What Value inherits: the methods of arrays, and those of images."""
+    """Base class of Value: the methods for arrays and images."""
 
     __slots__ = ()
 
@@ -34,7 +34,7 @@ class ImageMethods(ArrayMethods):
         recompute_scale_factor: bool | None = None,
         antialias: bool = False,
     ) -> Self:
-        """See fastcnn.functional.interpolate."""
+        """Resizes an image. fastcnn.functional.interpolate has the arguments."""
         x = self
         aligned = _checked_mode(x, mode, align_corners, flag("interpolate", "antialias", antialias))
         sizes, scales = _sizes(x, size, scale_factor, bool(recompute_scale_factor))
@@ -42,12 +42,12 @@ class ImageMethods(ArrayMethods):
             return x.append_node("avg_pool", {"adaptive": sizes})
         for axis, (outputs, scale) in enumerate(zip(sizes, scales, strict=True), 2):
             if outputs == x.shape[axis] and (scale in (None, 1.0) or antialias or mode not in ("bicubic", "nearest-exact")):
-                continue  # as torch, whatever the scale that was rounded down to this size
+                continue  # torch skips the axis too, even if the scale is not 1 and only the rounded size is equal
             x = x._resized(axis, outputs, scale, mode, aligned, antialias)
         return x
 
     def _resized(self: Self, axis: int, outputs: int, scale: float | None, mode: str, aligned: bool, antialias: bool) -> Self:
-        """The value with one axis resized."""
+        """Resizes one axis to `outputs` entries."""
         extent = self.shape[axis]
         if mode.startswith("nearest"):
             indices = torch_nearest(extent, outputs, scale, mode == "nearest-exact")
@@ -59,12 +59,13 @@ class ImageMethods(ArrayMethods):
         return self.resampled(axis, indices, weights)
 
     def resampled(self: Self, axis: int, indices: AnyArray, weights: AnyArray) -> Self:
-        """Each output of the axis a sum of the entries `indices`, times `weights`, both (outputs, taps)."""
+        """Resamples an axis: output i is the sum over t of entry indices[i, t] times weights[i, t]. Both arrays are (outputs, taps)."""
         attributes = {"axis": axis, "taps": weights.shape[1], "indices": indices.ravel().tolist(), "weights": weights.ravel().tolist()}
         return self.append_node("resample", attributes)
 
 
 def _checked_mode(x: ImageMethods, mode: str, align_corners: bool | None, antialias: bool) -> bool:
+    """Checks the arguments of interpolate() against each other. Returns whether corners are aligned."""
     if mode not in _RANKS:
         raise ValueError(f"[interpolate] mode must be one of {', '.join(_RANKS)}. Got mode={mode!r}.")
     rank = _RANKS[mode]
@@ -80,7 +81,7 @@ def _checked_mode(x: ImageMethods, mode: str, align_corners: bool | None, antial
 
 
 def _sizes(x: ImageMethods, size: Any, scale_factor: Any, recompute: bool) -> tuple[list[int], list[float | None]]:
-    """The new size of each axis, and the scale that its positions are computed with; None: that of the sizes."""
+    """Returns for each axis the new size, and the scale for its positions; None for the ratio of the sizes."""
     if (size is None) == (scale_factor is None):
         raise ValueError(f"[interpolate] either size or scale_factor must be given. Got size={size!r}, scale_factor={scale_factor!r}.")
     count = x.ndim - 2

@@ -1,6 +1,6 @@
-"""Arithmetic of resizing and padding along one axis: which entries each output reads, with which weights. NumPy alone, no values here.
+"""Arithmetic of resizing and padding along one axis: the entries that each output reads, and their weights. Uses NumPy, knows no values.
 
-The names of the modes are those of ONNX's Resize and Pad (op set 19); interpolate() and pad() of fastcnn.functional use them, too.
+The names of the modes are those of ONNX's Resize and Pad (op set 19). interpolate() and pad() of fastcnn.functional use them too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["nearest", "padded", "positions", "taps", "torch_nearest"]
 Indices = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
-_MOST = 2**24  # entries of an axis: tables for more would fill the memory before the core could refuse
+_MOST = 2**24  # entries of an axis: larger tables would fill the memory before the core could refuse them
 
 
 def _checked(where: str, size: int, outputs: int) -> None:
@@ -28,14 +28,15 @@ def _checked(where: str, size: int, outputs: int) -> None:
 def positions(
     size: int, outputs: int, scale: float, mode: str = "half_pixel", roi: tuple[float, float] = (0.0, 1.0), where: str = "resize"
 ) -> Numbers:
-    """Where in the axis of `size` entries each output lies. scale: outputs / size, or what it was before outputs were rounded down.
+    """Returns the position of each output in an axis of `size` entries. mode: a coordinate transformation of ONNX.
 
-    roi: of tf_crop_and_resize.
+    scale: outputs / size, or the scale before outputs were rounded down. roi: (first, last) for tf_crop_and_resize, as shares of the axis.
     """
     _checked(where, size, outputs)
     if not (math.isfinite(scale) and scale > 0):
         raise ValueError(f"[{where}] the scale must be positive and finite. Got {scale:g}.")
-    x, length = np.arange(outputs, dtype=np.float64), scale * size
+    x = np.arange(outputs, dtype=np.float64)
+    length = scale * size
     if mode == "half_pixel":
         return (x + 0.5) / scale - 0.5
     if mode == "pytorch_half_pixel":
@@ -57,7 +58,7 @@ def positions(
 
 
 def nearest(at: Numbers, size: int, mode: str = "round_prefer_floor", where: str = "resize") -> Indices:
-    """The entry nearest to each position. Positions are rounded to float32 first: what differs from an integer by less is one."""
+    """Returns the entry nearest to each position. Positions are first rounded to float32, so that nearly whole ones become whole."""
     x = at.astype(np.float32)
     half = np.float32(0.5)
     rounded = {"round_prefer_floor": np.ceil(x - half), "round_prefer_ceil": np.floor(x + half), "floor": np.floor(x), "ceil": np.ceil(x)}
@@ -68,9 +69,9 @@ def nearest(at: Numbers, size: int, mode: str = "round_prefer_floor", where: str
 
 
 def torch_nearest(size: int, outputs: int, scale: float | None, exact: bool = False, where: str = "interpolate") -> Indices:
-    """The entries that torch takes, whose arithmetic is float32. scale None: outputs / size. exact: of mode "nearest-exact"."""
+    """Returns the entries that torch reads, in float32 arithmetic. scale=None: outputs / size. exact: the mode "nearest-exact"."""
     _checked(where, size, outputs)
-    if outputs == 2 * size and not exact:  # torch's shortcut, whatever the scale was before outputs were rounded down
+    if outputs == 2 * size and not exact:  # torch has this shortcut too; it ignores the scale before outputs were rounded down
         return np.arange(outputs) >> 1
     step = np.float32(1 / scale) if scale else np.float32(size) / np.float32(max(outputs, 1))
     x = np.arange(outputs, dtype=np.float32) + np.float32(0.5 if exact else 0)
@@ -84,9 +85,10 @@ def _triangle(distance: Numbers) -> Numbers:
 
 
 def _cubic(distance: Numbers, a: float) -> Numbers:
-    """Keys, "Cubic convolution interpolation for digital image processing", 1981."""
+    """The kernel of Keys, "Cubic convolution interpolation for digital image processing", 1981."""
     x = np.abs(distance)
-    inner, outer = ((a + 2) * x - (a + 3)) * x * x + 1, a * (((x - 5) * x + 8) * x - 4)
+    inner = ((a + 2) * x - (a + 3)) * x * x + 1
+    outer = a * (((x - 5) * x + 8) * x - 4)
     return np.where(x <= 1, inner, np.where(x < 2, outer, 0))
 
 
@@ -100,10 +102,10 @@ def taps(
     antialias: bool = False,
     most: int = 2 * _MOST,
 ) -> tuple[Indices, Numbers]:
-    """Entries and weights (outputs, taps) of linear or cubic interpolation at these positions.
+    """Returns entries and weights, both (outputs, taps), of linear or cubic interpolation at the positions `at`.
 
-    What lies outside reads the first or last entry; exclude_outside: it does not count. antialias: a filter as wide as an output, where
-    the scale shrinks. most: weights that there may be.
+    Positions outside the axis read its first or last entry; exclude_outside gives them the weight 0. antialias: where the axis shrinks, the
+    filter is as wide as an output. most: the largest allowed number of weights.
     """
     squeeze = min(scale, 1.0) if antialias else 1.0
     reach = math.ceil((1 if kind == "linear" else 2) / squeeze)
@@ -121,7 +123,10 @@ def taps(
 
 
 def padded(size: int, before: int, after: int, mode: str = "constant", where: str = "pad") -> Indices:
-    """The entries of a padded axis, -1 for a constant. A negative number cuts off. mode: "constant", "reflect", "edge" or "wrap"."""
+    """Returns the entries of a padded axis, -1 for the constant. mode: "constant", "reflect", "edge" or "wrap".
+
+    Negative numbers cut entries off.
+    """
     outputs = size + before + after
     if not 0 <= outputs <= _MOST or max(0, -before) + max(0, -after) > size:
         raise ValueError(f"[{where}] a padded axis must have 0 to 2^24 entries. Got {size} and padding ({before}, {after}).")

@@ -1,6 +1,6 @@
-"""Value: what forward() computes with. It has a shape and no numbers; each operation on it appends a node to the graph being traced.
+"""Value: a symbolic array, on which forward() computes. It has a shape and no numbers; each operation appends a node to the graph.
 
-Its methods are named as a torch.Tensor's. A method that has no operation in the core yet is absent.
+The methods have the names of torch.Tensor's. A method without an operation in the core does not exist.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Tape", "Value", "activation", "add_binary", "add_node", "add_nodes",
 
 
 class Tape(Protocol):
-    """What a value knows of the trace that it belongs to (trace.py)."""
+    """The part of a trace (trace.py) that its values use."""
 
     graph: Graph
     training: bool
@@ -36,12 +36,13 @@ class Tape(Protocol):
 class Value(ImageMethods, Symbolic):
     """A symbolic array: `shape`, operators with numbers, arrays, parameters and other values, slicing, and the methods below.
 
-    In `shape`, axes that follow the batch have a symbolic size: it goes into reshape and its like, into sums, products and //, and raises
-    TypeError where it is compared or used as a number. The first axis of each input follows, and what operations make of it: of x (N, C)
-    that is x.T.shape[1] and x.view(-1).shape[0], but no axis of x.mean(0) or of a parameter.
+    Axes of `shape` that follow the batch have a symbolic size. It can be an argument of reshape and similar methods, and an operand of
+    sums, products and //. Comparing it, or using it as a number, raises TypeError. The first axis of each input follows the batch, and so
+    do the axes that operations make of it: for x (N, C) those are x.T.shape[1] and x.view(-1).shape[0], but no axis of x.mean(0) or of a
+    parameter.
     """
 
-    __array_ufunc__ = None  # NumPy leaves `array + value` to us
+    __array_ufunc__ = None  # makes NumPy call Value.__radd__ for `array + value`
     __hash__ = object.__hash__
     __slots__ = ("id", "shape", "trace")
 
@@ -76,7 +77,7 @@ class Value(ImageMethods, Symbolic):
         number = _number(other)
         if number == 0:
             raise ZeroDivisionError(f"[divide] the divisor must not be zero. Got {other!r}.")
-        if number is not None and math.isfinite(number) and not 2.0**-100 < abs(number) < 2.0**100:  # its inverse is no normal float32
+        if number is not None and math.isfinite(number) and not 2.0**-100 < abs(number) < 2.0**100:  # 1 / number is no normal float32
             root = 2.0 ** (math.frexp(number)[1] // 2)
             return self / root / (number / root)
         return self._scale_shift(1 / number, 0.0) if number is not None else self._with("divide", other)
@@ -111,7 +112,7 @@ class Value(ImageMethods, Symbolic):
     def _with(self, op: str, other: Any) -> Value:
         return add_binary(op, self, other)
 
-    # ---- what a value without numbers cannot do
+    # ---- operations that need numbers: errors
 
     def _unknown(self, what: str) -> NoReturn:
         raise TypeError(f"[forward] a symbolic value cannot be {what}: it has a shape and no numbers yet. Got that {user_line()}.")
@@ -146,26 +147,28 @@ class Value(ImageMethods, Symbolic):
     # ---- shape
 
     def dim(self) -> int:
+        """The number of axes."""
         return len(self.shape)
 
     def size(self, dim: int | None = None) -> Any:
-        """The shape, or one entry of it."""
+        """Returns the shape, or the size of one axis."""
         return self.shape if dim is None else self.shape[axis_of("size", dim, self.ndim)]
 
     def reshape(self, *shape: Any) -> Value:
-        """The same numbers in another shape; one entry may be -1."""
+        """Returns the same elements with another shape. One entry may be -1."""
         sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
         return add_node("reshape", [self], {"shape": reshaped(self.shape, sizes)})
 
     view = reshape
 
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Value:
+        """Merges the axes start_dim .. end_dim, both included, into one."""
         return self.reshape(merged_axes(self.shape, start_dim, end_dim))
 
     # ---- parts
 
     def __getitem__(self, index: Any) -> Value:
-        """Integers and slices, of any step, along any axes."""
+        """Returns a part: integers and slices, with any step, along any axes."""
         cuts, kept = slices_of(concrete(self.shape), index)
         value = self
         for axis, start, stop, step in cuts:
@@ -176,7 +179,7 @@ class Value(ImageMethods, Symbolic):
         return value if len(kept) == self.ndim else value.reshape([value.shape[axis] for axis in kept])
 
     def split(self, split_size: int | Sequence[int], dim: int = 0) -> tuple[Value, ...]:
-        """Parts of `split_size` each (the last may be smaller), or of the sizes given."""
+        """Splits an axis into parts of `split_size` each (the last may be smaller), or of the given sizes."""
         axis = axis_of("split", dim, self.ndim)
         extent = concrete(self.shape)[axis]
         if isinstance(split_size, (tuple, list)):
@@ -192,12 +195,12 @@ class Value(ImageMethods, Symbolic):
         )
 
     def chunk(self, chunks: int, dim: int = 0) -> tuple[Value, ...]:
-        """At most `chunks` parts of equal size; the last may be smaller."""
+        """Splits an axis into at most `chunks` parts of equal size. The last may be smaller."""
         extent = concrete(self.shape)[axis_of("chunk", dim, self.ndim)]
         return self.split(max(1, -(-extent // whole("chunk", "chunks", chunks, 1))), dim)
 
     def cat(self, *others: Value, dim: int = 0) -> Value:
-        """This value and others, one after another along `dim`."""
+        """Joins this value and others along `dim`."""
         return add_node("concat", [self, *others], {"axis": axis_of("concat", dim, self.ndim)})
 
     # ---- functions
@@ -257,18 +260,18 @@ class Value(ImageMethods, Symbolic):
         return add_binary("maximum", self, other)
 
     def clamp(self, min: Any = None, max: Any = None) -> Value:
-        """min(max(x, min), max). A bound that is None is none; bounds may be numbers, or arrays and values that broadcast."""
+        """min(max(x, min), max). None means no bound. Bounds may be numbers, or arrays and values that broadcast."""
         if min is None and max is None:
             raise ValueError("[clamp] min or max must be given. Got None for both.")
         if all(bound is None or isinstance(bound, (int, float)) for bound in (min, max)):
             low = -float("inf") if min is None else number("clamp", "min", min, finite=False)
             high = float("inf") if max is None else number("clamp", "max", max, finite=False)
             return activation("clipped", self, low, high)
-        low_done = self if min is None else self.maximum(min)
-        return low_done if max is None else low_done.minimum(max)
+        raised = self if min is None else self.maximum(min)
+        return raised if max is None else raised.minimum(max)
 
     def matmul(self, other: Any) -> Value:
-        """The product of matrices, the last two axes; others broadcast. A vector is a row on the left, a column on the right."""
+        """The matrix product over the last two axes; see fastcnn.matmul."""
         return matmul(self, other)
 
     def __matmul__(self, other: Any) -> Value:
@@ -285,7 +288,7 @@ class Value(ImageMethods, Symbolic):
 
 
 def add_nodes(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> list[Value]:
-    """Appends a node to the trace of its first input. inputs: values, parameters, None for those left out."""
+    """Appends a node to the trace of its first input and returns its outputs. inputs: values, parameters, None for inputs left out."""
     first = inputs[0]
     if not isinstance(first, Value):
         raise TypeError(f"[{op}] the input must be a symbolic value, as forward() gets it. Got {type(first).__name__}.")
@@ -296,21 +299,22 @@ def add_nodes(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> 
 
 
 def add_node(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Value:
+    """Appends a node like add_nodes() and returns its first output."""
     return add_nodes(op, inputs, attributes)[0]
 
 
 def activation(kind: str, x: Value, a: float = 0.0, b: float = 0.0) -> Value:
-    """A function of one number, by its name in the core (cpp/kernels/activations.inc)."""
+    """Appends a function of one number, by its name in the core (cpp/kernels/activations.inc). a, b: its parameters."""
     return add_node("activation", [x], {"kind": kind, "a": a, "b": b})
 
 
 def operand_of(op: str, value: Any) -> Value | Parameter:
-    """A value or parameter as it is; arrays and numbers as constants."""
+    """Returns a value or parameter unchanged, and arrays and numbers as constants."""
     return value if isinstance(value, (Value, Parameter)) else Parameter(numeric(op, "an operand", value))
 
 
 def add_binary(op: str, a: Any, b: Any, attributes: Mapping[str, Any] | None = None) -> Value:
-    """A node of two operands, one of them at least a symbolic value."""
+    """Appends a node with two operands. At least one must be a symbolic value."""
     value = next((operand for operand in (a, b) if isinstance(operand, Value)), None)
     if value is None:
         raise TypeError(f"[{op}] an operand must be a symbolic value, as forward() gets it. Got {type(a).__name__} and {type(b).__name__}.")
@@ -318,9 +322,9 @@ def add_binary(op: str, a: Any, b: Any, attributes: Mapping[str, Any] | None = N
 
 
 def matmul(x: Any, other: Any) -> Value:
-    """The product of matrices, the last two axes; others broadcast. A vector is a row on the left, a column on the right.
+    """The matrix product over the last two axes; the other axes broadcast. A vector is a row on the left, a column on the right.
 
-    One of the two is a symbolic value, the other one, too, or a parameter or an array.
+    At least one operand is a symbolic value, the other one a symbolic value, a parameter or an array.
     """
     if not isinstance(x, Value):
         must_be_value("matmul", other)
@@ -337,11 +341,13 @@ def matmul(x: Any, other: Any) -> Value:
 
 
 def must_be_value(where: str, x: Any) -> None:
+    """Raises TypeError if x is not a symbolic value."""
     if not isinstance(x, Value):
         raise TypeError(f"[{where}] the input must be a symbolic value, as forward() gets it. Got {type(x).__name__}.")
 
 
 def _number(value: Any) -> float | None:
+    """Returns a number, or a Size in this trace, as a float; None for other operands."""
     if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
         return float(value)
     return float(value.value) if isinstance(value, Size) else None

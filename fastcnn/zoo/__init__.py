@@ -1,6 +1,13 @@
-"""The classics, a file a family: `fastcnn.zoo.resnet50(classes=1000, seed=0)`. Each file names its paper and says its parameter counts.
+"""Classic networks, one file per family. Each file names its paper, and each function its parameter count.
 
-state_dict keys, shapes, constants and structure are torchvision's where it has the network, so that weights published for it load.
+All functions take `classes`, the number of outputs, and `seed`, from which the layers draw their initial values (None for fresh entropy).
+Keys of state_dict(), shapes, constants and structure are torchvision's if it has the network, so that its published weights load.
+
+>>> net = fc.zoo.resnet18(classes=10, seed=0)
+>>> sum(parameter.size for parameter in net.parameters())
+11181642
+>>> net(np.zeros((1, 3, 64, 64))).shape
+(1, 10)
 """
 
 from __future__ import annotations
@@ -51,8 +58,8 @@ __all__ = [
     "zfnet",
 ]
 
-# The file of each family is imported when one of it is first used, for a short start; not where a function has its file's name, which an
-# import makes the package's attribute.
+# The file of each family is imported at its first use, for a short import. Families whose function has the name of the file are imported
+# above: importing the submodule later would replace the function as the attribute of the package.
 _FAMILIES = {
     "densenet": ("densenet121",),
     "efficientnet": ("efficientnet_b0",),

@@ -1,6 +1,6 @@
 """AlexNet: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
 
-In the form of Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014: one tower, no normalization.
+The structure is that of Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014: one tower, no normalization.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ __all__ = ["AlexNet", "alexnet"]
 
 
 class AlexNet(Module):
+    """Five convolutions, three of them with pooling, and three linear layers."""
+
     def __init__(self, classes: int, dropout: float) -> None:
         self.features = Sequential(
             Conv2d(3, 64, 11, stride=4, padding=2),
@@ -48,5 +50,5 @@ class AlexNet(Module):
 
 @network
 def alexnet(classes: int = 1000, seed: int | None = 0, dropout: float = 0.5) -> AlexNet:
-    """(N, 3, 224, 224), or another size from 63 on -> (N, classes). 61,100,840 parameters; torchvision's keys."""
+    """AlexNet: (N, 3, 224, 224), or any size of at least 63 -> (N, classes). 61,100,840 parameters; torchvision's keys."""
     return AlexNet(classes, dropout)

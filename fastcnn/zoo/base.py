@@ -1,4 +1,4 @@
-"""What the functions of the zoo share: seeds, the memory of how a network was made, and a block that several of them use."""
+"""The common parts of the zoo: seeds, the origin of a network, and a block that several networks use."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Net = TypeVar("Net", bound=Module)
 
 
 def network(build: Callable[Arguments, Net]) -> Callable[Arguments, Net]:
-    """A function of the zoo, from one that builds its network.
+    """Decorates a function that builds a network, and so makes it a function of the zoo.
 
-    All of them take `seed` (None: fresh entropy): layers draw their first values from it, see initial.seeded. What they return remembers
-    its origin, so that save() can write the name of the function in place of an architecture.
+    The function must have an argument `seed` (None: fresh entropy), from which layers draw their initial values; see initial.seeded. The
+    network remembers its origin, so that save() can write the name of the function instead of an architecture.
     """
     signature = inspect.signature(build)
 
@@ -49,6 +49,6 @@ def conv_norm(
     groups: int = 1,
     activation: Callable[[], Module] | None = ReLU,
 ) -> Sequential:
-    """torchvision's Conv2dNormActivation. The convolution keeps the image's size, but for the stride."""
+    """Convolution, batch norm and activation: torchvision's Conv2dNormActivation. Padding keeps the size of images for stride 1."""
     convolution = Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
     return Sequential(convolution, BatchNorm2d(outputs), *([] if activation is None else [activation()]))

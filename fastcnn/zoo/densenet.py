@@ -17,11 +17,13 @@ from fastcnn.zoo.base import network
 
 __all__ = ["DenseNet", "densenet121"]
 
-GROWTH = 32  # channels that a layer adds
+GROWTH = 32  # channels that each layer adds
 BOTTLENECK = 4 * GROWTH  # channels between a layer's two convolutions
 
 
 class DenseLayer(Module):
+    """A 1x1 and a 3x3 convolution, each behind batch norm and ReLU."""
+
     def __init__(self, inputs: int) -> None:
         self.norm1 = BatchNorm2d(inputs)
         self.relu1 = ReLU()
@@ -35,7 +37,7 @@ class DenseLayer(Module):
 
 
 class DenseBlock(Module):
-    """Each layer sees the outputs of all before it."""
+    """Layers that each read the outputs of all layers before them, concatenated."""
 
     def __init__(self, inputs: int, layers: int) -> None:
         for i in range(layers):
@@ -49,12 +51,14 @@ class DenseBlock(Module):
 
 
 def _transition(inputs: int) -> Sequential:
-    """Half as many channels, half as large."""
+    """Halves the number of channels, and the height and width."""
     convolution = Conv2d(inputs, inputs // 2, 1, bias=False)
     return Sequential({"norm": BatchNorm2d(inputs), "relu": ReLU(), "conv": convolution, "pool": AvgPool2d(2, 2)})
 
 
 class DenseNet(Module):
+    """A first convolution, dense blocks with transitions between them, and a linear layer."""
+
     def __init__(self, blocks: tuple[int, ...], classes: int) -> None:
         channels = 2 * GROWTH
         parts: dict[str, Module] = {
@@ -77,12 +81,12 @@ class DenseNet(Module):
         return self.classifier(adaptive_avg_pool2d(relu(self.features(x)), (1, 1)).flatten(1))
 
     def load_state_dict(self, state: Mapping[str, Any] | str | PathLike[str], strict: bool = True) -> LoadedKeys:
-        """As for every module; and the keys of torchvision's file, which says norm.1 for norm1, are understood, too."""
+        """Loads a state like every module, and also accepts the keys of torchvision's file, which has norm.1 instead of norm1."""
         dotted = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
         return super().load_state_dict({dotted.sub(r"\1\2", key): values for key, values in given_state(state).items()}, strict)
 
 
 @network
 def densenet121(classes: int = 1000, seed: int | None = 0) -> DenseNet:
-    """(N, 3, 224, 224), or another size from 29 on -> (N, classes). 7,978,856 parameters; torchvision's keys."""
+    """DenseNet-121: (N, 3, 224, 224), or any size of at least 29 -> (N, classes). 7,978,856 parameters; torchvision's keys."""
     return DenseNet((6, 12, 24, 16), classes)

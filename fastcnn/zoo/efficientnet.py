@@ -14,7 +14,7 @@ __all__ = ["EfficientNet", "efficientnet_b0"]
 
 
 class SqueezeExcitation(Module):
-    """Each channel times a gate that all channels' means decide (Hu et al., 2018)."""
+    """Multiplies each channel by a gate that is computed from the means of all channels (Hu et al., 2018)."""
 
     def __init__(self, channels: int, squeezed: int) -> None:
         self.avgpool = AdaptiveAvgPool2d((1, 1))
@@ -28,7 +28,7 @@ class SqueezeExcitation(Module):
 
 
 class StochasticDepth(Module):
-    """In training steps whole samples are zero with probability p, the others divided by 1 - p (Huang et al., 2016)."""
+    """In training steps, sets whole samples to zero with probability p and divides the others by 1 - p (Huang et al., 2016)."""
 
     def __init__(self, p: float) -> None:
         self.p = number("StochasticDepth", "p", p, 0, below=1)
@@ -44,7 +44,7 @@ class StochasticDepth(Module):
 
 
 class MBConv(Module):
-    """Wider with 1x1, depthwise, squeeze and excitation, narrow again; a shortcut between the narrow ends."""
+    """An inverted bottleneck: 1x1 to more channels, depthwise, squeeze and excitation, 1x1 to fewer channels, beside a shortcut."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expand: int, drop_path: float) -> None:
         hidden = inputs * expand
@@ -63,7 +63,9 @@ class MBConv(Module):
 
 
 class EfficientNet(Module):
-    # (expand, kernel, stride of the first, outputs, repeats), table 1 of the paper
+    """A first convolution, stages of MBConv blocks, a 1x1 convolution, and a linear layer."""
+
+    # (expand, kernel, stride of the first block, outputs, repeats), table 1 of the paper
     STAGES = (
         (1, 3, 1, 16, 1),
         (6, 3, 2, 24, 2),
@@ -76,13 +78,16 @@ class EfficientNet(Module):
 
     def __init__(self, classes: int, dropout: float, stochastic_depth: float) -> None:
         self.features = Sequential(conv_norm(3, 32, stride=2, activation=SiLU))
-        inputs, done, total = 32, 0, sum(stage[4] for stage in self.STAGES)
+        inputs = 32
+        done = 0
+        total = sum(stage[4] for stage in self.STAGES)
         for expand, kernel, stride, outputs, repeats in self.STAGES:
             blocks = Sequential()
             for i in range(repeats):
                 drop_path = stochastic_depth * done / total
                 blocks.append(MBConv(inputs, outputs, kernel, stride if i == 0 else 1, expand, drop_path))
-                inputs, done = outputs, done + 1
+                inputs = outputs
+                done += 1
             self.features.append(blocks)
         self.features.append(conv_norm(inputs, 1280, 1, activation=SiLU))
         self.avgpool = AdaptiveAvgPool2d((1, 1))
@@ -94,8 +99,8 @@ class EfficientNet(Module):
 
 @network
 def efficientnet_b0(classes: int = 1000, seed: int | None = 0, dropout: float = 0.2, stochastic_depth: float = 0.2) -> EfficientNet:
-    """(N, 3, 224, 224), or another size -> (N, classes). 5,288,548 parameters; torchvision's keys.
+    """EfficientNet-B0: (N, 3, 224, 224), or any other size -> (N, classes). 5,288,548 parameters; torchvision's keys.
 
-    stochastic_depth: how often the last block is left out for a sample in training; the blocks before it less often.
+    stochastic_depth: training skips block i of 16, counted from 0, for a sample with the probability stochastic_depth * i / 16.
     """
     return EfficientNet(classes, dropout, stochastic_depth)

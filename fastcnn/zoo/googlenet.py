@@ -1,4 +1,4 @@
-"""GoogLeNet: Szegedy et al., "Going deeper with convolutions", 2015; with batch norm after each convolution, as in torchvision."""
+"""GoogLeNet: Szegedy et al., "Going deeper with convolutions", 2015. As in torchvision, batch norm follows each convolution."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ __all__ = ["GoogLeNet", "googlenet"]
 
 
 class BasicConv2d(Module):
+    """Convolution, batch norm and ReLU."""
+
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
         self.conv = Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
         self.bn = BatchNorm2d(outputs, eps=0.001)
@@ -27,7 +29,7 @@ class BasicConv2d(Module):
 
 
 class Inception(Module):
-    """1x1, 3x3, 3x3 and pooled, side by side. The third is 5x5 in the paper; all published weights have 3x3 there."""
+    """Four branches side by side: 1x1, 3x3, 3x3 and pooling. The third is 5x5 in the paper, and 3x3 in all published weights."""
 
     def __init__(self, inputs: int, one: int, reduce2: int, three: int, reduce3: int, five: int, pooled: int) -> None:
         self.branch1 = BasicConv2d(inputs, one, 1)
@@ -40,7 +42,7 @@ class Inception(Module):
 
 
 class InceptionAux(Module):
-    """A classifier on an inner layer, for the gradient."""
+    """An auxiliary classifier on an inner layer, which strengthens the gradient."""
 
     def __init__(self, inputs: int, classes: int, dropout: float) -> None:
         self.conv = BasicConv2d(inputs, 128, 1)
@@ -54,6 +56,8 @@ class InceptionAux(Module):
 
 
 class GoogLeNet(Module):
+    """Three convolutions, nine inception blocks, and a linear layer."""
+
     def __init__(self, classes: int, aux: bool, transform_input: bool, dropout: float) -> None:
         self.transform_input = flag("googlenet", "transform_input", transform_input)
         self.conv1 = BasicConv2d(3, 64, 7, 2)
@@ -93,7 +97,10 @@ class GoogLeNet(Module):
 
 
 def _rescaled(x: Value) -> Value:
-    """From ImageNet's means and deviations of the colours, which all networks of torchvision expect, to the 0.5 of this one's weights."""
+    """Converts images that are normalized by ImageNet's means and deviations to a mean and deviation of 0.5.
+
+    All networks of torchvision expect the former. The published weights of this network expect the latter.
+    """
     mean, deviation = (np.array(c, np.float32).reshape(3, 1, 1) for c in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     return x * (deviation / 0.5) + (mean - 0.5) / 0.5
 
@@ -102,9 +109,10 @@ def _rescaled(x: Value) -> Value:
 def googlenet(
     classes: int = 1000, seed: int | None = 0, aux: bool = False, transform_input: bool = False, dropout: float = 0.2
 ) -> GoogLeNet:
-    """(N, 3, 224, 224), or another size from 15 on -> (N, classes). 6,624,904 parameters; torchvision's keys.
+    """GoogLeNet: (N, 3, 224, 224), or any size of at least 15 -> (N, classes). 6,624,904 parameters; torchvision's keys.
 
-    aux: the two classifiers on inner layers, 13,004,888 parameters. In training steps they make the output (y, aux2, aux1), so that a
-    module around this one has to make one value of it. transform_input: True for torchvision's published weights, which have both.
+    aux: adds the two auxiliary classifiers, 13,004,888 parameters in total. In training steps the output is then (y, aux2, aux1): a module
+    around this one must reduce it to one value. transform_input: converts images normalized by ImageNet's means and deviations to a mean
+    and deviation of 0.5. torchvision's published weights need both to be True.
     """
     return GoogLeNet(classes, aux, transform_input, dropout)

@@ -11,10 +11,11 @@ __all__ = ["lenet5"]
 
 @network
 def lenet5(classes: int = 10, seed: int | None = 0) -> Sequential:
-    """(N, 1, 32, 32) -> (N, classes). 61,706 parameters.
+    """LeNet-5: (N, 1, 32, 32) -> (N, classes). 61,706 parameters.
 
-    The paper counts 60,000: there, each map of the second convolution sees a part of the first's, pooling has two weights a map, and
-    the last layer is made of radial basis functions. Here, as everywhere today, all are connected, pooling is a mean, the last is linear.
+    The paper counts 60,000. There, each map of the second convolution reads some maps of the first, pooling has two weights per map, and
+    the last layer computes radial basis functions. Here, as is usual today, the convolution reads all maps, pooling is a mean, and the last
+    layer is linear.
     """
     return Sequential(
         {

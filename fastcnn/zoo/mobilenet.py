@@ -1,4 +1,4 @@
-"""MobileNet: convolutions split into a depthwise and a 1x1 one.
+"""MobileNet: each convolution is split into a depthwise and a 1x1 convolution.
 
 v1: Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision applications", 2017.
 v2: Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018.
@@ -16,7 +16,9 @@ __all__ = ["MobileNetV1", "MobileNetV2", "mobilenet_v1", "mobilenet_v2"]
 
 
 class MobileNetV1(Module):
-    # (outputs, stride) of the 1x1 convolutions and of the depthwise ones before them
+    """A first convolution, pairs of a depthwise and a 1x1 convolution, and a linear layer."""
+
+    # (outputs of the 1x1 convolution, stride of the depthwise convolution before it), table 1 of the paper
     BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
 
     def __init__(self, classes: int, dropout: float) -> None:
@@ -34,7 +36,7 @@ class MobileNetV1(Module):
 
 
 class InvertedResidual(Module):
-    """Wider by `expand` with 1x1, depthwise, narrow again without an activation; a shortcut between the narrow ends."""
+    """1x1 to `expand` times as many channels, depthwise, 1x1 to fewer channels without an activation, beside a shortcut."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, expand: int) -> None:
         hidden = inputs * expand
@@ -52,7 +54,9 @@ class InvertedResidual(Module):
 
 
 class MobileNetV2(Module):
-    # (expand, outputs, repeats, stride of the first), table 2 of the paper
+    """A first convolution, inverted residuals, a 1x1 convolution, and a linear layer."""
+
+    # (expand, outputs, repeats, stride of the first block), table 2 of the paper
     BLOCKS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 
     def __init__(self, classes: int, dropout: float) -> None:
@@ -72,11 +76,11 @@ class MobileNetV2(Module):
 
 @network
 def mobilenet_v1(classes: int = 1000, seed: int | None = 0, dropout: float = 0.001) -> MobileNetV1:
-    """(N, 3, 224, 224), or another size -> (N, classes). 4,231,976 parameters, the paper's 4.2 million. Width 1."""
+    """MobileNet v1 of width 1: (N, 3, 224, 224), or any other size -> (N, classes). 4,231,976 parameters; the paper has 4.2 million."""
     return MobileNetV1(classes, dropout)
 
 
 @network
 def mobilenet_v2(classes: int = 1000, seed: int | None = 0, dropout: float = 0.2) -> MobileNetV2:
-    """(N, 3, 224, 224), or another size -> (N, classes). 3,504,872 parameters; torchvision's keys. Width 1."""
+    """MobileNetV2 of width 1: (N, 3, 224, 224), or any other size -> (N, classes). 3,504,872 parameters; torchvision's keys."""
     return MobileNetV2(classes, dropout)

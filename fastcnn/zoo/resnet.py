@@ -1,4 +1,4 @@
-"""ResNet: He, Zhang, Ren and Sun, "Deep residual learning for image recognition", 2016. The networks for ImageNet."""
+"""ResNet for ImageNet: He, Zhang, Ren and Sun, "Deep residual learning for image recognition", 2016."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ class BasicBlock(Module):
 
 
 class Bottleneck(Module):
-    """1x1, 3x3, 1x1 beside a shortcut. The stride is the 3x3 one's, as in all published weights ("v1.5"); in the paper, the first's."""
+    """1x1, 3x3 and 1x1 convolutions beside a shortcut.
+
+    The 3x3 convolution has the stride, as in all published weights ("v1.5"). In the paper the first 1x1 convolution has it.
+    """
 
     expansion: ClassVar[int] = 4
 
@@ -55,13 +58,15 @@ class Bottleneck(Module):
 
 
 def _shortcut(inputs: int, outputs: int, stride: int) -> Sequential | None:
-    """A projection where the shape changes, else nothing."""
+    """Returns a projection if the shape changes, else None: the shortcut is the input."""
     if stride == 1 and inputs == outputs:
         return None
     return Sequential(Conv2d(inputs, outputs, 1, stride, bias=False), BatchNorm2d(outputs))
 
 
 class ResNet(Module):
+    """A first convolution, four groups of residual blocks, and a linear layer."""
+
     def __init__(self, block: type[BasicBlock] | type[Bottleneck], repeats: tuple[int, int, int, int], classes: int) -> None:
         self.conv1 = Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = BatchNorm2d(64)
@@ -91,29 +96,29 @@ class ResNet(Module):
 
 @network
 def resnet18(classes: int = 1000, seed: int | None = 0) -> ResNet:
-    """(N, 3, 224, 224), or another size -> (N, classes). 11,689,512 parameters; torchvision's keys."""
+    """ResNet-18: (N, 3, 224, 224), or any other size -> (N, classes). 11,689,512 parameters; torchvision's keys."""
     return ResNet(BasicBlock, (2, 2, 2, 2), classes)
 
 
 @network
 def resnet34(classes: int = 1000, seed: int | None = 0) -> ResNet:
-    """As resnet18. 21,797,672 parameters."""
+    """ResNet-34: (N, 3, 224, 224), or any other size -> (N, classes). 21,797,672 parameters; torchvision's keys."""
     return ResNet(BasicBlock, (3, 4, 6, 3), classes)
 
 
 @network
 def resnet50(classes: int = 1000, seed: int | None = 0) -> ResNet:
-    """As resnet18. 25,557,032 parameters."""
+    """ResNet-50: (N, 3, 224, 224), or any other size -> (N, classes). 25,557,032 parameters; torchvision's keys."""
     return ResNet(Bottleneck, (3, 4, 6, 3), classes)
 
 
 @network
 def resnet101(classes: int = 1000, seed: int | None = 0) -> ResNet:
-    """As resnet18. 44,549,160 parameters."""
+    """ResNet-101: (N, 3, 224, 224), or any other size -> (N, classes). 44,549,160 parameters; torchvision's keys."""
     return ResNet(Bottleneck, (3, 4, 23, 3), classes)
 
 
 @network
 def resnet152(classes: int = 1000, seed: int | None = 0) -> ResNet:
-    """As resnet18. 60,192,808 parameters."""
+    """ResNet-152: (N, 3, 224, 224), or any other size -> (N, classes). 60,192,808 parameters; torchvision's keys."""
     return ResNet(Bottleneck, (3, 8, 36, 3), classes)

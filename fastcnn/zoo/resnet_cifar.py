@@ -1,7 +1,7 @@
 """ResNet for CIFAR: He, Zhang, Ren and Sun, "Deep residual learning for image recognition", 2016, section 4.2.
 
-Shortcuts have no weights ("option A"): where the image shrinks they take every second pixel, and zeros stand for the new channels. With
-projections there ("option B"), which the paper does not use for CIFAR, ResNet-20 has 272,474 parameters.
+Shortcuts have no weights ("option A"): where the image shrinks, they take every second pixel and fill new channels with zeros. The paper
+does not use projections ("option B") for CIFAR; with them, ResNet-20 would have 272,474 parameters.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ __all__ = ["CifarResNet", "resnet20", "resnet56"]
 
 
 class Block(Module):
+    """Two 3x3 convolutions beside a shortcut without weights."""
+
     def __init__(self, inputs: int, width: int) -> None:
         self.shrinks = inputs != width
         self.conv1 = Conv2d(inputs, width, 3, 2 if self.shrinks else 1, 1, bias=False)
@@ -31,13 +33,15 @@ class Block(Module):
 
 
 def _halved(x: Value) -> Value:
-    """Every second pixel of (N, C, H, W), between C / 2 channels of zeros before and after."""
+    """Takes every second pixel of (N, C, H, W) and adds C / 2 channels of zeros before and after the channels."""
     pixels = avg_pool2d(x, 1, 2)
     zeros = pixels[:, : x.shape[1] // 2] * 0.0
     return concat([zeros, pixels, zeros], 1)
 
 
 class CifarResNet(Module):
+    """A first convolution, three groups of residual blocks, and a linear layer."""
+
     def __init__(self, repeat: int, classes: int) -> None:
         self.conv1 = Conv2d(3, 16, 3, 1, 1, bias=False)
         self.bn1 = BatchNorm2d(16)
@@ -55,11 +59,11 @@ class CifarResNet(Module):
 
 @network
 def resnet20(classes: int = 10, seed: int | None = 0) -> CifarResNet:
-    """(N, 3, 32, 32), or another size -> (N, classes). 269,722 parameters, the paper's 0.27M."""
+    """ResNet-20: (N, 3, 32, 32), or any other size -> (N, classes). 269,722 parameters; the paper has 0.27M."""
     return CifarResNet(3, classes)
 
 
 @network
 def resnet56(classes: int = 10, seed: int | None = 0) -> CifarResNet:
-    """As resnet20. 853,018 parameters, the paper's 0.85M."""
+    """ResNet-56: (N, 3, 32, 32), or any other size -> (N, classes). 853,018 parameters; the paper has 0.85M."""
     return CifarResNet(9, classes)

@@ -13,7 +13,7 @@ __all__ = ["SqueezeNet", "squeezenet1_0", "squeezenet1_1"]
 
 
 class Fire(Module):
-    """A 1x1 convolution to few channels, then half of the outputs from 1x1 and half from 3x3."""
+    """A 1x1 convolution to few channels, then a 1x1 and a 3x3 convolution that each compute half of the outputs."""
 
     def __init__(self, inputs: int, squeezed: int, expanded: int) -> None:
         self.squeeze = Conv2d(inputs, squeezed, 1)
@@ -29,6 +29,8 @@ class Fire(Module):
 
 
 class SqueezeNet(Module):
+    """Fire blocks, then a 1x1 convolution whose means are the scores."""
+
     def __init__(self, features: Sequential, classes: int, dropout: float) -> None:
         self.features = features
         self.classifier = Sequential(Dropout(dropout), Conv2d(512, classes, 1), ReLU(), AdaptiveAvgPool2d((1, 1)))
@@ -43,7 +45,7 @@ def _pool() -> MaxPool2d:
 
 @network
 def squeezenet1_0(classes: int = 1000, seed: int | None = 0, dropout: float = 0.5) -> SqueezeNet:
-    """(N, 3, 224, 224), or another size from 21 on -> (N, classes). 1,248,424 parameters; torchvision's keys."""
+    """SqueezeNet 1.0: (N, 3, 224, 224), or any size of at least 21 -> (N, classes). 1,248,424 parameters; torchvision's keys."""
     features = Sequential(
         Conv2d(3, 96, 7, 2),
         ReLU(),
@@ -64,9 +66,9 @@ def squeezenet1_0(classes: int = 1000, seed: int | None = 0, dropout: float = 0.
 
 @network
 def squeezenet1_1(classes: int = 1000, seed: int | None = 0, dropout: float = 0.5) -> SqueezeNet:
-    """(N, 3, 224, 224), or another size from 17 on -> (N, classes). 1,235,496 parameters; torchvision's keys.
+    """SqueezeNet 1.1: (N, 3, 224, 224), or any size of at least 17 -> (N, classes). 1,235,496 parameters; torchvision's keys.
 
-    The authors' second version: as accurate with 2.4 times less arithmetic, since it pools earlier.
+    The authors' second version has the same accuracy with 2.4 times less arithmetic, because it pools earlier.
     """
     features = Sequential(
         Conv2d(3, 64, 3, 2),

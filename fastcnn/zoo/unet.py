@@ -14,14 +14,16 @@ __all__ = ["UNet", "unet"]
 
 
 def _two_convolutions(inputs: int, outputs: int) -> Sequential:
+    """Two padded 3x3 convolutions, each with ReLU."""
     return Sequential(Conv2d(inputs, outputs, 3, padding=1), ReLU(), Conv2d(outputs, outputs, 3, padding=1), ReLU())
 
 
 class UNet(Module):
-    """Four times half as large and twice as wide, and back; on the way back each size also sees what came down at that size.
+    """A contracting path with four halvings of the image and doublings of the channels, and an expanding path that undoes them.
 
-    An "up-convolution" is nearest upsampling, then 2x2. All are padded, so that the output is as large as the input; the paper's are not,
-    and what came down is cropped there.
+    The expanding path concatenates the output of the contracting path at each size. An "up-convolution" is nearest upsampling and a 2x2
+    convolution. All convolutions are padded, so that the output is as large as the input. In the paper they are not padded, and the outputs
+    of the contracting path are cropped.
     """
 
     def __init__(self, classes: int, channels: int, width: int) -> None:
@@ -45,5 +47,5 @@ class UNet(Module):
 
 @network
 def unet(classes: int = 2, seed: int | None = 0, channels: int = 1, width: int = 64) -> UNet:
-    """(N, channels, H, W), H and W multiples of 16 -> (N, classes, H, W). 31,030,658 parameters; the paper has no count."""
+    """U-Net: (N, channels, H, W), H and W multiples of 16 -> (N, classes, H, W). 31,030,658 parameters; the paper gives no count."""
     return UNet(classes, channels, width)

@@ -12,14 +12,14 @@ __all__ = ["ZFNet", "zfnet"]
 
 
 class ZFNet(Module):
-    """AlexNet seen closer: the first layer looks at 7x7 pixels every 2, where AlexNet's looks at 11x11 every 4. One tower."""
+    """AlexNet with a finer first layer: 7x7 kernels with stride 2 instead of 11x11 with stride 4. One tower."""
 
     def __init__(self, classes: int, dropout: float) -> None:
         self.features = Sequential(
             Conv2d(3, 96, 7, stride=2, padding=1),
             ReLU(),
             MaxPool2d(3, 2, ceil_mode=True),
-            LocalResponseNorm(5, alpha=5e-4, k=2.0),  # alpha of all 5 terms; AlexNet's 1e-4 is of each
+            LocalResponseNorm(5, alpha=5e-4, k=2.0),  # alpha counts for all 5 terms together; AlexNet's 1e-4 is for each term
             Conv2d(96, 256, 5, stride=2),
             ReLU(),
             MaxPool2d(3, 2, ceil_mode=True),
@@ -48,5 +48,5 @@ class ZFNet(Module):
 
 @network
 def zfnet(classes: int = 1000, seed: int | None = 0, dropout: float = 0.5) -> ZFNet:
-    """(N, 3, 224, 224) -> (N, classes). 62,357,608 parameters: the layers of the paper's figure 3, which gives no count itself."""
+    """ZFNet: (N, 3, 224, 224) -> (N, classes). 62,357,608 parameters, the layers of figure 3 of the paper, which gives no count."""
     return ZFNet(classes, dropout)

@@ -1,4 +1,4 @@
-"""Activations, element by element, and softmax. `inplace` is accepted and has no effect: the memory plan decides."""
+"""Element-wise activations, and softmax. `inplace` has no effect: the memory plan decides what is in place."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ __all__ = [
 
 
 class _Inplace(Layer):
+    """The base of activations whose only argument is `inplace`."""
+
     arguments = ("inplace",)
 
     def __init__(self, inplace: bool = False) -> None:
@@ -97,12 +99,14 @@ class Sigmoid(Layer):
 
 
 class Tanh(Layer):
+    """(exp(x) - exp(-x)) / (exp(x) + exp(-x))"""
+
     def forward(self, x: Value) -> Value:
         return functional.tanh(x)
 
 
 class GELU(Layer):
-    """x * Phi(x), Phi the normal distribution function; approximate "tanh": with a tanh in its place."""
+    """x * Phi(x), Phi the cumulative normal distribution. approximate="tanh" approximates Phi with a tanh (see functional.gelu)."""
 
     arguments = ("approximate",)
 
@@ -119,7 +123,7 @@ class GELU(Layer):
 
 
 class LeakyReLU(Layer):
-    """x where it is positive, negative_slope * x elsewhere."""
+    """x where x > 0, negative_slope * x elsewhere."""
 
     arguments = ("negative_slope", "inplace")
 
@@ -135,7 +139,7 @@ class LeakyReLU(Layer):
 
 
 class ELU(Layer):
-    """x where it is positive, alpha * (exp(x) - 1) elsewhere."""
+    """x where x > 0, alpha * (exp(x) - 1) elsewhere."""
 
     arguments = ("alpha", "inplace")
 
@@ -151,7 +155,7 @@ class ELU(Layer):
 
 
 class CELU(Layer):
-    """x where it is positive, alpha * (exp(x / alpha) - 1) elsewhere."""
+    """x where x > 0, alpha * (exp(x / alpha) - 1) elsewhere."""
 
     arguments = ("alpha", "inplace")
 
@@ -169,7 +173,7 @@ class CELU(Layer):
 
 
 class Softplus(Layer):
-    """log(1 + exp(beta * x)) / beta. threshold: at least 15, from where on the answer is x itself in float32."""
+    """log(1 + exp(beta * x)) / beta. threshold must be at least 15: beyond that, the result equals x in float32."""
 
     arguments = ("beta", "threshold")
 
@@ -185,7 +189,7 @@ class Softplus(Layer):
 
 
 class Hardtanh(Layer):
-    """min(max(x, min_val), max_val). min_value and max_value are torch's old names of the two; they must be None."""
+    """min(max(x, min_val), max_val). min_value and max_value are torch's old names of the bounds and must be None."""
 
     arguments = ("min_val", "max_val", "inplace", "min_value", "max_value")
 
@@ -203,7 +207,8 @@ class Hardtanh(Layer):
         self.min_val = number("Hardtanh", "min_val", min_val)
         self.max_val = number("Hardtanh", "max_val", max_val)
         self.inplace = flag("Hardtanh", "inplace", inplace)
-        self.min_value = self.max_value = None
+        self.min_value = None
+        self.max_value = None
         if self.min_val >= self.max_val:
             raise ValueError(f"[Hardtanh] min_val must be below max_val. Got min_val={min_val}, max_val={max_val}.")
 
@@ -215,7 +220,7 @@ class Hardtanh(Layer):
 
 
 class PReLU(Layer):
-    """LeakyReLU with a slope that is learned (He et al., 2015). weight: (num_parameters,), one for all channels or one for each."""
+    """LeakyReLU with a learned slope (He et al., 2015). weight: (num_parameters,), one slope for all channels or one per channel."""
 
     arguments = ("num_parameters", "init")
 
@@ -232,6 +237,8 @@ class PReLU(Layer):
 
 
 class _AlongAxis(Layer):
+    """The base of layers whose only argument is an axis."""
+
     arguments = ("dim",)
 
     def __init__(self, dim: int = 1) -> None:
@@ -242,7 +249,7 @@ class _AlongAxis(Layer):
 
 
 class Softmax(_AlongAxis):
-    """exp(x) divided by its sum along `dim`: the classes, if nothing is said."""
+    """exp(x) / sum of exp(x) along `dim`. The default is axis 1, the classes."""
 
     def forward(self, x: Value) -> Value:
         return functional.softmax(x, self.dim)

@@ -1,4 +1,4 @@
-"""Layer: a module of this package, which can be described by its name and the arguments it was made with, and made again from a file."""
+"""Layer: the base of the layers. A file describes a layer by its name and its arguments, and load() makes it from them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["Layer"]
 
 
 class Layer(Module):
-    """Arguments are checked when a layer is made."""
+    """The base of the layers. Constructors check all arguments."""
 
-    arguments: ClassVar[tuple[str, ...]] = ()  # of the constructor: each is an attribute of the same name
+    arguments: ClassVar[tuple[str, ...]] = ()  # arguments of the constructor; each is an attribute of the same name
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal layer, but for its weights. A parameter that may be left out counts as True or False."""
+        """Returns the arguments that make an equal layer, without its weights. For `bias` it is True or False, not the parameter."""
         values = ((name, getattr(self, name)) for name in self.arguments)
         return {name: isinstance(value, Parameter) if name == "bias" else value for name, value in values}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn import functional
-from fastcnn.functional.windows import Pair, convolution, padding_of, transposed
+from fastcnn.functional.windows import Pair, conv_attributes, conv_transpose_attributes, padding_of
 from fastcnn.network.initial import generator_of, uniform
 from fastcnn.nn.layers.base import Layer
 from fastcnn.support.arguments import flag, pair, whole
@@ -23,9 +23,9 @@ def _check_groups(layer: Conv2d | ConvTranspose2d, where: str) -> None:
 
 
 def _repr(layer: Conv2d | ConvTranspose2d, shown: tuple[tuple[str, Any], ...]) -> str:
-    """shown: what is named where it is not the usual."""
+    """Returns the text of repr(). shown: arguments that appear if they differ from the default, with their defaults."""
     text: list[Any] = [layer.in_channels, layer.out_channels, f"kernel_size={layer.kernel_size}", f"stride={layer.stride}"]
-    text += [f"{name}={getattr(layer, name)}" for name, usual in shown if getattr(layer, name) != usual]
+    text += [f"{name}={getattr(layer, name)}" for name, default in shown if getattr(layer, name) != default]
     text += [] if layer.bias else ["bias=False"]
     return ", ".join(map(str, text)) + ("" if layer.padding_mode == "zeros" else f", padding_mode={layer.padding_mode}")
 
@@ -33,9 +33,16 @@ def _repr(layer: Conv2d | ConvTranspose2d, shown: tuple[tuple[str, Any], ...]) -
 class Conv2d(Layer):
     """Convolution: (N, in_channels, H, W) -> (N, out_channels, OH, OW).
 
-    weight: (out_channels, in_channels / groups, KH, KW), bias: (out_channels,). padding: rows and columns, "same" or "valid";
-    padding_mode: what they hold, "zeros" or, as in functional.pad, "reflect", "replicate" or "circular".
-    seed: of the initial values (torch's distribution); None draws fresh ones.
+    weight: (out_channels, in_channels / groups, KH, KW); bias: (out_channels,). OH = (H + 2 * padding - dilation * (KH - 1) - 1) // stride
+    + 1, and OW likewise. padding: rows and columns on each side, "same" or "valid". padding_mode: their contents, "zeros" or, as in
+    functional.pad, "reflect", "replicate" or "circular". seed: the seed of the initial values (torch's distribution), None for fresh
+    entropy. ValueError or TypeError, with the argument's name, for arguments that do not fit.
+
+    >>> layer = fc.Conv2d(3, 16, 3, stride=2, padding=1, seed=0)
+    >>> layer(np.zeros((1, 3, 32, 32))).shape
+    (1, 16, 16, 16)
+    >>> layer.weight.shape
+    (16, 3, 3, 3)
     """
 
     arguments = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "bias", "padding_mode")
@@ -67,14 +74,15 @@ class Conv2d(Layer):
         self._draw(flag(where, "bias", bias), generator_of(where, seed))
 
     def _check(self, where: str) -> None:
-        convolution(where, self.kernel_size, self.stride, self.padding, self.dilation)
+        conv_attributes(where, self.kernel_size, self.stride, self.padding, self.dilation)
         _check_groups(self, where)
         if self.padding_mode not in ("zeros", "reflect", "replicate", "circular"):
             rule = "padding_mode must be 'zeros', 'reflect', 'replicate' or 'circular'"
             raise ValueError(f"[{where}] {rule}. Got padding_mode={self.padding_mode!r}.")
 
     def _draw(self, bias: bool, generator: np.random.Generator | None) -> None:
-        inputs, (height, width) = self.in_channels // self.groups, self.kernel_size
+        height, width = self.kernel_size
+        inputs = self.in_channels // self.groups
         fan_in = inputs * height * width
         self.weight = uniform("weight", (self.out_channels, inputs, height, width), fan_in, generator)
         self.bias = uniform("bias", (self.out_channels,), fan_in, generator) if bias else None
@@ -83,7 +91,8 @@ class Conv2d(Layer):
         padding: Pair | str = self.padding
         if self.padding_mode != "zeros":
             top, left, bottom, right = padding_of("Conv2d", padding, self.stride, self.dilation, self.kernel_size)
-            x, padding = functional.pad(x, (left, right, top, bottom), self.padding_mode), 0
+            x = functional.pad(x, (left, right, top, bottom), self.padding_mode)
+            padding = 0
         return functional.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
@@ -91,10 +100,11 @@ class Conv2d(Layer):
 
 
 class ConvTranspose2d(Layer):
-    """Transposed convolution: (N, in_channels, H, W) -> (N, out_channels, OH, OW). Each pixel stamps the kernel, stamps a stride apart.
+    """Transposed convolution: (N, in_channels, H, W) -> (N, out_channels, OH, OW), the gradient of a convolution by its input.
 
-    weight: (in_channels, out_channels / groups, KH, KW), bias: (out_channels,). padding: rows and columns that are cut off the output on
-    each side; output_padding: added to it behind. seed: of the initial values (torch's distribution); None draws fresh ones.
+    weight: (in_channels, out_channels / groups, KH, KW); bias: (out_channels,). padding: rows and columns that are cut off each side of
+    the output. output_padding: rows and columns added at its bottom and right. OH = (H - 1) * stride - 2 * padding + dilation * (KH - 1)
+    + 1 + output_padding. seed: the seed of the initial values (torch's distribution), None for fresh entropy.
     """
 
     arguments = (
@@ -126,15 +136,16 @@ class ConvTranspose2d(Layer):
         self.output_padding = pair(where, "output_padding", output_padding)
         self.groups = whole(where, "groups", groups, 1)
         self.padding_mode = padding_mode
-        transposed(where, self.stride, self.padding, self.output_padding, self.dilation)
+        conv_transpose_attributes(where, self.stride, self.padding, self.output_padding, self.dilation)
         _check_groups(self, where)
         if padding_mode != "zeros":
             raise ValueError(f"[{where}] padding_mode must be 'zeros'. Got padding_mode={padding_mode!r}.")
         self._draw(flag(where, "bias", bias), generator_of(where, seed))
 
     def _draw(self, bias: bool, generator: np.random.Generator | None) -> None:
-        outputs, (height, width) = self.out_channels // self.groups, self.kernel_size
-        fan_in = outputs * height * width  # torch's rule: of the second axis, here too
+        height, width = self.kernel_size
+        outputs = self.out_channels // self.groups
+        fan_in = outputs * height * width  # torch computes it from the second axis of the weight, here the outputs
         self.weight = uniform("weight", (self.in_channels, outputs, height, width), fan_in, generator)
         self.bias = uniform("bias", (self.out_channels,), fan_in, generator) if bias else None
 

@@ -1,4 +1,4 @@
-"""Linear."""
+"""Linear: a fully connected layer."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ __all__ = ["Linear"]
 
 
 class Linear(Layer):
-    """x @ weight.T + bias: (..., in_features) -> (..., out_features). weight: (out_features, in_features), bias: (out_features,).
+    """x @ weight.T + bias: (..., in_features) -> (..., out_features). weight: (out_features, in_features); bias: (out_features,).
 
-    seed: of the initial values (torch's distribution); None draws fresh ones.
+    seed: the seed of the initial values (torch's distribution), None for fresh entropy.
+
+    >>> fc.Linear(64, 10, seed=0)(np.zeros((5, 64))).shape
+    (5, 10)
     """
 
     arguments = ("in_features", "out_features", "bias")

@@ -1,4 +1,4 @@
-"""BatchNorm2d and LocalResponseNorm. (N, C, H, W) -> (N, C, H, W)."""
+"""BatchNorm2d and LocalResponseNorm: (N, C, H, W) -> (N, C, H, W)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ __all__ = ["BatchNorm2d", "LocalResponseNorm"]
 
 
 class BatchNorm2d(Layer):
-    """Each channel to mean 0 and variance 1, times weight, plus bias (Ioffe and Szegedy, 2015). All tensors: (num_features,).
+    """Normalizes each channel to mean 0 and variance 1, then multiplies by weight and adds bias (Ioffe and Szegedy, 2015).
 
-    In training steps with the statistics of the batch, which the running ones follow at the rate `momentum`; else with the running ones.
-    momentum=None: these are the mean over all batches. track_running_stats=False: there are none, and those of the batch count always.
+    All tensors are (num_features,). Training steps use the statistics of the batch, and update the running ones at the rate `momentum`;
+    everything else uses the running ones. momentum=None: the running statistics are the mean over all batches. track_running_stats=False:
+    there are no running statistics, and those of the batch are always used.
     """
 
     arguments = ("num_features", "eps", "momentum", "affine", "track_running_stats", "bias")

@@ -1,11 +1,11 @@
-"""Pooling: the largest or the mean of windows. (N, C, H, W) -> (N, C, OH, OW)."""
+"""Pooling layers, the maximum or the mean of windows: (N, C, H, W) -> (N, C, OH, OW)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from fastcnn import functional
-from fastcnn.functional.windows import Pair, adaptive_pair, no_indices, pooling
+from fastcnn.functional.windows import Pair, adaptive_pair, no_indices, pooling_attributes
 from fastcnn.nn.layers.base import Layer
 from fastcnn.support.arguments import flag, whole
 from fastcnn.tracing.value import Value
@@ -14,7 +14,11 @@ __all__ = ["AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "MaxPool2d"]
 
 
 class MaxPool2d(Layer):
-    """The largest of each window; NaN propagates. stride None: kernel_size. return_indices is not there: it must be False."""
+    """The maximum of each window; NaN propagates. stride=None means kernel_size. return_indices must be False: it is not supported.
+
+    >>> fc.MaxPool2d(2)(np.zeros((1, 8, 6, 6))).shape
+    (1, 8, 3, 3)
+    """
 
     arguments = ("kernel_size", "stride", "padding", "dilation", "return_indices", "ceil_mode")
 
@@ -27,7 +31,7 @@ class MaxPool2d(Layer):
         return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
-        pooling("MaxPool2d", kernel_size, stride, padding, ceil_mode, dilation=dilation)
+        pooling_attributes("MaxPool2d", kernel_size, stride, padding, ceil_mode, dilation=dilation)
         no_indices("MaxPool2d", return_indices)
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
@@ -44,9 +48,9 @@ class MaxPool2d(Layer):
 
 
 class AvgPool2d(Layer):
-    """The mean of each window. stride None: kernel_size. count_include_pad: zeros of the padding count, too.
+    """The mean of each window. stride=None means kernel_size.
 
-    divisor_override: what the sum is divided by instead of the count.
+    count_include_pad: zeros of the padding count. divisor_override: divides the sum by this number instead of the count.
     """
 
     arguments = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
@@ -60,7 +64,7 @@ class AvgPool2d(Layer):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ) -> None:
-        pooling("AvgPool2d", kernel_size, stride, padding, ceil_mode)
+        pooling_attributes("AvgPool2d", kernel_size, stride, padding, ceil_mode)
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
@@ -77,7 +81,7 @@ class AvgPool2d(Layer):
 
 
 class AdaptiveAvgPool2d(Layer):
-    """The mean of windows, chosen so that the output is (N, C, *output_size); None in output_size keeps that size of the input."""
+    """The mean of windows chosen so that the output is (N, C, *output_size). None in output_size keeps that size of the input."""
 
     arguments = ("output_size",)
 
@@ -93,7 +97,7 @@ class AdaptiveAvgPool2d(Layer):
 
 
 class AdaptiveMaxPool2d(Layer):
-    """As AdaptiveAvgPool2d, with the largest of each window. return_indices is not there: it must be False."""
+    """The maximum of the windows of AdaptiveAvgPool2d. return_indices must be False: it is not supported."""
 
     arguments = ("output_size", "return_indices")
 

@@ -14,7 +14,7 @@ __all__ = ["PixelShuffle", "PixelUnshuffle", "ReflectionPad2d", "ReplicationPad2
 
 
 class Upsample(Layer):
-    """(N, C, ...) resized to `size` or by `scale_factor`: functional.interpolate as a layer."""
+    """Resizes (N, C, ...) to `size` or by `scale_factor`: functional.interpolate as a layer."""
 
     arguments = ("size", "scale_factor", "mode", "align_corners", "recompute_scale_factor")
 
@@ -63,7 +63,7 @@ class PixelShuffle(Layer):
 
 
 class PixelUnshuffle(Layer):
-    """(N, C, H r, W r) -> (N, C r^2, H, W), r = downscale_factor."""
+    """(N, C, H r, W r) -> (N, C r^2, H, W), r = downscale_factor: the inverse of PixelShuffle."""
 
     arguments = ("downscale_factor",)
 
@@ -78,7 +78,7 @@ class PixelUnshuffle(Layer):
 
 
 class _Pad2d(Layer):
-    """padding: of all four sides, or (left, right, top, bottom)."""
+    """The base of padding layers. padding: one number for all sides, or (left, right, top, bottom)."""
 
     arguments = ("padding",)
     mode: ClassVar[str]
@@ -98,18 +98,18 @@ class _Pad2d(Layer):
 
 
 class ZeroPad2d(_Pad2d):
-    """Zeros around images. padding: of all four sides, or (left, right, top, bottom); negative numbers cut off."""
+    """Pads images with zeros. padding: one number for all sides, or (left, right, top, bottom); negative numbers cut off."""
 
     mode = "constant"
 
 
 class ReflectionPad2d(_Pad2d):
-    """Images mirrored at their first and last pixels. padding: of all four sides, or (left, right, top, bottom)."""
+    """Mirrors images at their border pixels. padding: one number for all sides, or (left, right, top, bottom)."""
 
     mode = "reflect"
 
 
 class ReplicationPad2d(_Pad2d):
-    """Images whose border is repeated. padding: of all four sides, or (left, right, top, bottom)."""
+    """Repeats the border pixels of images. padding: one number for all sides, or (left, right, top, bottom)."""
 
     mode = "replicate"

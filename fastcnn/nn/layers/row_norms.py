@@ -1,4 +1,4 @@
-"""LayerNorm, GroupNorm and InstanceNorm2d: normalization within one example, the same in training and evaluation. Shapes stay."""
+"""LayerNorm, GroupNorm and InstanceNorm2d: normalization within one example, equal in training and evaluation. Shapes do not change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ __all__ = ["GroupNorm", "InstanceNorm2d", "LayerNorm"]
 
 
 class LayerNorm(Layer):
-    """Mean 0 and variance 1 over the last axes, those of `normalized_shape`, times weight, plus bias of that shape (Ba et al., 2016)."""
+    """Normalizes to mean 0 and variance 1 over the last axes, then multiplies by weight and adds bias (Ba et al., 2016).
+
+    normalized_shape: the sizes of the last axes; weight and bias have this shape.
+    """
 
     arguments = ("normalized_shape", "eps", "elementwise_affine", "bias")
 
@@ -39,7 +42,10 @@ class LayerNorm(Layer):
 
 
 class GroupNorm(Layer):
-    """Mean 0 and variance 1 over each of `num_groups` groups of channels with their pixels, times weight (num_channels,), plus bias."""
+    """Normalizes each of `num_groups` groups of channels, over its pixels, to mean 0 and variance 1 (Wu and He, 2018).
+
+    (N, num_channels, ...) keeps its shape. weight, bias: (num_channels,), applied afterwards.
+    """
 
     arguments = ("num_groups", "num_channels", "eps", "affine", "bias")
 
@@ -62,9 +68,9 @@ class GroupNorm(Layer):
 
 
 class InstanceNorm2d(Layer):
-    """Mean 0 and variance 1 over the pixels of each channel of each image, times weight (num_features,), plus bias if `affine`.
+    """Normalizes each channel of each image (N, num_features, H, W) to mean 0 and variance 1 (Ulyanov et al., 2016).
 
-    track_running_stats is not there: it must be False.
+    affine: weight and bias, (num_features,), are applied afterwards. track_running_stats must be False: it is not supported.
     """
 
     arguments = ("num_features", "eps", "momentum", "affine", "track_running_stats", "bias")

@@ -1,4 +1,4 @@
-"""Layers without arithmetic of their own: Flatten, Identity, Dropout."""
+"""Flatten and Identity: layers without arithmetic."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from fastcnn import functional
 from fastcnn.nn.layers.base import Layer
-from fastcnn.support.arguments import flag, number, seed_or_none, whole
+from fastcnn.support.arguments import whole
 from fastcnn.tracing.value import Value
 
-__all__ = ["Dropout", "Flatten", "Identity"]
+__all__ = ["Flatten", "Identity"]
 
 
 class Flatten(Layer):
-    """The axes start_dim .. end_dim, both included, made one: (N, C, H, W) -> (N, C * H * W) if nothing is said."""
+    """Merges the axes start_dim .. end_dim, both included: by default (N, C, H, W) -> (N, C * H * W)."""
 
     arguments = ("start_dim", "end_dim")
 
@@ -29,30 +29,10 @@ class Flatten(Layer):
 
 
 class Identity(Layer):
-    """Returns its input. Takes any arguments, so that it can stand for any layer."""
+    """Returns its input. Accepts any arguments, so that it can replace any layer."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
     def forward(self, x: Any) -> Any:
         return x
-
-
-class Dropout(Layer):
-    """In training steps each element is zero with probability p, the others are divided by 1 - p (Srivastava et al., 2014).
-
-    The masks depend on the seed of fit, the number of its step and the place in the network; another `seed` gives others.
-    """
-
-    arguments = ("p", "inplace", "seed")
-
-    def __init__(self, p: float = 0.5, inplace: bool = False, *, seed: int | None = None) -> None:
-        self.p = number("Dropout", "p", p, 0, 1)
-        self.inplace = flag("Dropout", "inplace", inplace)
-        self.seed = seed_or_none("Dropout", seed)
-
-    def forward(self, x: Value) -> Value:
-        return functional.dropout(x, self.p, self.training, seed=self.seed)
-
-    def extra_repr(self) -> str:
-        return f"p={self.p}, inplace={self.inplace}"

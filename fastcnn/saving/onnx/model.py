@@ -9,7 +9,7 @@ from typing import Any
 
 from fastcnn._core import Parameter
 from fastcnn.formats.protobuf_writer import Message
-from fastcnn.formats.safetensors import written_whole
+from fastcnn.formats.whole_files import written_whole
 from fastcnn.network.network import Network
 from fastcnn.network.traced import traced
 from fastcnn.saving.onnx.graph import CoreNode, Dim, OnnxGraph, tensor_info
