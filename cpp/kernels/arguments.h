@@ -3,19 +3,9 @@
 
 #include <stdint.h>
 
+#include "simd/activation_kind.h"
+
 namespace fastcnn {
-
-// Element-wise functions: activations.inc says what each is.
-enum class ActivationKind : int32_t {
-#define FASTCNN_ACTIVATION(name) name,
-#include "kernels/activations.inc"
-#undef FASTCNN_ACTIVATION
-};
-
-struct Activation {
-  ActivationKind kind = ActivationKind::identity;
-  float a = 0, b = 0;
-};
 
 // Functions of two numbers.
 enum class BinaryKind : int32_t {

@@ -1,4 +1,4 @@
-// Loops over runs of floats of any length: whole vectors, then one partial vector. An output may be one of the inputs.
+// Loops over arrays of floats of any length: whole vectors, then one partial vector. An output may be one of the inputs.
 #pragma once
 
 #include "simd/vec.h"
@@ -13,7 +13,7 @@ FASTCNN_INLINE void map(float* y, int64_t count, Function&& function, const Inpu
   if (const int rest = static_cast<int>(count - i)) store_first(y + i, function(load_first(x + i, rest)...), rest);
 }
 
-// The sum of function(x[i]...) for i < count, always in the same order.
+// Returns the sum of function(x[i]...) for i < count, always added in the same order.
 template <class Function, class... Inputs>
 FASTCNN_INLINE float sum_of(int64_t count, Function&& function, const Inputs*... x) {
   Vec total = zero();
