@@ -1,9 +1,9 @@
-"""Finds faces: a network trained on patches of 25x25 pixels slides over whole photographs, in one pass a size.
+"""Finds faces: a network trained on patches of 25x25 pixels slides over whole photographs, in one pass for each size.
 
     python examples/find_faces.py faces.png          needs pip install fastcnn[examples]
 
-Data: what comes with scikit-image, all real: 100 faces and 100 other patches to train on; the photographs of an astronaut, a cup of coffee
-and a cat to look at. Nothing is downloaded.
+The data comes with scikit-image, so nothing is downloaded: 100 faces and 100 other patches to train on, and photographs of an astronaut, a
+cup of coffee and a cat to search.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import fastcnn.functional as F
 from fastcnn.images import resized
 
 PATCH = 25
-WINDOWS = tuple(84 * 1.12**i for i in range(8))  # sides of the squares that are looked at, in pixels of the photograph: 84 to 186
+WINDOWS = tuple(84 * 1.12**i for i in range(8))  # sides of the squares that are searched, in pixels of the photograph: 84 to 186
 SEEDS = (0, 1, 2)
 
 Array = NDArray[np.float32]
 
 
 class LocalContrast(fc.Module):
-    """Each pixel less the mean of the 9x9 around it, divided by their deviation: light and shadow go, edges stay."""
+    """Each pixel minus the mean of the 9x9 pixels around it, divided by their deviation. Removes light and shadow, keeps edges."""
 
     side = 9
 
@@ -44,7 +44,7 @@ class LocalContrast(fc.Module):
 
 
 def network(seed: int) -> fc.Sequential:
-    """Contrasts (N, 1, 17, 17) -> (N, 2): other, face. No layer is padded, so that a map equals the scores of its squares, one by one."""
+    """Contrasts (N, 1, 17, 17) -> (N, 2): other, face. No layer has padding, so that a map equals the scores of its squares one by one."""
     return fc.Sequential(
         fc.Conv2d(1, 16, 4, seed=10 * seed),
         fc.ReLU(),
@@ -62,7 +62,7 @@ def network(seed: int) -> fc.Sequential:
 
 
 def patches() -> tuple[Array, NDArray[np.int64]]:
-    """Images (N, 1, 25, 25) and classes (N,). What else is no face is made of the faces: turned ones, and enlarged parts of them."""
+    """Images (N, 1, 25, 25) and classes (N,). More patches without a face are made of the faces: rotated faces, and enlarged parts."""
     given = data.lfw_subset().astype(np.float32)[:, None]
     given = np.concatenate([given, given[..., ::-1]])
     classes = np.tile(np.repeat([1, 0], 100), 2)
@@ -74,26 +74,27 @@ def patches() -> tuple[Array, NDArray[np.int64]]:
 
 
 class Committee(fc.Module):
-    """(N, 1, 25, 25) -> (N, 2): the mean of several networks' scores. One alone, from another seed, may take a sleeve for a face."""
+    """(N, 1, 25, 25) -> (N, 2): the mean of several networks' scores. A single network, with some seeds, takes a sleeve for a face."""
 
     def __init__(self, contrast: fc.Module, members: list[fc.Module]) -> None:
         self.contrast = contrast
         self.members = fc.ModuleList(members)
 
     def forward(self, x: Any) -> Any:
-        seen = self.contrast(x)
-        scores = [member(seen) for member in self.members]
+        contrasts = self.contrast(x)
+        scores = [member(contrasts) for member in self.members]
         return sum(scores[1:], scores[0]) / len(scores)
 
 
 def trained(seeds: Iterable[int] = SEEDS) -> fc.Module:
-    """The network that takes photographs: (1, 1, H, W) -> (1, 2, h, w)."""
+    """The trained network, for photographs: (1, 1, H, W) -> (1, 2, h, w)."""
     x, y = patches()
-    contrast, members = LocalContrast(), [network(seed) for seed in seeds]
-    seen = contrast.predict(x)
+    contrast = LocalContrast()
+    members = [network(seed) for seed in seeds]
+    contrasts = contrast.predict(x)
     for seed, member in zip(seeds, members, strict=True):
         optimizer = fc.optim.AdamW(1e-3, weight_decay=1e-2)
-        member.fit(seen, y, epochs=12, batch_size=32, optimizer=optimizer, loss="cross_entropy", seed=seed, progress=False)
+        member.fit(contrasts, y, epochs=12, batch_size=32, optimizer=optimizer, loss="cross_entropy", seed=seed, progress=False)
     return Committee(contrast, members).to_convolutional((1, PATCH, PATCH))
 
 
@@ -105,7 +106,7 @@ def grey(photograph: NDArray[np.uint8]) -> Array:
 class Found(NamedTuple):
     score: float  # logarithm of the odds that it is a face
     box: tuple[float, float, float, float]  # left, top, right, bottom
-    heat: Array  # (H, W): the best score of all squares that a pixel is about the middle of
+    heat: Array  # (H, W): for each pixel the best score of all squares with their middle near it
 
 
 def find(net: fc.Module, photograph: NDArray[np.uint8]) -> Found:
@@ -123,8 +124,9 @@ def find(net: fc.Module, photograph: NDArray[np.uint8]) -> Found:
 
 
 def paint(heat: Array, odds: Array, boxes: NDArray[Any]) -> None:
-    """Writes scores around the middles of their squares, as far as to the next ones, where they are the largest yet."""
-    across, down = (boxes[0, :, 0] + boxes[0, :, 2]) / 2, (boxes[:, 0, 1] + boxes[:, 0, 3]) / 2
+    """Gives each pixel between the outermost middles the score of the square with the nearest middle, if it is larger than the heat."""
+    across = (boxes[0, :, 0] + boxes[0, :, 2]) / 2
+    down = (boxes[:, 0, 1] + boxes[:, 0, 3]) / 2
     pixels = [np.arange(size) for size in heat.shape]
     rows, columns = (np.abs(pixel[:, None] - middle).argmin(axis=1) for pixel, middle in zip(pixels, (down, across), strict=True))
     inside = [(pixel >= middle[0]) & (pixel <= middle[-1]) for pixel, middle in zip(pixels, (down, across), strict=True)]
@@ -132,7 +134,7 @@ def paint(heat: Array, odds: Array, boxes: NDArray[Any]) -> None:
 
 
 def picture(photographs: dict[str, NDArray[np.uint8]], found: dict[str, Found]) -> Any:
-    """Each photograph in grey under its heat map, all on one scale, with its best square."""
+    """Each photograph in grey under its heat map, with its best square. All maps have the same scale."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle

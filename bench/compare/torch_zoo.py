@@ -1,4 +1,4 @@
-"""The same networks in PyTorch: the zoo's own source, run with torch.nn in the place of fastcnn's layers, whose names it uses.
+"""The same networks in PyTorch: the source of the zoo, run with torch.nn in place of fastcnn's layers, which have the same names.
 
 So PyTorch exports what its users would write, and its state_dict has the same keys. Runs in the peers' environment, without fastcnn.
 """
@@ -24,7 +24,7 @@ ZOO = Path(__file__).parents[2] / "fastcnn" / "zoo"
 
 
 class Module(torch.nn.Module):
-    """The zoo's modules do not call super().__init__()."""
+    """A base class for the zoo's modules, which do not call super().__init__()."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Module:
         made = super().__new__(cls)
@@ -36,14 +36,14 @@ class Module(torch.nn.Module):
 
 
 class Sequential(torch.nn.Sequential):
-    """fastcnn's takes a plain dictionary, too."""
+    """Takes a plain dictionary, too, as fastcnn's Sequential does."""
 
     def __init__(self, *modules: Any) -> None:
         super().__init__(*(OrderedDict(entry) if isinstance(entry, dict) else entry for entry in modules))
 
 
 class Layer:
-    """No module of torch is one: the zoo asks for fastcnn's settings of a layer."""
+    """Stands for fastcnn's Layer, whose settings the zoo reads. No module of torch is an instance of it."""
 
 
 def _unchecked(where: str, name: str, value: Any, *limits: Any, **more: Any) -> Any:
@@ -51,7 +51,7 @@ def _unchecked(where: str, name: str, value: Any, *limits: Any, **more: Any) -> 
 
 
 def _halved(x: torch.Tensor) -> torch.Tensor:
-    """ResNet's shortcut without weights as it is written in PyTorch; the zoo's form costs the peers three steps more."""
+    """ResNet's shortcut without weights as PyTorch users write it; the zoo's form would cost the peers three more steps."""
     return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, x.shape[1] // 2, x.shape[1] // 2))
 
 
@@ -62,7 +62,7 @@ def _stand_in(name: str, **content: Any) -> None:
 
 
 def _stand_ins() -> None:
-    """What the zoo imports of fastcnn, from torch."""
+    """Replaces the modules of fastcnn that the zoo imports by ones made of torch."""
     _stand_in("fastcnn", __path__=[])
     _stand_in("fastcnn.zoo", __path__=[str(ZOO)])
     _stand_in("fastcnn.arguments", flag=_unchecked, number=_unchecked, whole=_unchecked, seed_or_none=lambda where, seed: seed)
@@ -76,7 +76,7 @@ def _stand_ins() -> None:
 
 
 def network(name: str) -> torch.nn.Module:
-    """In evaluation mode, with weights that mean nothing yet."""
+    """The network of this name in evaluation mode; its weights are still random."""
     entry = NETWORKS[name]
     if not entry.zoo:
         return SEQUENTIAL[name](torch.nn).eval()
