@@ -1,7 +1,7 @@
 """VGG-16 over an image of 384x384: 36 crops of 224x224, against one pass of the converted network. Multiply-adds, time, and the difference.
 
-The weights are drawn, as He et al. (2015) do, so that scores neither vanish nor grow; the image is a photograph where scikit-image is
-there, else noise of a photograph's spectrum. The difference is told in deviations of a class's score over the places.
+The weights are random as in He et al. (2015), so that scores neither vanish nor explode. The image is a photograph where scikit-image is
+installed, else noise with the spectrum of a photograph. The difference is reported in deviations of a class's score over the places.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from machine import THREADS
 
 import fastcnn as fc
 
-SIDE, WINDOW = 384, 224
+SIDE = 384
+WINDOW = 224
 ROUNDS = 5
 
 
@@ -33,7 +34,8 @@ def photograph() -> np.ndarray:
 
 
 def vgg() -> fc.Module:
-    net, random = fc.zoo.vgg16(), np.random.default_rng(0)
+    net = fc.zoo.vgg16()
+    random = np.random.default_rng(0)
     for layer in net.modules():
         if isinstance(layer, (fc.Conv2d, fc.Linear)):
             shape = layer.weight.shape
@@ -58,7 +60,8 @@ def seconds(function) -> float:
 
 
 def bench_crops_and_map(benchmark, report_row) -> None:
-    net, image = vgg(), photograph()
+    net = vgg()
+    image = photograph()
     full = net.to_convolutional((3, WINDOW, WINDOW))
     cut = crops(image, WINDOW, full.stride[0])
     macs = {"crops": len(cut) * macs_of(net, cut[0].shape), "map": macs_of(full, image.shape)}
@@ -66,8 +69,10 @@ def bench_crops_and_map(benchmark, report_row) -> None:
     report_row(f"VGG-16, {SIDE}x{SIDE}", *counts, f"{macs['crops'] / macs['map']:.1f}x")
     benchmark.extra_info.update(macs=macs, difference=compared(net, full, image, cut, report_row))
     for threads in THREADS:
-        one, dense = net.compile((1, *cut[0].shape), threads=threads), full.compile((1, *image.shape), threads=threads)
-        several, single = seconds(lambda: [one(crop[None]) for crop in cut]), seconds(lambda: dense(image[None]))  # noqa: B023  called at once
+        one = net.compile((1, *cut[0].shape), threads=threads)
+        dense = full.compile((1, *image.shape), threads=threads)
+        several = seconds(lambda: [one(crop[None]) for crop in cut])  # noqa: B023  called in the same iteration
+        single = seconds(lambda: dense(image[None]))  # noqa: B023  called in the same iteration
         benchmark.extra_info[f"seconds_{threads}"] = {"crops": several, "map": single}
         report_row(f"{threads} threads", f"crops {1e3 * several:.0f} ms", f"map {1e3 * single:.0f} ms", f"{several / single:.1f}x")
     benchmark.pedantic(lambda: dense(image[None]), rounds=ROUNDS)
@@ -78,7 +83,7 @@ def macs_of(net: fc.Module, shape: tuple[int, ...]) -> int:
 
 
 def compared(net: fc.Module, full: fc.Module, image: np.ndarray, cut: np.ndarray, report_row) -> dict[str, float]:
-    """How far the scores of the map are from those of the crops, relative to the deviation of a class over the places."""
+    """The differences between the scores of the map and those of the crops, relative to the deviation of a class over the places."""
     each = np.concatenate([net(crop[None]) for crop in cut])
     side = math.isqrt(len(cut))
     whole = full(image[None])[0].reshape(len(each[0]), -1).T

@@ -1,9 +1,9 @@
-"""Convolution layers of known networks, through dispatch, arena, ring and epilogue, on every ISA of this machine.
+"""Convolution layers of known networks on every ISA of this machine, each as a program with arena, ring and epilogue.
 
 pytest-benchmark measures whole calls, with the change of layout at both ends. The share of the measured peak is that of the convolution
-alone, at its fastest in the program's own profile: of the multiply-adds of direct sums, so by Winograd it may pass 100 %, and direct sums
-are measured beside it. The share of the floor: of the peak, or of the measured bandwidth of the cache that holds input, weights and output,
-whichever lets it take longer.
+alone, at its fastest in the program's own profile. It counts the multiply-adds of direct sums, so with Winograd it may exceed 100 %;
+direct sums are measured beside it. The floor is the longer of two times: that of the multiply-adds at the peak, and that of reading and
+writing input, weights and output at the measured bandwidth of the cache that holds them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from machine import THREADS, bandwidth, peak
 
 from fastcnn import _core
 
-LEAST_PROFILES, LEAST_SECONDS = 30, 0.2  # of one layer: on a shared machine a short layer needs many tries to run undisturbed
+LEAST_PROFILES = 30  # of one layer: on a shared machine a short layer needs many runs until one is undisturbed
+LEAST_SECONDS = 0.2
 
 
 class Layer(NamedTuple):
@@ -37,7 +38,7 @@ class Layer(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """Of input, weights and output, each touched once."""
+        """Bytes of input, weights and output together."""
         height, width = ((size + 2 * self.padding - self.kernel) // self.stride + 1 for size in (self.height, self.width))
         weights = self.filters * self.channels // self.groups * self.kernel**2
         return 4 * (self.channels * self.height * self.width + weights + self.filters * height * width)
@@ -53,7 +54,7 @@ def layers() -> list[Layer]:
 
 
 def algorithms(layer: Layer) -> list[str]:
-    """Of a layer that Winograd may be chosen for, direct sums, too. "": the one that the cost model chooses."""
+    """The algorithms to measure. "" is the one that the cost model chooses; where it may be Winograd, direct sums are measured, too."""
     return ["", "direct"] if layer.kernel in (3, 5) and layer.stride == 1 and layer.groups == 1 else [""]
 
 

@@ -1,6 +1,6 @@
-"""From an ONNX file of ResNet-50 to its first answer, beside ONNX Runtime; and a new image size of a network whose weights are prepared.
+"""Time from an ONNX file of ResNet-50 to its first answer, beside ONNX Runtime; and of a new image size when the weights are prepared.
 
-Loading is timed inside a process that has imported the engine, each time a new one, the engines in turn.
+Loading is timed in a new process each time, after the import of the engine; the engines take turns.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def bench_load_to_first_answer(benchmark, report_row, tmp_path: Path) -> None:
         times["fastcnn"].append(seconds(FASTCNN, path))
         times["onnxruntime"].append(seconds(ONNXRUNTIME, path))
 
-    round_()  # the file comes into the system's cache
+    round_()  # brings the file into the system's cache
     for entries in times.values():
         entries.clear()
     benchmark.pedantic(round_, rounds=ROUNDS)
@@ -62,7 +62,7 @@ def bench_load_to_first_answer(benchmark, report_row, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2"])
 def bench_new_image_size(benchmark, report_row, name: str) -> None:
-    """Tracing, passes, memory plan and binding; the weights are packed already."""
+    """Tracing, passes, memory plan and binding; the weights are already packed."""
     net = getattr(fc.zoo, name)()
     net(np.zeros(SHAPE, np.float32))
     sizes = iter(range(64, 100_000, 32))

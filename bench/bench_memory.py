@@ -1,5 +1,7 @@
-"""Memory, each measurement in a fresh process: what is predicted beside what is allocated, as a library in the place of malloc and mmap
-counts it, and beside the growth of resident memory; one image beside the peers; training steps beside PyTorch. PEERS: as in `make bench`.
+"""Memory, each measurement in a new process.
+
+Predicted bytes are compared with the bytes that are allocated, counted by a library that replaces malloc and mmap, and with the growth of
+resident memory; the memory for one image with that of the peers; the memory of training steps with PyTorch's. PEERS: as in `make bench`.
 """
 
 from __future__ import annotations
@@ -25,17 +27,21 @@ MOST_ERROR = 0.03  # of the predicted growth of resident memory
 MOST_OF_TORCH = 0.5
 
 INFERENCE = """
-name, batch = sys.argv[1], int(sys.argv[2])
+name = sys.argv[1]
+batch = int(sys.argv[2])
 shape = batch, 3, 224, 224
-fc.zoo.resnet20()(np.zeros((1, 3, 32, 32), np.float32))  # code and threads come in
-resident, held = counter.resident(), counter.held()
+fc.zoo.resnet20()(np.zeros((1, 3, 32, 32), np.float32))  # loads the code and starts the threads
+resident = counter.resident()
+held = counter.held()
 net = getattr(fc.zoo, name)()
 run = net.compile(shape)
 report = run.memory
-counter.forget_most(), counter.forget_peak()
+counter.forget_most()
+counter.forget_peak()
 x = np.ones(shape, np.float32)
 y = run(x)
-memory, threads = run._program.memory, run._program.useful_threads(0)
+memory = run._program.memory
+threads = run._program.useful_threads(0)
 tensors = [tensor for tensor in (*net.parameters(), *net.buffers()) if isinstance(tensor, fc.Parameter)]
 parts = [4 * tensor.size for tensor in tensors] + [memory["prepared"], memory["arena"] + threads * memory["scratch_per_thread"]]
 print(json.dumps({"predicted": sum(map(buffer, parts)), "allocated": counter.held() - held, "most": counter.most() - held,
@@ -43,20 +49,23 @@ print(json.dumps({"predicted": sum(map(buffer, parts)), "allocated": counter.hel
 """
 
 TRAINING = """
-name, batch = sys.argv[1], int(sys.argv[2])
+name = sys.argv[1]
+batch = int(sys.argv[2])
 shape = batch, 3, 224, 224
-small = fc.zoo.resnet20()  # code and threads come in
+small = fc.zoo.resnet20()  # loads the code and starts the threads
 fc.Trainer(small, "cross_entropy", "sgd", (2, 3, 32, 32)).step(np.zeros((2, 3, 32, 32), np.float32), np.zeros(2, np.int32))
 del small
-resident, held = counter.resident(), counter.held()
+resident = counter.resident()
+held = counter.held()
 net = getattr(fc.zoo, name)()
 trainer = fc.Trainer(net, "cross_entropy", fc.optim.SGD(0.01, momentum=0.9), shape)
 report = trainer.memory_before(shape)
-counter.forget_most(), counter.forget_peak()
-x, y = np.ones(shape, np.float32), np.zeros(batch, np.int32)
-trainer.step(x, y)
+counter.forget_most()
+counter.forget_peak()
+trainer.step(np.ones(shape, np.float32), np.zeros(batch, np.int32))
 program = trainer.plan(shape).program
-memory, threads = program.memory, program.useful_threads(0)
+memory = program.memory
+threads = program.useful_threads(0)
 tensors = [tensor for tensor in (*net.parameters(), *net.buffers()) if isinstance(tensor, fc.Parameter)]
 parts = [4 * tensor.size for tensor in tensors] + [4, report.optimizer_state]
 parts += [memory["arena"] + threads * memory["scratch_per_thread"]]
@@ -103,7 +112,7 @@ def bench_training_beside_torch(benchmark, report_row, name, batch):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def bench_one_image(benchmark, report_row, place, conversions, name):
-    """Peak of a process that loads a network and runs it once, above what the engine's import takes; each from the better of its files."""
+    """Peak of a process that loads a network and runs it once, without the engine's import; each engine with the better of its files."""
     peaks: dict[str, int] = {}
 
     def measure() -> None:

@@ -1,7 +1,7 @@
-"""Whole networks, batch 1, by pytest-benchmark: the engines, files and processes of compare/, one after the other.
+"""Whole networks, batch 1, measured by pytest-benchmark: the engines, files and processes of compare/, one after the other.
 
-PEERS names the environment with the peers; without it fastcnn runs alone. `python bench/compare` is the comparison: there all take turns.
-The time is the engine's own, sent back by its process, so the stored statistics are those of a call without the way there.
+PEERS names the environment with the peers; without it fastcnn runs alone. `python bench/compare` is the comparison, in which the engines
+take turns. Each engine measures the time in its own process, so the stored statistics do not include the communication between processes.
 """
 
 from __future__ import annotations
@@ -18,24 +18,25 @@ from compare.process import EngineError, Worker
 from machine import THREADS
 
 PEERS = os.environ.get("PEERS")
-ROUND_SECONDS, ROUNDS = 0.02, 30
+ROUND_SECONDS = 0.02
+ROUNDS = 30
 FORMS = [(engine, form) for engine in DEFAULT_ENGINES for form in ENGINES[engine].forms if PEERS or engine == "fastcnn"]
 _clock = 0.0
 
 
 def engine_clock() -> float:
-    """Seconds a call, summed over the rounds so far: what pytest-benchmark takes for the time."""
+    """The seconds of a call, added over the rounds so far: the clock of pytest-benchmark."""
     return _clock
 
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, np.ndarray]:
-    """The first engine's answers: the others must say the same."""
+    """The first engine's answers: those of the others must be the same."""
     return {}
 
 
 def started(place: Place, conversions: Conversions, engine: str, form: str, name: str, threads: int) -> Worker:
-    """Skips, with the cause, what an engine cannot do."""
+    """Starts an engine. Skips the benchmark, with the cause, where the engine cannot run the network."""
     file = ENGINES[engine].forms[form]
     unmade = conversions.of(name, print)
     if file in unmade:

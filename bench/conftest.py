@@ -1,4 +1,4 @@
-"""What all benchmarks share: the machine in the header and in the JSON, a table of the measured rows at the end, files for the peers."""
+"""Fixtures and hooks of all benchmarks: the machine in the header and in the JSON, a table of the measured rows, files for the peers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="session")
 def place() -> Place:
-    """Where the networks' files lie, for the engines of the environment PEERS, or for fastcnn alone."""
+    """The folders of the networks' files, for the engines of the environment PEERS, or for fastcnn alone."""
     peers = os.environ.get("PEERS")
     return place_of(BENCH.parent / "build" / ("compare" if peers else "bench"), Path(peers) if peers else None)
 
@@ -43,7 +43,7 @@ def conversions(place: Place) -> Conversions:
 
 @pytest.fixture
 def report_row() -> Callable[..., None]:
-    """Call it with the cells of one line of the table that is printed at the end."""
+    """A function that adds a line, given by its cells, to the table that is printed at the end."""
     return lambda *cells: _rows.append(tuple(str(cell) for cell in cells))
 
 

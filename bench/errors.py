@@ -1,6 +1,7 @@
 """Writes the errors of the convolution algorithms into a page: ``python bench/errors.py cpp/README.md``.
 
-Each computes layers of a network's size on every ISA of this machine; the error is max |difference| / max |y| from sums in double.
+Each algorithm computes layers of the sizes of networks on every ISA of this machine; the error is max |difference| / max |y|, where the
+difference is that from sums in double.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ KERNELS = {"direct": 3, "winograd_f2": 3, "winograd_f4": 3, "winograd_f5": 3, "w
 
 def exact(x: np.ndarray, weight: np.ndarray, stride: int) -> np.ndarray:
     """The convolution, padded by half the kernel, in double."""
-    kernel, size = weight.shape[2], x.shape[2]
+    kernel = weight.shape[2]
+    size = x.shape[2]
     padded = np.pad(x.astype(np.float64), [(0, 0), (0, 0), *[(kernel // 2, kernel // 2)] * 2])
     taps = [(i, j) for i in range(kernel) for j in range(kernel)]
     seen = {(i, j): padded[:, :, i : i + size : stride, j : j + size : stride] for i, j in taps}
@@ -37,7 +39,7 @@ def program_of(algorithm: str, isa: str, shape: tuple[int, ...], weight: np.ndar
 
 
 def errors(algorithm: str, layer: tuple[int, ...]) -> dict[str, float]:
-    """Of one layer, by ISA. Inputs are rectified, as behind a ReLU."""
+    """The error of one layer, by ISA. Inputs are not negative, like the outputs of a ReLU."""
     channels, size, filters, kernel, stride = layer if len(layer) == 5 else (*layer, KERNELS[algorithm], 1)
     random = np.random.default_rng(0)
     x = np.maximum(random.standard_normal((1, channels, size, size)), 0).astype(np.float32)
@@ -48,7 +50,8 @@ def errors(algorithm: str, layer: tuple[int, ...]) -> dict[str, float]:
 
 
 def main(page: str) -> None:
-    isas, rows = _core.available_isas(), []
+    isas = _core.available_isas()
+    rows = []
     layers = {name: POINTWISE if kernel == 1 else LAYERS for name, kernel in KERNELS.items()} | {"first": FIRST, "first_winograd": FIRST}
     for algorithm in layers:
         found = [errors(algorithm, layer) for layer in layers[algorithm]]

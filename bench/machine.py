@@ -14,13 +14,13 @@ THREADS = sorted({1, fc.get_num_threads()})
 
 @functools.cache
 def peak(isa: str, threads: int) -> float:
-    """GFLOP/s of a multiply-add loop, measured once a run."""
+    """GFLOP/s of a multiply-add loop, measured once in a run."""
     return _core.measure_peak(isa, threads)
 
 
 @functools.cache
 def bandwidth(isa: str, threads: int, size: int) -> float:
-    """GB/s of a loop that copies, with `size` bytes read and written in all: that of the cache which holds them."""
+    """GB/s of a loop that copies, with `size` bytes read and written in total: the bandwidth of the cache that holds them."""
     return _core.measure_bandwidth(size, isa, threads)
 
 

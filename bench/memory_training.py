@@ -1,6 +1,6 @@
 """Three training steps of one network in a process of its own: `python memory_training.py ENGINE NETWORK BATCH`.
 
-Prints, as JSON, how far a step raised the process above what it was with the network and the data: its resident memory, and its peak.
+Prints, as JSON, the growth of the process's resident memory and of its peak from before the steps, when it had the network and the data.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # `compare`, where Python was started with -I
+sys.path.insert(0, str(Path(__file__).parent))  # for `compare`, where Python was started with -I
 
 import numpy as np
 from compare.networks import NETWORKS, SEQUENTIAL
@@ -54,9 +54,10 @@ def torch_step(name: str, x: np.ndarray, y: np.ndarray) -> Callable[[], float]:
 
 def main(engine: str, name: str, batch: str) -> None:
     shape = int(batch), *NETWORKS[name].shape[1:]
-    x, y = np.random.default_rng(0).standard_normal(shape, np.float32), np.zeros(shape[0], np.int64)
+    x = np.random.default_rng(0).standard_normal(shape, np.float32)
+    y = np.zeros(shape[0], np.int64)
     make = {"fastcnn": fastcnn_step, "torch": torch_step}[engine]
-    make("lenet", np.zeros((2, 1, 28, 28), np.float32), y[:2])()  # code and threads come in
+    make("lenet", np.zeros((2, 1, 28, 28), np.float32), y[:2])()  # loads the code and starts the threads
     step = make(name, x, y)
     forget_peak()
     before = memory_of("VmRSS")

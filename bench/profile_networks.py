@@ -1,4 +1,4 @@
-"""Prints where the time of networks of compare/networks.py goes: `python bench/profile_networks.py resnet18 vgg16 --threads 1`."""
+"""Prints the time of each step of networks of compare/networks.py: `python bench/profile_networks.py resnet18 vgg16 --threads 1`."""
 
 from __future__ import annotations
 

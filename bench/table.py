@@ -1,6 +1,6 @@
 """Writes the README's table of layers from a benchmark run: ``python bench/table.py build/bench.json README.md``.
 
-The table stands between the lines <!-- speed: begin --> and <!-- speed: end -->; what stands there before is replaced.
+The table replaces the text between the lines <!-- speed: begin --> and <!-- speed: end -->.
 """
 
 from __future__ import annotations
@@ -38,8 +38,10 @@ def text_of(run: dict[str, Any]) -> str:
 
 
 def replace(page: str, name: str, text: str) -> None:
-    """Puts `text` between the lines <!-- name: begin --> and <!-- name: end --> of a file, which appears whole."""
-    path, begin, end = Path(page), f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+    """Replaces the text between the lines <!-- name: begin --> and <!-- name: end --> of a file. The file is replaced atomically."""
+    path = Path(page)
+    begin = f"<!-- {name}: begin -->\n"
+    end = f"<!-- {name}: end -->"
     found, count = re.subn(rf"{begin}.*?{end}", lambda _: begin + text + end, path.read_text(), flags=re.DOTALL)
     if count != 1:
         sys.exit(f"[table] {page} must have one pair of lines {begin.strip()} and {end}. Got {count}.")

@@ -200,7 +200,7 @@ def test_every_operator_is_exported_and_tested() -> None:
     assert wanted <= set(operators.OPERATORS)
     used = {node["op"] for net in CASES.values() for node in traced(net, [(2, 6, 9, 11)])[0].graph.nodes()}
     assert used == wanted
-    kinds = {line[19:].partition(")")[0] for line in (CPP / "kernels" / "activations.inc").read_text().splitlines() if line[0] == "F"}
+    kinds = {line[19:].partition(")")[0] for line in (CPP / "simd" / "activations.inc").read_text().splitlines() if line[0] == "F"}
     assert {*elementwise.PLAIN, *elementwise.WITH_NUMBERS} == kinds == {name[11:] for name in CASES if name.startswith("activation ")}
 
 

@@ -1,4 +1,4 @@
-"""The command: what to compare comes from its options, results go to a page, a picture and a file that a later run can add to."""
+"""The command: its options say what to compare. Results go to a page, a picture and a file, to which a later run can add."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def main(arguments: Sequence[str]) -> None:
     place = place_of(chosen.build, chosen.peers)
     versions = versions_of(place, engines)
     conversions = conversions_of(place)
-    stored, rows = chosen.build / "results.json", []
+    stored = chosen.build / "results.json"
+    rows = []
     kept = read_rows(stored) if chosen.add and stored.exists() else []
     unmade = {network: conversions.of(network, say) for network in chosen.networks}
     if chosen.convert:
@@ -93,7 +94,7 @@ def conversions_of(place: Place) -> Conversions:
 
 
 def versions_of(place: Place, engines: Sequence[str]) -> dict[str, str | None]:
-    """By engine; None where it is not installed."""
+    """The version of each engine; None where it is not installed."""
     found: dict[str, str | None] = {}
     for engine in engines:
         python = place.own_python if engine == "fastcnn" else place.peers_python

@@ -1,4 +1,4 @@
-"""One network, one number of threads, all engines in turn: each rests in its own process while another one is timed."""
+"""One network with one number of threads, all engines in turn: while one is timed, the processes of the others are stopped."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from compare.results import Measurement, Row, percentile
 
 __all__ = ["Budget", "Contest", "Place", "difference", "trial"]
 
-SETTLE = 0.005  # seconds between two turns, for the system to stop what rests
+SETTLE = 0.005  # seconds between two turns, in which the system stops the other processes
 TRIAL = 0.2  # seconds of warm-up, and of the trial after it
-WARM = 0.02  # seconds of warm-up at each turn: caches hold another engine's data
+WARM = 0.02  # seconds of warm-up at each turn: the caches hold another engine's data
 MOST_CALLS = 2000
-TOLERANCE = 5e-3  # of max |y|: another network differs by a tenth and more, MNN's own arithmetic by up to 1e-3
+TOLERANCE = 5e-3  # relative to max |y|: a different network differs by 0.1 and more, MNN's arithmetic by up to 1e-3
 
 
 class Budget(NamedTuple):
     rounds: int
-    seconds: float  # of timed calls, an engine
+    seconds: float  # of timed calls, for each engine
     starts: int  # processes for the cold start
 
 
 class Place(NamedTuple):
-    """Where things are."""
+    """Folders, and the interpreters of the two environments."""
 
-    models: Path  # folder of the networks' folders
+    models: Path  # has a folder for each network
     logs: Path
     own_python: Path
     peers_python: Path | None
@@ -52,7 +52,7 @@ class Contestant:
     engine: str
     form: str
     worker: Worker
-    call: float  # seconds, by the trial
+    call: float  # seconds, as the trial measured
     difference: float
     seconds: list[float] = field(default_factory=list)
     idle_cpu: float = 0.0
@@ -62,7 +62,7 @@ class Contestant:
 
 
 def difference(answer: np.ndarray, reference: np.ndarray) -> float:
-    """max |answer - reference| / max |reference|; infinite for another size, or what is no number."""
+    """max |answer - reference| / max |reference|; infinite for an answer of another size or with NaN."""
     if answer.size != reference.size:
         return float("inf")
     worst = np.abs(answer.ravel() - reference.ravel()).max() / np.abs(reference).max()
@@ -70,14 +70,14 @@ def difference(answer: np.ndarray, reference: np.ndarray) -> float:
 
 
 def trial(worker: Worker) -> float:
-    """Warms an engine up; then the median seconds of a call."""
+    """Warms an engine up and returns the median seconds of a call."""
     first = worker.time(1)[0]
     worker.time(1, warmup=min(MOST_CALLS, int(TRIAL / first)))
     return median(worker.time(1 + min(MOST_CALLS, int(TRIAL / first))))
 
 
 class FixedLoop:
-    """A loop of the same work each time, about as long as asked for: what the machine itself does to percentiles."""
+    """A loop that does the same work each time and takes about `seconds`. Its percentiles show the noise of the machine itself."""
 
     def __init__(self, seconds: float) -> None:
         self._steps = 1000
@@ -95,8 +95,12 @@ class FixedLoop:
 
 class Contest:
     def __init__(self, place: Place, network: str, threads: int, budget: Budget, unmade: dict[str, str]) -> None:
-        """unmade: why a file of this network is missing, by file."""
-        self._place, self._network, self._threads, self._budget, self._unmade = place, network, threads, budget, unmade
+        """unmade: for each file of this network that is missing, the cause."""
+        self._place = place
+        self._network = network
+        self._threads = threads
+        self._budget = budget
+        self._unmade = unmade
         self.row = Row(network, threads, datetime.date.today().isoformat())
         self._contestants: list[Contestant] = []
         self._reference: np.ndarray | None = None
@@ -113,14 +117,14 @@ class Contest:
         finally:
             for entry in self._contestants:
                 entry.worker.close()
-        for entry in self._budget.starts * self._contestants:  # in turn; the system has their files in memory
+        for entry in self._budget.starts * self._contestants:  # in turn; the files are in the system's cache
             self._attempt(entry, self._cold_start)
         for entry in self._contestants:
             self.row.measured[entry.engine] = measurement(entry)
         return self.row
 
     def _attempt(self, entry: Contestant, action: Callable[[Contestant], None]) -> None:
-        """An engine that fails at it takes no further part."""
+        """Runs the action. An engine that fails takes no further part."""
         if entry in self._contestants:
             try:
                 action(entry)
@@ -130,7 +134,8 @@ class Contest:
 
     def _enter(self, engine: str) -> None:
         """Lets the engine's fastest form take part. Forms that fail are noted."""
-        entries, causes = [], []
+        entries = []
+        causes = []
         for form, file in ENGINES[engine].forms.items():
             try:
                 entries.append(self._contestant(engine, form, file))
@@ -163,7 +168,7 @@ class Contest:
             raise
 
     def _rounds(self) -> None:
-        """Each round begins with another engine, so that none is always behind the same one."""
+        """Each round begins with another engine, so that no engine always follows the same one."""
         ours = next((entry for entry in self._contestants if entry.engine == "fastcnn"), None)
         loop = FixedLoop(ours.call) if ours else None
         unrest: list[float] = []
@@ -182,7 +187,8 @@ class Contest:
     def _turn(self, entry: Contestant) -> None:
         time.sleep(SETTLE)
         others = [other for other in self._contestants if other is not entry]
-        before, begin = [other.worker.cpu_seconds() for other in others], time.perf_counter()
+        before = [other.worker.cpu_seconds() for other in others]
+        begin = time.perf_counter()
         entry.seconds += entry.worker.time(self._calls(entry), warmup=1 + min(MOST_CALLS, int(WARM / entry.call)))
         wall = time.perf_counter() - begin
         entry.worker.rest()

@@ -1,4 +1,4 @@
-"""The files that the engines load, in a folder a network; what is there from the same sources is not made again."""
+"""The files that the engines load, in a folder for each network. Files that were made from the same sources are kept."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Step(NamedTuple):
     makes: tuple[str, ...]
     needs: tuple[str, ...]
     command: list[str]
-    spare: tuple[str, ...] = ()  # what only the steps between needed
+    spare: tuple[str, ...] = ()  # files that only earlier steps needed: they are removed
 
 
 def digest(versions: str) -> str:
-    """Of all that decides what the files hold: sources, and versions of the peers."""
+    """A digest of everything that the files depend on: the sources, and the versions of the peers."""
     found = hashlib.sha256(versions.encode())
     for pattern in SOURCES:
         for path in sorted(BENCH.parent.glob(pattern)):
@@ -39,10 +39,12 @@ class Conversions:
     """Makes the files below `folder` with the peers of one environment."""
 
     def __init__(self, folder: Path, peers: Path | None, versions: str) -> None:
-        self.folder, self._peers, self._digest = folder, peers, digest(versions)
+        self.folder = folder
+        self._peers = peers
+        self._digest = digest(versions)
 
     def of(self, name: str, report: Callable[[str], None]) -> dict[str, str]:
-        """Why a file of this network could not be made, by file."""
+        """Makes the files of a network. Returns, for each file that could not be made, the cause."""
         folder = self.folder / name
         mark = folder / "made_from"
         if not mark.exists() or mark.read_text() != self._digest:

@@ -1,4 +1,4 @@
-"""fastcnn's files of a network: `python -m compare.export NAME FOLDER` writes input.npy, state.npz, fastcnn.safetensors and .onnx."""
+"""fastcnn's files of a network: `python -m compare.export NAME FOLDER` writes input.npy, state.npz, fastcnn.safetensors, fastcnn.onnx."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastcnn.network.initial import seeded
 
 
 def network(name: str) -> fc.Module:
-    """With the weights of one seed."""
+    """The network of this name, always with the same weights."""
     entry = NETWORKS[name]
     if not entry.zoo:
         with seeded(0):
@@ -24,9 +24,9 @@ def network(name: str) -> fc.Module:
 
 
 def measure_statistics(net: fc.Module, shape: tuple[int, ...]) -> None:
-    """Gives batch norms the statistics of noise, by one training step at the rate 0.
+    """Gives batch norms the statistics of noise, by one training step with a learning rate of 0.
 
-    Without them the numbers of a deep network vanish or explode: then its answer is the last bias, or slow denormal numbers come up.
+    Without them the numbers of a deep network vanish or explode: then the answer is the last bias, or denormal numbers slow it down.
     """
     norms = [part for part in net.modules() if isinstance(part, fc.BatchNorm2d)]
     if not norms:
@@ -36,7 +36,7 @@ def measure_statistics(net: fc.Module, shape: tuple[int, ...]) -> None:
         norm.momentum = 1.0
         norm.bias.assign(random.uniform(-0.2, 0.5, norm.num_features).astype(np.float32))
     net.requires_grad_(False)
-    list(net.parameters())[-1].requires_grad = True  # a step trains something
+    list(net.parameters())[-1].requires_grad = True  # a training step needs a parameter
     x = random.standard_normal(shape, dtype=np.float32)
     fc.Trainer(net, "cross_entropy", fc.optim.SGD(0.0), shape).step(x, np.zeros(shape[0], np.int32))
     net.requires_grad_(True)
@@ -45,7 +45,8 @@ def measure_statistics(net: fc.Module, shape: tuple[int, ...]) -> None:
 
 
 def main(name: str, folder: str) -> None:
-    target, shape = Path(folder), NETWORKS[name].shape
+    target = Path(folder)
+    shape = NETWORKS[name].shape
     net = network(name)
     net.save(target / "fastcnn.safetensors")
     net.save(target / "fastcnn.onnx", input_shape=shape)

@@ -1,6 +1,6 @@
-"""MNN's file from an ONNX one: `python -m compare.mnn_export FROM TO`.
+"""Converts an ONNX file to MNN's format: `python -m compare.mnn_export FROM TO`.
 
-Calls the converter's library. The command `mnnconvert` around it installs a package and reports its use over the network each time.
+Calls the converter's library. Its command, `mnnconvert`, installs a package and reports its use over the network each time.
 """
 
 import sys

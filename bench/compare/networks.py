@@ -1,4 +1,4 @@
-"""The networks of the comparison, with the ratio to the fastest peer that each is to reach. No engine is imported here."""
+"""The networks of the comparison, each with its target for the ratio to the fastest peer. No engine is imported here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Network(NamedTuple):
     target: float  # fastcnn's time / the fastest peer's
     zoo: str = ""  # function of fastcnn.zoo; "" for one of SEQUENTIAL
     file: str = ""  # fastcnn/zoo/<file>.py
-    arguments: dict[str, Any] = {}  # noqa: RUF012  a NamedTuple's default, never written
+    arguments: dict[str, Any] = {}  # noqa: RUF012  the default of a NamedTuple, which nobody writes to
 
 
 NETWORKS = {
@@ -55,12 +55,13 @@ def _lenet(nn: Any) -> Any:
 
 
 def _vgg_cifar(nn: Any) -> Any:
-    layers, inputs = [], 3
+    layers = []
+    inputs = 3
     for width in (32, 64, 128):
         layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
         inputs = width
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * 4 * 4, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
-# From the layers of `nn`, torch.nn or fastcnn.nn: they have the same names.
+# Made of the layers of `nn`, which is torch.nn or fastcnn.nn: they have the same names.
 SEQUENTIAL = {"lenet": _lenet, "vgg_cifar": _vgg_cifar}

@@ -1,4 +1,4 @@
-"""The picture of a comparison: for each network fastcnn's time relative to the fastest peer's, a bar a number of threads."""
+"""The picture of a comparison: for each network fastcnn's time relative to the fastest peer's, with a bar for each number of threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The coordinator's end: a process of an engine that has answered once, and commands to it."""
+"""The coordinator's side: starts the process of an engine, which answers once, and sends commands to it."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ PATIENCE = 600  # seconds for an answer
 
 
 class EngineError(Exception):
-    """What an engine said when it failed, in one line."""
+    """The message of an engine that failed, in one line."""
 
 
 def environment(threads: int) -> dict[str, str]:
-    """OMP_NUM_THREADS reaches what has no setting of its own."""
+    """Sets OMP_NUM_THREADS for libraries without a setting of their own."""
     return {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def last_line(log: Path) -> str:
-    """The last line that says something: of a Python program that failed, the exception."""
+    """The last line that is not empty: for a Python program that failed, the exception."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return lines[-1][:200] if lines else "no message"
 
 
 class Worker:
-    """`started` is the time from nothing to the first answer, in seconds."""
+    """An engine in a process of its own. `started` is the time from the start of the process to the first answer, in seconds."""
 
     def __init__(self, python: Path, engine: str, file: Path, threads: int, log: Path) -> None:
-        self.engine, self._log = engine, log
+        self.engine = engine
+        self._log = log
         command = [str(python), "-m", "compare.worker", engine, str(file.resolve()), str(threads)]
         begin = perf_counter()
         with log.open("w") as errors:
@@ -62,13 +63,13 @@ class Worker:
         return json.loads(line)
 
     def rest(self) -> None:
-        """Stops all its threads until it is asked again: some spin for 40 ms after their work, or for ever."""
+        """Stops all threads of the process until the next command: some spin for 40 ms after their work, or without end."""
         self._process.send_signal(signal.SIGSTOP)
 
     def _ask(self, command: str) -> Any:
         self._process.send_signal(signal.SIGCONT)
         assert self._process.stdin
-        with contextlib.suppress(BrokenPipeError):  # it has ended: the answer says so
+        with contextlib.suppress(BrokenPipeError):  # the process has ended: _answer raises the error
             self._process.stdin.write(command + "\n")
             self._process.stdin.flush()
         return self._answer()
@@ -86,14 +87,14 @@ class Worker:
         return self._ask("peak") - self._base
 
     def cpu_seconds(self) -> float:
-        """Of all its threads so far."""
+        """The CPU time of all threads of the process so far."""
         total = 0
         for task in Path(f"/proc/{self._process.pid}/task").iterdir():
             total += int((task / "schedstat").read_text().split()[0])
         return total * 1e-9
 
     def close(self) -> int:
-        """Its exit status. An engine that does not end by itself is killed."""
+        """Ends the process and returns its exit status. An engine that does not end by itself is killed."""
         assert self._process.stdin and self._process.stdout
         self._process.send_signal(signal.SIGCONT)
         with contextlib.suppress(BrokenPipeError):

@@ -27,7 +27,7 @@ def page(rows: Sequence[Row], machine: Machine) -> str:
         parts.append(f"## {'1 thread' if threads == 1 else f'{threads} threads'}\n\n{_times(chosen)}\n\n{summary(chosen)}")
         for title, cell in DETAILS.items():
             parts.append(f"### {title}\n\n{_detail(chosen, cell)}")
-    parts.append("## What did not run, and who did not rest\n\n" + _troubles(rows))
+    parts.append("## Failures, and CPU time of stopped engines\n\n" + _troubles(rows))
     return "\n\n".join(parts) + "\n"
 
 
@@ -63,7 +63,7 @@ def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def _engines(rows: Sequence[Row]) -> list[str]:
-    """Those that were asked for, in their order."""
+    """The engines that were asked for, in the order of ENGINES."""
     return [engine for engine in ENGINES if any(engine in row.measured or engine in row.failures for row in rows)]
 
 
@@ -72,7 +72,9 @@ def _times(rows: Sequence[Row]) -> str:
     head = ["Median, ms", *(ENGINES[engine].title for engine in engines), "fastest peer", "fastcnn / it", "target", "reached"]
     lines = []
     for row in rows:
-        peer, found, target = fastest_peer(row), ratio(row), NETWORKS[row.network].target
+        peer = fastest_peer(row)
+        found = ratio(row)
+        target = NETWORKS[row.network].target
         verdict = "-" if found is None else "yes" if found <= target else "no"
         times = [_time(row, engine) for engine in engines]
         name = ENGINES[peer].title if peer else "-"
@@ -113,7 +115,7 @@ def _detail(rows: Sequence[Row], cell: Cell) -> str:
 
 
 def _troubles(rows: Sequence[Row]) -> str:
-    notes: dict[str, list[str]] = {}  # the same trouble once, with all networks that it struck
+    notes: dict[str, list[str]] = {}  # each failure once, with all its networks
     for row in rows:
         causes = [f"{ENGINES[engine].title} failed: {cause}" for engine, cause in row.failures.items()]
         for note in [*causes, *row.notes]:

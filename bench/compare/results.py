@@ -1,4 +1,4 @@
-"""What was measured, and what follows from it: ratios and means. Pure, but for reading and writing the file of a run."""
+"""Measurements, and the ratios and means computed from them. Pure, except for reading and writing the file of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Measurement", "Row", "fastest_peer", "geometric_mean", "merged", "pe
 class Measurement:
     """An engine on a network. Times in seconds, memory in bytes."""
 
-    form: str  # what it had loaded
+    form: str  # the file that it had loaded, as ENGINES names it
     median: float
     p99: float
     calls: int
@@ -35,11 +35,11 @@ class Row:
     measured: dict[str, Measurement] = field(default_factory=dict)  # by engine
     failures: dict[str, str] = field(default_factory=dict)  # by engine: why it has no measurement
     notes: list[str] = field(default_factory=list)  # forms that an engine could not load
-    unrest: float = 0.0  # p99 / median of a loop of fixed work, as long as fastcnn's call, in the same rounds
+    unrest: float = 0.0  # p99 / median of a loop of fixed work that takes as long as fastcnn's call, in the same rounds
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least this share of all do not exceed."""
+    """The smallest value that is not exceeded by at least this share of all values."""
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
@@ -57,13 +57,13 @@ def ratio(row: Row) -> float | None:
 
 
 def geometric_mean(values: Iterable[float]) -> float | None:
-    """None of nothing."""
+    """None where there are no values."""
     logs = [math.log(value) for value in values]
     return math.exp(math.fsum(logs) / len(logs)) if logs else None
 
 
 def merged(old: Iterable[Row], new: Iterable[Row], order: Sequence[str]) -> list[Row]:
-    """The new rows, and the old ones of other networks or threads; in the order of the networks, then of the threads."""
+    """The new rows, and the old rows of other networks or threads, in the order of the networks, then of the threads."""
     rows = {(row.network, row.threads): row for row in [*old, *new]}
     return sorted(rows.values(), key=lambda row: (order.index(row.network), row.threads))
 

@@ -1,6 +1,6 @@
-"""PyTorch's files of a network: `python -m compare.torch_export NAME FOLDER` reads state.npz, writes torch.pt, torch.onnx and torch.script.
+"""Writes PyTorch's files of a network: `python -m compare.torch_export NAME FOLDER`: state.npz -> torch.pt, torch.onnx, torch.script.
 
-The ONNX file comes from torch.onnx.export with constants folded, so batch norms are in the convolutions; the input's shape is fixed.
+torch.onnx.export folds constants, so the ONNX file has batch norms folded into the convolutions; the input's shape is fixed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def main(name: str, folder: str) -> None:
         net.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in state.items()})
     x = torch.from_numpy(np.load(target / "input.npy"))
     torch.save(net.state_dict(), target / "torch.pt")
-    warnings.simplefilter("ignore")  # the exporter's own, about itself
+    warnings.simplefilter("ignore")  # the exporter warns about itself
     with torch.no_grad():
         torch.jit.trace(net, x, check_trace=False).save(str(target / "torch.script"))
         torch.onnx.export(net, (x,), str(target / "torch.onnx"), dynamo=False, input_names=["x"], output_names=["y"], opset_version=17)

@@ -58,7 +58,7 @@ def _stand_in(name: str, **content: Any) -> None:
 
 
 def _stand_ins() -> None:
-    """What the zoo imports of fastcnn, from torch."""
+    """Replaces the modules of fastcnn that the zoo imports by ones made of torch."""
     for room in ("fastcnn", "fastcnn.network", "fastcnn.nn", "fastcnn.support", "fastcnn.tracing"):
         _stand_in(room, __path__=[])
     _stand_in("fastcnn.zoo", __path__=[str(ZOO)])

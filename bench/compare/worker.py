@@ -1,8 +1,8 @@
 """One engine with one network in a process of its own: `python -m compare.worker ENGINE FILE THREADS`.
 
-It computes one answer and says {"base": bytes}; then it obeys lines:
+It computes one answer and prints {"base": bytes}; then it runs the commands that it reads, one in a line:
     time CALLS WARMUP   -> [seconds of each call after the warm-up]
-    save FILE           -> null, when the last answer is in this .npy file
+    save FILE           -> null, after it has written an answer to this .npy file
     peak                -> bytes of resident memory, the most since the engine was imported
 """
 
@@ -20,13 +20,13 @@ import numpy as np
 
 
 def memory_of(field: str) -> int:
-    """VmRSS (resident now) or VmHWM (the most so far) of this process, in bytes."""
+    """VmRSS (the resident memory) or VmHWM (its maximum so far) of this process, in bytes."""
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith(field))
 
 
 def forget_peak() -> None:
-    """VmHWM starts again from VmRSS."""
+    """Sets VmHWM to VmRSS."""
     with open("/proc/self/clear_refs", "w") as clear:
         clear.write("5")
 

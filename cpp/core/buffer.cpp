@@ -13,7 +13,8 @@ namespace fastcnn {
 
 namespace {
 
-constexpr std::size_t kCacheLine = 64, kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kCacheLine = 64;
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 std::size_t rounded(std::size_t bytes) {
   const std::size_t lines = bytes / kCacheLine + (bytes % kCacheLine != 0);
@@ -22,8 +23,8 @@ std::size_t rounded(std::size_t bytes) {
 }
 
 #if defined(__linux__)
-// Fresh pages are zero: whoever touches one first, be it one worker of a team, lets the kernel clear it, and memory that nobody touches
-// costs nothing. What is mapped too much for the alignment is given back.
+// Fresh pages are zero: the kernel clears a page when a thread first touches it, and memory that nobody touches costs nothing. Pages that
+// were mapped only for the alignment are given back.
 std::byte* pages(std::size_t bytes) {
   const std::size_t asked = bytes + kHugePage;
   if (asked < bytes) throw std::bad_alloc();

@@ -1,4 +1,5 @@
-// AlignedBuffer: owned, zeroed memory aligned to a cache line; from 2 MB on to 2 MB, in fresh pages, which the kernel can make huge ones.
+// AlignedBuffer: owned, zeroed memory, aligned to a cache line. Buffers of 2 MB and more are aligned to 2 MB and lie in fresh pages, which
+// the kernel can make huge pages.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// FlushDenormals: while it lives, denormal floats of this thread read and write as zero; the caller's mode comes back after.
+// FlushDenormals: during its lifetime, this thread reads and writes denormal floats as zero; then the caller's mode is restored.
 #pragma once
 
 #include <cstdint>

@@ -17,7 +17,7 @@ bool processor_has(std::string_view isa) {
   }
   if (isa == "avx2") return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
-  return isa == "neon" || isa == "baseline";  // compiled in only where every processor has them
+  return isa == "neon" || isa == "baseline";  // part of a build only where every processor has them
 }
 
 const std::vector<const Kernels*>& compiled_kernels() {

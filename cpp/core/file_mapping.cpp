@@ -19,8 +19,8 @@ namespace fastcnn {
 
 namespace {
 
-constexpr std::size_t kReadAtOnce = 4 << 20;  // a millisecond; without a file to check, the shortest runs stay as short as they are
-constexpr std::size_t kPiece = 64 << 20;      // of what becomes our own at a time: so much more memory is needed meanwhile
+constexpr std::size_t kReadAtOnce = 4 << 20;  // reading takes a millisecond, and then the shortest runs need no check of the file
+constexpr std::size_t kPiece = 64 << 20;      // bytes that own() copies at a time, which is the additional memory that it needs
 
 }  // namespace
 
@@ -76,7 +76,7 @@ void FileMapping::check() const {
           "a file that was written to, of ", now.size, " bytes in place of ", status_.size);
 }
 
-// Piece by piece: a copy in fresh pages takes the place of the file's. Other threads may read all the while: they see the same bytes.
+// Piece by piece, a copy in fresh pages replaces the pages of the file. Other threads may read meanwhile: they see the same bytes.
 void FileMapping::own() {
   if (owned_.load(std::memory_order_acquire)) return;
   const std::lock_guard lock(mutex_);
@@ -107,7 +107,8 @@ void FileMapping::release(const std::byte* bytes, std::size_t count) const {
   const auto end = (reinterpret_cast<std::uintptr_t>(bytes) + count) / page * page;
   if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 #else
-  (void)bytes, (void)count;
+  (void)bytes;
+  (void)count;
 #endif
 }
 

@@ -1,9 +1,8 @@
-// FileMapping: a file's bytes as memory that is only read, so that weights need no copy of their own. What is never touched is never read.
+// FileMapping: a file's bytes as read-only memory, so that weights need no copy. Bytes that are never touched are never read from the file.
 //
-// The file must stay as it is: check() says so before each use, by its size and time, for memory behind the end of a file that was cut
-// kills the process. A file that is replaced by another under its name, as save() does, is no change of this one. Whoever wants to write
-// calls own() first: then the bytes are memory like any other, at the same addresses, and the file is needed no more. Small files are read
-// at once.
+// The file must not change: check() tests its size and time before each use, because an access beyond the end of a truncated file kills the
+// process. Replacing the file by another of the same name, as save() does, does not change this one. A writer calls own() first: then the
+// bytes are ordinary memory at the same addresses, and the file is no longer needed. Small files are read when the mapping is made.
 #pragma once
 
 #include <atomic>
@@ -17,7 +16,7 @@ namespace fastcnn {
 
 class FileMapping {
  public:
-  explicit FileMapping(int descriptor);  // of a plain file; stays the caller's
+  explicit FileMapping(int descriptor);  // of a plain file; the caller still closes it
   ~FileMapping();
   FileMapping(const FileMapping&) = delete;
   FileMapping& operator=(const FileMapping&) = delete;
@@ -28,7 +27,7 @@ class FileMapping {
 
   void check() const;                                             // Error if the file was changed since it was opened
   void own();                                                     // std::bad_alloc, or Error as check()
-  void release(const std::byte* bytes, std::size_t count) const;  // not needed for now: resident memory may shrink
+  void release(const std::byte* bytes, std::size_t count) const;  // gives back the pages: they are read again when needed
 
  private:
   void read_all();
@@ -43,7 +42,7 @@ class FileMapping {
   Status status_{};
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
-  AlignedBuffer read_;  // what was read at once
+  AlignedBuffer read_;  // the bytes of a small file
   std::atomic<bool> owned_{false};
   mutable std::mutex mutex_;  // own() and release() exclude each other
 };

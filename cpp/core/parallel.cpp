@@ -18,12 +18,13 @@ namespace fastcnn {
 
 namespace {
 
-constexpr int kSpinsPerClockRead = 64;  // about 2 us of pauses: reading the clock stays rare
+constexpr int kSpinsPerClockRead = 64;  // about 2 us of pauses, so that the clock is rarely read
 
-// The longest that an idle thread keeps its core before it sleeps: FASTCNN_SPIN_MICROSECONDS, 0 to 1000000, read at the first region.
+// The time that an idle thread spins before it sleeps: FASTCNN_SPIN_MICROSECONDS, 0 to 1000000, read at the first region.
 std::chrono::microseconds longest_spin() {
   static const std::chrono::microseconds longest = [] {
-    constexpr long kDefault = 200, kMost = 1000000;
+    constexpr long kDefault = 200;
+    constexpr long kMost = 1000000;
     const char* text = std::getenv("FASTCNN_SPIN_MICROSECONDS");
     char* end = nullptr;
     const long asked = text ? std::strtol(text, &end, 10) : -1;
@@ -43,7 +44,7 @@ void pause_core() {
 
 using Epoch = std::atomic<std::uint32_t>;
 
-// Returns when `epoch` differs from `seen`: a bounded spin, then sleep (std::atomic waits by futex on Linux).
+// Returns when `epoch` differs from `seen`. Spins for a bounded time, then sleeps (std::atomic waits by futex on Linux).
 void wait_for_change(const Epoch& epoch, std::uint32_t seen) {
   const std::chrono::microseconds longest = longest_spin();
   const auto start = std::chrono::steady_clock::now();
@@ -89,15 +90,15 @@ void Worker::barrier() const {
 
 namespace {
 
-// The open region. Members are numbered from 1; the caller of run() is worker 0. The thread that owns the region owns the team, too: a
-// closed one lives until its last member has left.
+// The open region. Members are numbered from 1; the caller of run() is worker 0. The thread that owns the region shares ownership of the
+// team: a closed team lives until its last member has left.
 class Team {
  public:
   explicit Team(int wanted_members) : wanted_(wanted_members) {}
 
   static std::shared_ptr<Team> open(int wanted_members) {
     const auto team = std::make_shared<Team>(wanted_members);
-    sigset_t all, before;  // signals belong to the application's threads, never to ours
+    sigset_t all, before;  // signals go to the application's threads, never to those of the library
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
@@ -111,11 +112,13 @@ class Team {
     return team;
   }
 
-  int wanted() const { return wanted_; }  // may be more than the system gave
+  int wanted() const { return wanted_; }  // may be more than members()
   int members() const { return members_; }
 
   void run(int size, WorkFunction work, void* context) {
-    work_ = work, context_ = context, size_ = size;
+    work_ = work;
+    context_ = context;
+    size_ = size;
     barrier_.reset(size);
     start_members();
     work(context, Worker(0, size, &barrier_));
@@ -171,18 +174,18 @@ class Team {
   const int wanted_;
 };
 
-// One team for the process. It is never closed at exit: its members may outlive static destructors.
+// The team of the process. It is not closed at exit: its members may outlive static destructors.
 std::shared_ptr<Team>& the_team = *new std::shared_ptr<Team>;
 std::atomic<bool> team_is_taken{false};
 std::atomic<int> chosen_threads{0};
 
-// A forked child has none of the parent's threads: forget the team, the next run makes a new one.
+// Runs in a forked child, which has none of the parent's threads: the next run opens a new team.
 void forget_team() {
-  the_team.reset();  // not closed: nobody is there to leave it
+  the_team.reset();  // not closed: it has no members that could leave it
   team_is_taken.store(false, std::memory_order_relaxed);
 }
 
-// Called with the team taken. nullptr if the system gives no thread.
+// The caller has taken the team. Returns nullptr if the system gives no thread.
 Team* team_with(int members) {
   static const int registered = pthread_atfork(nullptr, nullptr, forget_team);
   (void)registered;

@@ -1,8 +1,8 @@
-// Threads. The only part of the library that knows OpenMP; everybody else sees run_parallel and Worker.
+// Threads. The only part of the library that knows OpenMP; all other parts see run_parallel and Worker.
 //
 // A team is one OpenMP region that stays open: its members wait for work by a bounded spin (0.2 ms) and then sleep in the kernel (futex),
-// so that an idle team costs nothing. The region is owned by a thread of our own: libgomp's own waiting, which spins for milliseconds and
-// hangs in a forked child, is never used. A caller takes part as worker 0.
+// so that an idle team costs nothing. A thread of the library owns the region, so that the waiting of libgomp is never used: it spins for
+// milliseconds and hangs in a forked child. The caller is worker 0.
 #pragma once
 
 #include <type_traits>
@@ -26,8 +26,8 @@ class Worker {
 
 using WorkFunction = void (*)(void* context, const Worker& worker);
 
-// Calls work(context, worker) on at most `threads` workers at once and returns when all are done. It gets fewer workers (one at least) when
-// the team is busy with another caller or the system gives no more threads: work must be right for any team size. work must not throw.
+// Calls work(context, worker) on at most `threads` workers at once and returns when all are done. There are fewer workers (at least one)
+// when the team is busy with another caller or the system gives no more threads: work must be correct for any team size. It must not throw.
 void run_parallel(int threads, WorkFunction work, void* context);
 
 template <class Body>
@@ -36,7 +36,8 @@ void run_parallel(int threads, Body&& body) {
   run_parallel(threads, [](void* context, const Worker& worker) { (*static_cast<Plain*>(context))(worker); }, &body);
 }
 
-// Threads used where a caller does not say: set_default_threads, else OMP_NUM_THREADS, else the processors this process may run on.
+// The number of threads where a caller gives none: that of set_default_threads, else OMP_NUM_THREADS, else the number of processors that
+// this process may run on.
 int default_threads();
 void set_default_threads(int threads);
 

@@ -1,8 +1,8 @@
-// Parameter: the one place where a weight's values live, flat float32 in the order of its shape, with a version that every write raises.
-// They lie in memory of its own, or in the file that they were loaded from until somebody writes.
+// Parameter: the only place of a weight's values, flat float32 in the order of its shape, with a version that every write raises. The
+// values lie in memory of its own or, until the first write, in the file that they were loaded from.
 //
-// Prepared forms (weights packed for an algorithm and an ISA) hang on the parameter they are made from, so that all programs of all shapes
-// share them; they live as long as a program uses them.
+// The parameter also knows the prepared forms that are made from it (weights packed for an algorithm and an ISA), so that all programs of
+// all shapes share them. A form lives as long as a program uses it.
 #pragma once
 
 #include <atomic>
@@ -21,14 +21,14 @@ namespace fastcnn {
 struct PreparedForm {
   std::shared_ptr<const AlignedBuffer> memory;  // of all forms that were made at the same time
   std::byte* data = nullptr;
-  std::vector<std::uint64_t> versions;  // of the parameters it was made from, when it was made
+  std::vector<std::uint64_t> versions;  // the versions of the parameters that it was made from
 };
 
 class Parameter {
  public:
   explicit Parameter(const Shape& shape)
       : shape_(shape), id_(next_id()), values_(static_cast<std::size_t>(shape.elements()) * sizeof(float)), data_(values_.floats()) {}
-  // values: inside of the file, at a multiple of a float.
+  // values: flat floats inside the file, aligned to a float.
   Parameter(const Shape& shape, std::shared_ptr<FileMapping> file, const std::byte* values) : shape_(shape), id_(next_id()) {
     move_to(std::move(file), values);
   }
@@ -36,13 +36,13 @@ class Parameter {
   const Shape& shape() const { return shape_; }
   std::uint64_t id() const { return id_; }
   std::size_t bytes() const { return static_cast<std::size_t>(shape_.elements()) * sizeof(float); }
-  // Those who write call own() first; those who read values of a file, file()->check().
+  // Flat, in the order of the shape. Call own() before writing, and file()->check() before reading values of a file.
   float* data() const { return data_; }
   const std::shared_ptr<FileMapping>& file() const { return file_; }  // nullptr: memory of its own
   void own() {
     if (file_) file_->own();
   }
-  // Other values, without a copy. Only before a graph has the parameter: programs remember where the values lie.
+  // Takes other values without a copy. Only before a graph has the parameter, because programs remember the address of the values.
   void move_to(std::shared_ptr<FileMapping> file, const std::byte* values) {
     require(!in_graph_, "Parameter", "values may move only before a graph has the parameter");
     file_ = std::move(file);
@@ -51,7 +51,7 @@ class Parameter {
     written();
   }
   void enter_graph() { in_graph_ = true; }
-  bool requires_grad() const { return requires_grad_; }  // false: frozen, training leaves it as it is
+  bool requires_grad() const { return requires_grad_; }  // false: frozen, training does not change it
   void set_requires_grad(bool value) { requires_grad_ = value; }
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
   void written() { version_.fetch_add(1, std::memory_order_acq_rel); }  // call after every write to data()

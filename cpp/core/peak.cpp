@@ -17,7 +17,8 @@ void check_threads(const char* op, int threads) {
   require(threads >= 1 && threads <= kMaxThreads, op, join("threads must be between 1 and ", kMaxThreads), threads);
 }
 
-// The most of what a nanosecond brings all workers together, over some rounds. round(worker) gives what it brought one of them.
+// Runs several rounds on all workers at once and returns the highest rate: the amount of all workers divided by nanoseconds. round(worker)
+// returns the amount of one worker.
 template <class Round>
 double best_rate(int threads, Round&& round) {
   std::vector<double> rates(15);
@@ -38,7 +39,7 @@ double best_rate(int threads, Round&& round) {
 
 double measure_peak(const Kernels& kernels, int threads) {
   check_threads("measure_peak", threads);
-  constexpr std::int64_t kIterations = 500'000;  // about 3 ms a round
+  constexpr std::int64_t kIterations = 500'000;  // a round takes about 3 ms
   return best_rate(threads, [&](const Worker&) {
     alignas(64) float seeds[2 * 16] = {};
     double flops = 0;
@@ -52,14 +53,14 @@ double measure_bandwidth(const Kernels& kernels, int threads, Index bytes) {
   constexpr Index kMostBytes = Index{1} << 30;
   require(bytes >= 1 && bytes <= kMostBytes, "measure_bandwidth", join("bytes must be between 1 and ", kMostBytes), bytes);
   constexpr Index kFloat = sizeof(float);
-  const Index floats = ceil_div(bytes, 2 * kFloat * threads);  // that a worker reads, and that it writes
-  const Index times = ceil_div(8 << 20, bytes);                // for some 100 us a round at least
+  const Index floats = ceil_div(bytes, 2 * kFloat * threads);  // that each worker reads and writes
+  const Index times = ceil_div(8 << 20, bytes);                // so that a round takes at least about 100 us
   std::vector<AlignedBuffer> from, to;
   for (int i = 0; i < threads; ++i) {
     from.emplace_back(static_cast<std::size_t>(floats * kFloat));
     to.emplace_back(static_cast<std::size_t>(floats * kFloat));
   }
-  for (const AlignedBuffer& buffer : from) std::memset(buffer.data(), 0, buffer.size());  // pages never written to would all be one
+  for (const AlignedBuffer& buffer : from) std::memset(buffer.data(), 0, buffer.size());  // unwritten pages all map to the same zero page
   return best_rate(threads, [&](const Worker& worker) {
     const auto mine = static_cast<std::size_t>(worker.index());
     for (Index i = 0; i < times; ++i) kernels.scale_shift(to[mine].floats(), from[mine].floats(), floats, 1.0f, 0.0f);

@@ -27,7 +27,7 @@ class Shape {
   explicit Shape(const std::vector<Index>& sizes) {
     require(sizes.size() <= kMaxRank, "shape", "a shape has at most 8 axes", sizes.size(), " axes");
     for (Index size : sizes) sizes_[static_cast<std::size_t>(rank_++)] = size;
-    elements();  // negative sizes and overflow are found here, once
+    elements();  // throws for negative sizes and overflow
   }
 
   int rank() const { return rank_; }
@@ -35,12 +35,13 @@ class Shape {
   std::vector<Index> sizes() const { return {sizes_.begin(), sizes_.begin() + rank_}; }
   bool operator==(const Shape& other) const { return rank_ == other.rank_ && sizes_ == other.sizes_; }
 
-  // The most elements of a value. Strides of values with an axis of size 0 stay below it too.
+  // The most elements of a value. The strides of values with an axis of size 0 stay below it, too.
   static constexpr Index kMostElements = Index{1} << 40;
 
   // Product of all sizes; 1 for a scalar.
   Index elements() const {
-    Index product = 1, without_zeros = 1;
+    Index product = 1;
+    Index without_zeros = 1;
     for (int axis = 0; axis < rank_; ++axis) {
       const Index size = (*this)[axis];
       require(size >= 0, "shape", "sizes must not be negative", *this);

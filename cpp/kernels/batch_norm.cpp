@@ -1,5 +1,5 @@
-// Batch normalization of one channel block: a lane is a channel. Sums over pixels are floats for at most 64 of them and doubles beyond, so
-// that no image is too large for its statistics.
+// Batch normalization of one channel block: a lane is a channel. At most 64 pixels are summed in floats, and these sums in doubles, so that
+// the statistics of large images are exact enough.
 #include "kernels/kernels.h"
 #include "simd/clamp.h"
 
@@ -9,16 +9,17 @@ namespace {
 
 FASTCNN_INLINE Vec inverse_std(Vec var, float eps) { return broadcast(1.0f) / sqrt(var + broadcast(eps)); }
 
-// A value a channel, or `missing` in all of them.
+// values: (channels), or nullptr: `missing` for every channel.
 FASTCNN_INLINE Vec per_channel(const float* values, int channels, float missing) {
   return values ? load_first(values, channels) : broadcast(missing);
 }
 
-// Sums of each lane.
+// The sum of each lane.
 struct Totals {
   double of[kLanes] = {};
 
-  FASTCNN_INLINE void take(Vec& sums) {  // and leaves zeros
+  // Adds sums and sets them to zero.
+  FASTCNN_INLINE void take(Vec& sums) {
     float lanes[kLanes];
     store(lanes, sums);
     for (int i = 0; i < kLanes; ++i) of[i] += (double)lanes[i];
@@ -31,7 +32,7 @@ struct Totals {
   }
 };
 
-// Calls body(n, h, w) for every pixel, and pause() whenever at most 64 of them have passed: rows of small images go together.
+// Calls body(n, h, w) for every pixel, and pause() after every group of at most 64 pixels: several rows of a small image, or part of a row.
 template <class Body, class Pause>
 FASTCNN_INLINE void for_each_pixel(const BlockPixels pixels, Body&& body, Pause&& pause) {
   constexpr int64_t kMost = 64;
@@ -52,7 +53,7 @@ FASTCNN_INLINE void for_each_pixel(const BlockPixels pixels, Body&& body) {
   for_each_pixel(pixels, body, [] {});
 }
 
-// One operand: its pixel (n, h, w) is at operand(n, h, w).
+// An operand (images, rows, columns, lanes): its pixel (n, h, w) is at operand(n, h, w).
 template <class Float>
 struct Pixels {
   Float* first;
@@ -64,10 +65,11 @@ struct Pixels {
 
 }  // namespace
 
-// The mean is taken off first: x scale + (bias - mean scale) would lose digits where the mean is large.
+// The mean is subtracted first: x scale + (bias - mean scale) would lose digits where the mean is large.
 void batch_norm(const BatchNorm& unit) {
   const int channels = unit.pixels.channels;
-  const Vec mean = load_first(unit.mean, channels), bias = per_channel(unit.bias, channels, 0.0f);
+  const Vec mean = load_first(unit.mean, channels);
+  const Vec bias = per_channel(unit.bias, channels, 0.0f);
   const Vec scale = per_channel(unit.weight, channels, 1.0f) * inverse_std(load_first(unit.var, channels), unit.eps);
   const Pixels<const float> x{unit.x, unit.x_strides};
   const Pixels<float> y{unit.y, unit.y_strides};
@@ -82,7 +84,7 @@ void batch_norm(const BatchNorm& unit) {
   }
 }
 
-// Two passes: a mean, then deviations from it. The sum of the deviations, 0 but for rounding, corrects both.
+// Two passes: a mean, then deviations from it. The sum of the deviations, which would be 0 without rounding, corrects mean and variance.
 void batch_norm_statistics(const BatchNormStatistics& unit) {
   const int channels = unit.pixels.channels;
   const double one_by_count = 1.0 / (double)(unit.pixels.images * unit.pixels.rows * unit.pixels.columns);
@@ -91,7 +93,8 @@ void batch_norm_statistics(const BatchNormStatistics& unit) {
   Vec sum = zero();
   for_each_pixel(unit.pixels, [&](int64_t n, int64_t h, int64_t w) { sum += load(x(n, h, w)); }, [&] { values.take(sum); });
   const Vec near = values.times(one_by_count);
-  Totals deviations, squares;
+  Totals deviations;
+  Totals squares;
   Vec square = zero();
   for_each_pixel(
       unit.pixels,
@@ -100,7 +103,10 @@ void batch_norm_statistics(const BatchNormStatistics& unit) {
         sum += deviation;
         square = fma(deviation, deviation, square);
       },
-      [&] { deviations.take(sum), squares.take(square); });
+      [&] {
+        deviations.take(sum);
+        squares.take(square);
+      });
   const Vec correction = deviations.times(one_by_count);
   const Vec var = max(zero(), squares.times(one_by_count) - correction * correction);
   store_first(unit.mean, near + correction, channels);
@@ -108,15 +114,19 @@ void batch_norm_statistics(const BatchNormStatistics& unit) {
   store_first(unit.inv_std, inverse_std(var, unit.eps), channels);
 }
 
-// With d = x - mean and s = inv_std:  dbias = sum dy,  dweight = s sum dy d,  and dx = weight s dy, or where mean and s were made from x
+// With d = x - mean and s = inv_std:  dbias = sum dy,  dweight = s sum dy d,  and dx = weight s dy, or with batch statistics
 //   dx = weight s (dy - dbias / count - d s dweight / count) = scale dy + slope d + shift
 void batch_norm_backward(const BatchNormBackward& unit) {
   const int channels = unit.pixels.channels;
-  const Vec mean = load_first(unit.mean, channels), inv_std = load_first(unit.inv_std, channels);
-  const Pixels<const float> dy{unit.dy, unit.dy_strides}, x{unit.x, unit.x_strides};
+  const Vec mean = load_first(unit.mean, channels);
+  const Vec inv_std = load_first(unit.inv_std, channels);
+  const Pixels<const float> dy{unit.dy, unit.dy_strides};
+  const Pixels<const float> x{unit.x, unit.x_strides};
   const Pixels<float> dx{unit.dx, unit.dx_strides};
-  Totals sums, products;
-  Vec sum = zero(), product = zero();
+  Totals sums;
+  Totals products;
+  Vec sum = zero();
+  Vec product = zero();
   for_each_pixel(
       unit.pixels,
       [&](int64_t n, int64_t h, int64_t w) {
@@ -124,7 +134,10 @@ void batch_norm_backward(const BatchNormBackward& unit) {
         sum += gradient;
         product = fma(gradient, load(x(n, h, w)) - mean, product);
       },
-      [&] { sums.take(sum), products.take(product); });
+      [&] {
+        sums.take(sum);
+        products.take(product);
+      });
   store_first(unit.dbias, sums.times(1.0), channels);
   store_first(unit.dweight, products.times(1.0) * inv_std, channels);
 

@@ -1,5 +1,5 @@
-// Element-wise functions of two operands and the choice between two, over runs of any length. An operand that is shorter than the run is
-// repeated: one element, or one vector, which is a pixel's channels in every pixel of a row.
+// Element-wise functions of two operands and the choice between two, over arrays of any length. A shorter operand is repeated: one element,
+// or one vector, which has the channels of every pixel of a row.
 #include "kernels/kernels.h"
 #include "simd/wide.h"
 
@@ -7,12 +7,12 @@ namespace fastcnn::FASTCNN_ISA {
 
 namespace {
 
-// An operand as a loop sees it: vectors one after another, or always the same.
+// An operand as a sequence of vectors: one after another, or always the same.
 class Source {
  public:
-  explicit Source(const Repeated& run) : data_(run.data), mask_(run.repeat == Repeat::none ? -1 : 0) {
-    if (run.repeat != Repeat::element) return;
-    store(lanes_, broadcast(*run.data));
+  explicit Source(const Repeated& operand) : data_(operand.data), mask_(operand.repeat == Repeat::none ? -1 : 0) {
+    if (operand.repeat != Repeat::element) return;
+    store(lanes_, broadcast(*operand.data));
     data_ = lanes_;
   }
   Source(const Source&) = delete;
@@ -22,7 +22,7 @@ class Source {
 
  private:
   const float* data_;
-  int64_t mask_;
+  int64_t mask_;  // all bits, or none: the same vector for every i
   float lanes_[kLanes];
 };
 
@@ -67,7 +67,9 @@ void binary(const Binary& run) {
 }
 
 void where(const Where& run) {
-  const Source condition(run.condition), a(run.a), b(run.b);
+  const Source condition(run.condition);
+  const Source a(run.a);
+  const Source b(run.b);
   map_sources(run.y, run.count, [](Vec c, Vec u, Vec v) { return select(c != zero(), u, v); }, condition, a, b);
 }
 

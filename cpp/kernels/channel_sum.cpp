@@ -1,9 +1,10 @@
-// The sum of each lane's channel over all images, rows and columns: the gradient of a bias. Each row and image is summed by itself first.
+// The sum of each lane over all images, rows and columns: the gradient of a bias. Each row is summed by itself first, then each image.
 #include "kernels/kernels.h"
 #include "simd/vec.h"
 
 namespace fastcnn::FASTCNN_ISA {
 
+// x: (images, rows, columns, lanes), strided; sums: (lanes).
 void channel_sum(float* sums, const float* x, int64_t images, int64_t rows, int64_t columns, int64_t image_stride, int64_t row_stride) {
   Vec total = zero();
   for (int64_t n = 0; n < images; ++n) {

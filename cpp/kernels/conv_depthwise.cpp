@@ -1,53 +1,48 @@
 // Depthwise convolution: every channel has a filter of its own, so a lane is a channel and nothing is broadcast. A tile of one or two rows
 // of output pixels is summed in registers over all taps and written once, with bias, residual and clamp.
 //
-//   Two rows of output, kernel 3, stride 1: row 0 reads input rows 0 to 2, row 1 reads rows 1 to 3. Each row of input is loaded once, a
-//   vector a pixel; a pixel stays in a register for its turn with each tap of each row.
+//   Two rows of output, kernel 3, stride 1: row 0 reads input rows 0 to 2, row 1 reads rows 1 to 3. Each row of input is loaded once, one
+//   vector for each pixel; a pixel stays in its register while it is multiplied by the taps of both rows.
 //
 //     input row 0   x x x x x x     row 0 += w[0] x
 //     input row 1   x x x x x x     row 0 += w[1] x     row 1 += w[0] x
 //     input row 2   x x x x x x     row 0 += w[2] x     row 1 += w[1] x
 //     input row 3   x x x x x x                         row 1 += w[2] x
 //
-// With a stride of 2, the even pixels of a row meet taps 0, 2, 4 in this way, then the odd ones taps 1, 3.
+// With a stride of 2, the even pixels of a row are multiplied by taps 0, 2, 4 in this way, then the odd pixels by taps 1, 3.
 #include "kernels/kernels.h"
 #include "kernels/pixels.h"
+#include "kernels/register_tiles.h"
 #include "simd/clamp.h"
 
 namespace fastcnn::FASTCNN_ISA {
 
 namespace {
 
-// Registers: rows x pixels sums, as many inputs as a row has pixels, a weight for each row.
-//   32 registers: 2 x 7 + 7 + 2 = 23; the widths of the classics (7, 14, 28, 56, 112) are multiples of 7
+// The most pixels in a row of a tile, by its rows. Registers: rows x pixels sums, as many inputs as a row has pixels, a weight a row.
+//   32 registers: 2 x 7 + 7 + 2 = 23; image widths of the classics (7, 14, 28, 56, 112) are multiples of 7
 //   16 registers: 2 x 4 + 4 + 2 = 14, or 1 x 6 + 6 + 1 = 13
 constexpr int kMostPixels[3] = {0, kRegisters == 32 ? 7 : 6, kRegisters == 32 ? 7 : 4};
-// With 16 registers and instructions that overwrite an operand and multiply and add apart (the baseline on x86-64), each product takes one
-// register more, and sums would go to the stack: there every kernel is one of any size.
+// The baseline on x86-64 has 16 registers and instructions that overwrite an operand and multiply and add apart, so each product takes one
+// register more and sums would go to the stack. It uses tiles_any_size for all kernels.
 constexpr bool kTilesFit = kRegisters == 32 || kLanes > 4;
-// Of a kernel of any size and step: a sum a pixel, a weight and what is loaded ahead.
+// The most pixels of tiles_any_size: a sum for each pixel, a weight, and inputs that are loaded ahead.
 constexpr int kMostPixelsAnySize = kRegisters == 32 ? 14 : 8;
 
-// The tiles of one size in a unit: `count` of them side by side, from output pixel (row, column) on, and `groups` such rows of tiles.
+// The tiles of one size in a unit: `groups` rows of `count` tiles side by side, from output pixel (row, column) on.
 struct Span {
   int row, groups, column, count;
 };
 
-// Where one tile starts.
-struct Corner {
-  const float* input;
-  float* output;
-  const float* residual;
-};
-
-FASTCNN_INLINE Corner corner(const ConvDepthwise& unit, int64_t row, int64_t column) {
+FASTCNN_INLINE TileStart start_of(const ConvDepthwise& unit, int64_t row, int64_t column) {
   return {unit.input + row * unit.row_step + column * unit.pixel_step,
           unit.output + row * unit.output_row_stride + column * unit.output_pixel_stride,
           unit.residual ? unit.residual + row * unit.residual_row_stride + column * kLanes : nullptr};
 }
 
+// Adds the residual, clamps and stores.
 template <int Rows, int R>
-FASTCNN_INLINE void finish(const ConvDepthwise& unit, Corner at, int64_t output_pixel_stride, Clamp clamp, Vec (&acc)[Rows][R]) {
+FASTCNN_INLINE void finish(const ConvDepthwise& unit, TileStart at, int64_t output_pixel_stride, Clamp clamp, Vec (&acc)[Rows][R]) {
   if (at.residual) {
     unroll<Rows>([&](auto y) { unroll<R>([&](auto r) { acc[y][r] += load(at.residual + y * unit.residual_row_stride + r * kLanes); }); });
   }
@@ -58,7 +53,7 @@ FASTCNN_INLINE void finish(const ConvDepthwise& unit, Corner at, int64_t output_
   });
 }
 
-// Input row I of a tile goes into the rows of output that it has a tap for.
+// Adds the products of input row I of a tile to the rows of output that have a tap for it. weights: (K, K, lanes).
 template <int K, int Step, int I, int Rows, int R>
 FASTCNN_INLINE void add_row(Vec (&acc)[Rows][R], const float* input, const float* weights) {
   unroll<Step>([&](auto s) FASTCNN_INLINE_LAMBDA {
@@ -86,25 +81,26 @@ void tiles(const ConvDepthwise& unit, Span span, Clamp clamp) {
   const float* weights = unit.weights;
   const int64_t tap_row = unit.tap_row;
   for (int group = 0; group < span.groups; ++group) {
-    Corner at = corner(unit, span.row + group * Rows, span.column);
+    TileStart at = start_of(unit, span.row + group * Rows, span.column);
     for (int n = 0; n < span.count; ++n) {
       Vec acc[Rows][R];
       const Vec bias = load(unit.bias);
       unroll<Rows>([&](auto y) { unroll<R>([&](auto r) { acc[y][r] = bias; }); });
       unroll<(Rows - 1) * Step + K>([&](auto i) { add_row<K, Step, i>(acc, at.input + i * tap_row, afresh(weights)); });
       finish(unit, at, kLanes, clamp, acc);
-      at.input += R * Step * kLanes, at.output += R * kLanes;
+      at.input += R * Step * kLanes;
+      at.output += R * kLanes;
       if (at.residual) at.residual += R * kLanes;
     }
   }
 }
 
-// Any kernel; Step is the distance between the inputs of neighbouring output pixels where it is known at compile time, else 0.
+// Kernels of any size. Step is the distance between the inputs of neighbouring output pixels where it is known at compile time, else 0.
 template <int Step, int R>
 void tiles_any_size(const ConvDepthwise& unit, Span span, Clamp clamp) {
   const int64_t step = Step ? Step : unit.pixel_step;
   for (int n = 0; n < span.groups * span.count; ++n) {
-    const Corner at = corner(unit, span.row + n / span.count, span.column + n % span.count * R);
+    const TileStart at = start_of(unit, span.row + n / span.count, span.column + n % span.count * R);
     Vec acc[1][R];
     const Vec bias = load(unit.bias);
     unroll<R>([&](auto r) { acc[0][r] = bias; });
@@ -122,20 +118,18 @@ void tiles_any_size(const ConvDepthwise& unit, Span span, Clamp clamp) {
 
 using Tiles = void (*)(const ConvDepthwise&, Span, Clamp);
 
-template <int K, int Step, int Rows, class>
-struct TilesOf;
-template <int K, int Step, int Rows, int... R>
-struct TilesOf<K, Step, Rows, Sequence<R...>> {
-  static constexpr Tiles width[] = {nullptr, tiles<K, Step, Rows, R + 1>...};  // by number of pixels
+template <int K, int Step, int Rows>
+struct TilesOf {
+  template <int R>
+  static constexpr auto of = tiles<K, Step, Rows, R>;
 };
-template <int Step, class>
-struct TilesOfAnySize;
-template <int Step, int... R>
-struct TilesOfAnySize<Step, Sequence<R...>> {
-  static constexpr Tiles width[] = {nullptr, tiles_any_size<Step, R + 1>...};
+template <int Step>
+struct TilesOfAnySize {
+  template <int R>
+  static constexpr auto of = tiles_any_size<Step, R>;
 };
 
-// Tiles of one height, by number of pixels.
+// Tiles of one height, by the number of pixels in a row.
 struct TileTable {
   const Tiles* width = nullptr;
   int most = 0;
@@ -144,11 +138,11 @@ struct TileTable {
 template <int K, int Step, int Rows>
 TileTable table() {
   constexpr int most = kMostPixels[Rows];
-  return {TilesOf<K, Step, Rows, SequenceOf<most>>::width, most};
+  return {kByPixels<TilesOf<K, Step, Rows>, most>, most};
 }
 
 struct TileTables {
-  TileTable one, two;  // rows at once
+  TileTable one, two;  // tiles of one and of two rows
 };
 
 TileTables tables_for(const ConvDepthwise& unit) {
@@ -159,24 +153,23 @@ TileTables tables_for(const ConvDepthwise& unit) {
   if constexpr (kTilesFit) {
     if (K == 3 && step_1) return {table<3, 1, 1>(), table<3, 1, 2>()};
     if (K == 5 && step_1) return {table<5, 1, 1>(), table<5, 1, 2>()};
-    if (K == 3 && step_2) return {table<3, 2, 1>(), {}};  // two rows share one row of input only: that does not pay
+    if (K == 3 && step_2) return {table<3, 2, 1>(), {}};  // two rows would share only one row of input, which saves no time
     if (K == 5 && step_2) return {table<5, 2, 1>(), table<5, 2, 2>()};
   }
-  using Pixels = SequenceOf<kMostPixelsAnySize>;
-  const Tiles* width = unit.pixel_step == kLanes ? TilesOfAnySize<kLanes, Pixels>::width : TilesOfAnySize<0, Pixels>::width;
-  return {{width, kMostPixelsAnySize}, {}};
+  constexpr int most = kMostPixelsAnySize;
+  const auto* tiles = unit.pixel_step == kLanes ? kByPixels<TilesOfAnySize<kLanes>, most> : kByPixels<TilesOfAnySize<0>, most>;
+  return {{tiles, most}, {}};
 }
 
-// Rows of tiles: as few tiles a row as fit, their widths as even as can be, the wider ones first.
+// `groups` rows of tiles, from output row `row` on.
 void run_tiles(const ConvDepthwise& unit, TileTable table, int row, int groups, Clamp clamp) {
-  const int count = (unit.columns + table.most - 1) / table.most, width = (unit.columns + count - 1) / count;
-  const int narrower = width * count - unit.columns, wide = count - narrower;
-  table.width[width](unit, {row, groups, 0, wide}, clamp);
-  if (narrower) table.width[width - 1](unit, {row, groups, wide * width, narrower}, clamp);
+  for_each_width(row_of_tiles(unit.columns, table.most),
+                 [&](int, int column, int width, int count) { table.width[width](unit, {row, groups, column, count}, clamp); });
 }
 
 void run_rows(const ConvDepthwise& unit, const TileTables& tables, int row, int rows, Clamp clamp) {
-  const int pairs = tables.two.width ? rows / 2 : 0, single = rows - 2 * pairs;
+  const int pairs = tables.two.width ? rows / 2 : 0;
+  const int single = rows - 2 * pairs;
   if (pairs) run_tiles(unit, tables.two, row, pairs, clamp);
   if (single) run_tiles(unit, tables.one, row + 2 * pairs, single, clamp);
 }
@@ -188,7 +181,7 @@ void conv_depthwise(const ConvDepthwise& unit) {
   const TileTables tables = tables_for(unit);
   const Clamp clamp = clamp_of(unit.activation);
   if (is_clamp(unit.activation)) return run_rows(unit, tables, 0, unit.rows, clamp);
-  for (int row = 0; row < unit.rows; row += 2) {  // that activation is a pass over rows that are still in the cache
+  for (int row = 0; row < unit.rows; row += 2) {  // the activation is a pass over rows that are still in the cache
     const int rows = row + 2 <= unit.rows ? 2 : 1;
     run_rows(unit, tables, row, rows, clamp);
     for (int done = row; done < row + rows; ++done)

@@ -1,5 +1,5 @@
-// Convolution over few input channels: a tile of output pixels x output channels is summed up in registers as in conv_direct.cpp, but from
-// planes: where an image of 3 channels would fill 3 of 16 lanes, a line has neighbouring pixels side by side.
+// Convolution over few input channels: a tile of output pixels x output channels is summed in registers (register_tiles.h) from planes. A
+// channel block of an image of 3 channels would fill 3 of 16 lanes; a line has neighbouring pixels side by side.
 //
 //   planes:  c0 row 0, row 1, ..      lines of one strip:  0 0 [c0 row r    ] 0 0
 //            c1 row 0, row 1, ..                           0 0 [c1 row r    ] 0 0
@@ -14,6 +14,7 @@ namespace fastcnn::FASTCNN_ISA {
 
 namespace {
 
+// from: (columns) pixels; to: (line).
 void pad_line(const PadLines& strip, const float* from, float* to) {
   const int64_t end = strip.left + strip.columns;
   for (int64_t i = 0; i < strip.left; i += kLanes) store(to + i, zero());
@@ -21,37 +22,39 @@ void pad_line(const PadLines& strip, const float* from, float* to) {
   map(to + strip.left, strip.columns, [](Vec v) { return v; }, from);
 }
 
-struct Corner {
-  const float* x;
-  const float* weights;
-  const float* bias;
-  float* output;
-  const float* residual;
+// Where a tile starts; it has one or two output blocks.
+struct FirstTile {
+  const float* x;         // lines, from the first pixel on
+  const float* weights;   // (kernel_h, channels, kernel_w, blocks, lanes)
+  const float* bias;      // (blocks, lanes)
+  float* output;          // (blocks, pixels, lanes)
+  const float* residual;  // likewise, or nullptr
 };
 
 template <int R, int C, int Step>
-struct Tile {
-  static void run(const ConvFirst& unit, const Corner& at, Clamp clamp) {
-    Vec acc[R][C];
-    unroll<C>([&](auto c) {
-      const Vec bias = load(at.bias + c * kLanes);
-      unroll<R>([&](auto r) { acc[r][c] = bias; });
+void tile(const ConvFirst& unit, const FirstTile& at, Clamp clamp) {
+  Vec acc[R][C];
+  start_sums(acc, [&](auto c) { return load(at.bias + c * kLanes); });
+  add_lines<R, C, Step>(acc, unit, unit.kernel_h, unit.channels, at.x, at.weights);
+  const Vec low = broadcast(clamp.low), high = broadcast(clamp.high);
+  unroll<C>([&](auto c) {
+    unroll<R>([&](auto r) {
+      Vec v = acc[r][c];
+      if (at.residual) v += load(at.residual + c * unit.residual_block_stride + r * kLanes);
+      store(at.output + c * unit.output_block_stride + r * kLanes, min(high, max(low, v)));
     });
-    add_lines<R, C, Step>(acc, unit, unit.kernel_h, unit.channels, at.x, at.weights);
-    const Vec low = broadcast(clamp.low), high = broadcast(clamp.high);
-    unroll<C>([&](auto c) {
-      unroll<R>([&](auto r) {
-        Vec v = acc[r][c];
-        if (at.residual) v += load(at.residual + c * unit.residual_block_stride + r * kLanes);
-        store(at.output + c * unit.output_block_stride + r * kLanes, min(high, max(low, v)));
-      });
-    });
-  }
+  });
+}
+
+template <int C, int Step>
+struct TilesOf {
+  template <int R>
+  static constexpr auto of = tile<R, C, Step>;
 };
 
 }  // namespace
 
-// Lines are whole vectors long, so their ends are stored as such before the pixels.
+// Lines are whole vectors long, so the vectors at their ends are stored before the pixels.
 void pad_lines(const PadLines& strip) {
   float* to = strip.lines;
   for (int64_t row = strip.first_row; row < strip.first_row + strip.rows; ++row) {
@@ -66,8 +69,12 @@ void pad_lines(const PadLines& strip) {
 
 void conv_first(const ConvFirst& given) {
   ConvFirst unit = given;
-  if (unit.tap_row == unit.channels * unit.line) unit.channels *= unit.kernel_h, unit.kernel_h = 1;  // lines that follow on one another
-  const auto one = first_tiles<Tile, 1>(unit.pixel_step), two = first_tiles<Tile, 2>(unit.pixel_step);
+  if (unit.tap_row == unit.channels * unit.line) {  // the lines of all kernel rows follow on one another
+    unit.channels *= unit.kernel_h;
+    unit.kernel_h = 1;
+  }
+  const auto one = first_tiles<TilesOf, 1>(unit.pixel_step);
+  const auto two = first_tiles<TilesOf, 2>(unit.pixel_step);
   const int64_t block_weights = (int64_t)unit.kernel_h * unit.channels * unit.kernel_w * kLanes;
   const Clamp clamp = clamp_of(unit.activation);
   const RowOfPlanes row_of_planes = row_of_planes_for(unit);
@@ -77,17 +84,15 @@ void conv_first(const ConvFirst& given) {
     if (row_of_planes) {
       row_of_planes(unit, lines, output, clamp);
     } else {
-      for_each_tile(unit, [&](int block, int blocks, int first, int columns) {
-        Corner at = {lines + first * unit.pixel_step, unit.weights + block * block_weights, unit.bias + block * kLanes,
-                     output + block * unit.output_block_stride + first * kLanes, nullptr};
+      for_each_first_tile(unit, [&](int block, int blocks, int first, int pixels) {
+        FirstTile at = {lines + first * unit.pixel_step, unit.weights + block * block_weights, unit.bias + block * kLanes,
+                        output + block * unit.output_block_stride + first * kLanes, nullptr};
         if (unit.residual)
           at.residual = unit.residual + row * unit.residual_row_stride + block * unit.residual_block_stride + first * kLanes;
-        (blocks == 2 ? two : one)[columns](unit, at, clamp);
+        (blocks == 2 ? two : one)[pixels](unit, at, clamp);
       });
     }
-    if (is_clamp(unit.activation)) continue;
-    for (int block = 0; block < unit.output_blocks; ++block)
-      activate_pixels(output + block * unit.output_block_stride, unit.columns, kLanes, unit.activation);
+    activate_blocks(output, unit.output_blocks, unit.output_block_stride, unit.columns, kLanes, unit.activation);
   }
 }
 

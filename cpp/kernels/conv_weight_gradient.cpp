@@ -1,16 +1,16 @@
-// The gradient of shared filters: for each tap and pair of channels, the sum over all positions that the filter was used at.
+// The gradient of a convolution's filters: for each tap and pair of channels, the sum over all positions that the filter was used at.
 //
 // A unit keeps its (taps x lanes) sums in registers, one vector of output channels for each tap: at every position the gradient of the
 // output is loaded once and multiplied by the input under each tap. Each image is summed by itself first, so that the error grows with the
 // size of an image and the number of images, not with their product.
 #include "kernels/kernels.h"
-#include "simd/vec.h"
+#include "simd/loops.h"
 
 namespace fastcnn::FASTCNN_ISA {
 
 namespace {
 
-// Taps lie `tap_stride` floats apart; T of them. When they are neighbours (Adjacent) their offsets are constants.
+// T taps. input: the first tap of the unit's first pixel; dweight: (T, lanes). The offsets of adjacent taps are constants.
 template <int T, bool Adjacent>
 void gradient_of_taps(const ConvWeightGradient& unit, const float* input, float* dweight) {
   const int64_t tap_stride = Adjacent ? 1 : unit.tap_stride;
@@ -30,23 +30,19 @@ void gradient_of_taps(const ConvWeightGradient& unit, const float* input, float*
   unroll<T>([&](auto t) { store(dweight + t * kLanes, total[t]); });
 }
 
-// Half of the registers sum up an image, the others hold the totals.
+// Half of the registers hold the sums of an image, the others the totals.
 constexpr int kMostTaps = kRegisters / 2;
 
 }  // namespace
 
 void conv_weight_gradient(const ConvWeightGradient& unit) {
-  int tap = 0;
-  const auto next = [&]<int T, bool Adjacent>() {
-    gradient_of_taps<T, Adjacent>(unit, unit.input + tap * unit.tap_stride, unit.dweight + tap * kLanes);
-    tap += T;
-  };
+  int64_t done = 0;
   if (unit.tap_stride == 1) {
-    while (unit.taps - tap >= kMostTaps) next.template operator()<kMostTaps, true>();
-    while (unit.taps - tap >= 4) next.template operator()<4, true>();
-    while (unit.taps - tap >= 3) next.template operator()<3, true>();
+    done = for_each_group<kMostTaps, 4, 3>(
+        unit.taps, [&](auto taps, int64_t tap) { gradient_of_taps<taps, true>(unit, unit.input + tap, unit.dweight + tap * kLanes); });
   }
-  while (tap < unit.taps) next.template operator()<1, false>();
+  for (int64_t tap = done; tap < unit.taps; ++tap)
+    gradient_of_taps<1, false>(unit, unit.input + tap * unit.tap_stride, unit.dweight + tap * kLanes);
 }
 
 }  // namespace fastcnn::FASTCNN_ISA

@@ -1,4 +1,4 @@
-// Element-wise functions over runs of floats of any length. Output and input may be the same run.
+// Element-wise functions over arrays of any length. The output may be an input.
 #include "kernels/kernels.h"
 #include "simd/activation.h"
 #include "simd/loops.h"
@@ -18,7 +18,8 @@ void activate_backward(float* dx, const float* dy, const float* x, int64_t count
 }
 
 void scale_shift(float* y, const float* x, int64_t count, float scale, float shift) {
-  const Vec factor = broadcast(scale), offset = broadcast(shift);
+  const Vec factor = broadcast(scale);
+  const Vec offset = broadcast(shift);
   map(y, count, [&](Vec v) { return fma(v, factor, offset); }, x);
 }
 

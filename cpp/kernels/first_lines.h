@@ -1,19 +1,20 @@
-// What the kernels of first layers share: sums over lines (arguments.h, PadLines) in registers. A pixel of a line is one float, so every
-// load is a broadcast, and neighbouring output pixels are `Step` floats apart, known at compile time for the strides that networks have.
+// Common parts of the kernels of first layers: sums over lines (arguments.h, PadLines) in register tiles. A pixel of a line is one
+// float, so every load is a broadcast. Neighbouring output pixels are `Step` floats apart, which is known at compile time for the
+// strides that networks have.
 #pragma once
 
 #include "kernels/kernels.h"
+#include "kernels/register_tiles.h"
 #include "simd/clamp.h"
 
 namespace fastcnn::FASTCNN_ISA {
 
 namespace {  // each file that includes this has tiles of its own
 
-// Pixels of a tile by its output blocks, as in conv_direct.cpp: R x C accumulators, C weights, one broadcast, one to spare.
-constexpr int kFirstPixels[3] = {0, kRegisters == 32 ? 14 : 12, kRegisters == 32 ? 14 : 6};
-static_assert(kFirstPixels[1] <= kFirstTile && 2 * kFirstPixels[2] <= kFirstTile);
+static_assert(kMostTilePixels[1] <= kFirstTile && 2 * kMostTilePixels[2] <= kFirstTile);
 
 // acc[r][c] += sum over kernel rows, channels, taps of x[row, channel, tap + r Step] (broadcast) * weights[row, channel, tap][c]
+// x: the lines (kernel rows, channels, line) from the tile's first pixel on; weights: (kernel rows, channels, kernel_w, C, lanes).
 template <int R, int C, int Step>
 FASTCNN_INLINE void add_lines(Vec (&acc)[R][C], const ConvFirst& unit, int kernel_rows, int channels, const float* x,
                               const float* weights) {
@@ -26,42 +27,29 @@ FASTCNN_INLINE void add_lines(Vec (&acc)[R][C], const ConvFirst& unit, int kerne
         Vec w[C];
         unroll<C>([&](auto c) { w[c] = load(weights + c * kLanes); });
         forget_loads();
-        unroll<R>([&](auto r) {
-          const Vec pixel = broadcast(tap[r * step]);
-          unroll<C>([&](auto c) { acc[r][c] = fma(pixel, w[c], acc[r][c]); });
-        });
+        add_products(acc, w, [&](auto r) { return tap[r * step]; });
       }
     }
   }
 }
 
-// A table of Tile<R, C, Step>::run by R, for the step at hand.
-template <template <int, int, int> class Tile, int C, int Step, class>
-struct FirstTiles;
-template <template <int, int, int> class Tile, int C, int Step, int... R>
-struct FirstTiles<Tile, C, Step, Sequence<R...>> {
-  static constexpr decltype(&Tile<1, C, Step>::run) of[] = {nullptr, Tile<R + 1, C, Step>::run...};
-};
-
-template <template <int, int, int> class Tile, int C>
+// Tile<C, Step>::of<R> by R, for the step of the unit.
+template <template <int, int> class Tile, int C>
 FASTCNN_INLINE auto first_tiles(int64_t pixel_step) {
-  using Pixels = SequenceOf<kFirstPixels[C]>;
-  if (pixel_step == 1) return FirstTiles<Tile, C, 1, Pixels>::of;
-  if (pixel_step == 2) return FirstTiles<Tile, C, 2, Pixels>::of;
-  if (pixel_step == 4) return FirstTiles<Tile, C, 4, Pixels>::of;
-  return FirstTiles<Tile, C, 0, Pixels>::of;
+  constexpr int most = kMostTilePixels[C];
+  if (pixel_step == 1) return &kByPixels<Tile<C, 1>, most>[0];
+  if (pixel_step == 2) return &kByPixels<Tile<C, 2>, most>[0];
+  if (pixel_step == 4) return &kByPixels<Tile<C, 4>, most>[0];
+  return &kByPixels<Tile<C, 0>, most>[0];
 }
 
-// Calls body(blocks, first, first column, columns) for each tile of a row: output blocks in twos, as few widths as fit, as even as can be.
+// Calls body(block, blocks, first pixel, pixels) for each tile of a row and two output blocks, or the one that is left.
 template <class Body>
-FASTCNN_INLINE void for_each_tile(const ConvFirst& unit, Body&& body) {
+FASTCNN_INLINE void for_each_first_tile(const ConvFirst& unit, Body&& body) {
   for (int block = 0; block < unit.output_blocks; block += 2) {
     const int blocks = unit.output_blocks - block < 2 ? 1 : 2;
-    const int most = kFirstPixels[blocks], tiles = (unit.columns + most - 1) / most;
-    for (int t = 0; t < tiles; ++t) {
-      const int from = (int)((int64_t)unit.columns * t / tiles), to = (int)((int64_t)unit.columns * (t + 1) / tiles);
-      body(block, blocks, from, to - from);
-    }
+    for_each_tile(row_of_tiles(unit.columns, kMostTilePixels[blocks]),
+                  [&](int, int first, int pixels) { body(block, blocks, first, pixels); });
   }
 }
 

@@ -1,5 +1,5 @@
-// First layers of so few output channels that most lanes of a block would be idle (LeNet: 6 of 16): here a lane is a pixel, and the
-// finished planes are transposed to the block. Sums are added up in the same order as in conv_first.cpp, so the bits are the same.
+// First layers with so few output channels that most lanes of a block would be idle (LeNet: 6 of 16): here a lane is a pixel, and the
+// finished planes are transposed to the block. Products are added in the same order as in conv_first.cpp, so the bits are the same.
 //
 //   lines:  x0 x1 .. x15   times a weight of each channel   ->   c0:  y0 y1 .. y15         y0:   c0 c1 .. 0
 //                                                                c1:  y0 y1 .. y15   ->    y1:   c0 c1 .. 0   ..
@@ -13,9 +13,10 @@ namespace fastcnn::FASTCNN_ISA {
 
 namespace {
 
-constexpr int kPlanes = 2;  // vectors of pixels at once: two times eight sums, two inputs and a weight find room in any ISA
+constexpr int kPlanes = 2;  // vectors of pixels at once: two times eight sums, two inputs and a weight fit in the registers of any ISA
 
-// V vectors of pixels of a row, the last of them with so many; O output channels.
+// V vectors of pixels of a row and O output channels; the last vector has `last` pixels. x: (kernel_h, channels, line), the lines from the
+// first pixel on; output: (pixels, lanes).
 template <int O, int V>
 void planes(const ConvFirst& unit, const float* x, float* output, int last, Clamp clamp) {
   Vec acc[O][V];
@@ -52,6 +53,7 @@ void planes(const ConvFirst& unit, const float* x, float* output, int last, Clam
   });
 }
 
+// A row of the unit. x: as in planes(); output: (columns, lanes).
 template <int O>
 void row_of_planes(const ConvFirst& unit, const float* x, float* output, Clamp clamp) {
   constexpr int step = kPlanes * kLanes;
@@ -64,16 +66,16 @@ void row_of_planes(const ConvFirst& unit, const float* x, float* output, Clamp c
     planes<O, 1>(unit, x + column, output + column * kLanes, rest, clamp);
 }
 
-using RowOfPlanes = void (*)(const ConvFirst&, const float*, float*, Clamp);
+using RowOfPlanes = void (*)(const ConvFirst&, const float* x, float* output, Clamp);
 
 template <class>
 struct RowsOfPlanes;
 template <int... I>
 struct RowsOfPlanes<Sequence<I...>> {
-  static constexpr RowOfPlanes of[] = {row_of_planes<2 * (I + 1)>...};  // by pairs of output channels
+  static constexpr RowOfPlanes of[] = {row_of_planes<2 * (I + 1)>...};  // by the number of pairs of output channels
 };
 
-// nullptr: a lane is better a channel.
+// Returns nullptr where lanes are channels, because the unit has more channels, a residual or a step.
 FASTCNN_INLINE RowOfPlanes row_of_planes_for(const ConvFirst& unit) {
   if (unit.outputs > kLanes / 2 || unit.residual || unit.pixel_step != 1) return nullptr;
   return RowsOfPlanes<SequenceOf<kLanes / 4>>::of[(unit.outputs - 1) / 2];

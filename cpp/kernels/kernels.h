@@ -1,7 +1,7 @@
-// Kernels: the table of single-threaded SIMD functions of one ISA. One table an ISA, filled by table.cpp from kernels.inc.
+// Kernels: the table of single-threaded SIMD functions of one ISA, filled by table.cpp from kernels.inc.
 //
 // A kernel works on raw pointers; lengths and strides count elements. It allocates nothing, knows no threads and no std containers, and
-// has no edge path for image borders: the ring of zeros is physical (core/tensor.h).
+// has no special path for image borders: the ring of zeros is in memory (core/tensor.h).
 #pragma once
 
 #include <stdint.h>
@@ -13,13 +13,13 @@ namespace fastcnn {
 
 struct Kernels {
   const char* isa;
-  int lanes;  // floats in a register: the channel block of this ISA's images
+  int lanes;  // number of floats in a register: the channel block of this ISA's images
 #define FASTCNN_KERNEL(name, parameters) void(*name) parameters;
 #include "kernels/kernels.inc"
 #undef FASTCNN_KERNEL
 };
 
-// The table of each ISA that is compiled in.
+// The table of each ISA of this build.
 #define FASTCNN_ISA_TABLE(isa) \
   namespace isa {              \
   extern const Kernels table;  \
@@ -29,7 +29,7 @@ struct Kernels {
 
 }  // namespace fastcnn
 
-// What a kernel file defines, and table.cpp collects.
+// The functions that kernel files define and table.cpp collects.
 #if defined(FASTCNN_ISA)
 namespace fastcnn::FASTCNN_ISA {
 #define FASTCNN_KERNEL(name, parameters) void name parameters;

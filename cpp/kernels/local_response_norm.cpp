@@ -8,7 +8,7 @@ namespace fastcnn::FASTCNN_ISA {
 
 namespace {
 
-// base^-beta. Nearly everybody's beta is 3/4, which is two roots.
+// base^-beta. beta is nearly always 3/4, which needs only two square roots.
 FASTCNN_INLINE Vec inverse_power(Vec base, float beta) {
   if (beta == 0.75f) {
     const Vec root = sqrt(base);
@@ -20,18 +20,18 @@ FASTCNN_INLINE Vec inverse_power(Vec base, float beta) {
   return load(lanes);
 }
 
-// The first n lanes; all of them, which is nearly always, without a mask.
+// The first n lanes, without a mask where n is kLanes, the usual case.
 FASTCNN_INLINE Vec load_lanes(const float* p, int n) { return n == kLanes ? load(p) : load_first(p, n); }
 FASTCNN_INLINE void store_lanes(float* p, Vec v, int n) { n == kLanes ? store(p, v) : store_first(p, v, n); }
 
-// The channels that see channel c, or that it sees.
+// The channels from c - before to c + after.
 struct Window {
   int64_t first, last;
   Window(int64_t c, int64_t before, int64_t after, int64_t channels)
       : first(c < before ? 0 : c - before), last(channels - c <= after ? channels : c + after + 1) {}
 };
 
-// k + alpha sum of squares around channel c, at the `lanes` positions from `at`.
+// k + alpha sum of squares around channel c, at `lanes` positions from `at` on.
 FASTCNN_INLINE Vec base_of(const LocalResponseNorm& unit, int64_t c, int64_t at, int lanes) {
   const Window window(c, unit.before, unit.after, unit.channels);
   Vec squares = zero();
@@ -42,7 +42,7 @@ FASTCNN_INLINE Vec base_of(const LocalResponseNorm& unit, int64_t c, int64_t at,
   return fma(broadcast(unit.alpha), squares, broadcast(unit.k));
 }
 
-// Calls body(position, lanes) for all positions; only the last call may have fewer than all lanes.
+// Calls body(position, lanes) for all positions. Only the last call may have fewer than kLanes lanes.
 template <class Body>
 FASTCNN_INLINE void for_each_vector(int64_t count, Body&& body) {
   int64_t at = 0;
@@ -60,8 +60,9 @@ void local_response_norm(const LocalResponseNorm& unit) {
     });
 }
 
-// With b = k + alpha sum x^2:  dx[i] = dy[i] b[i]^-beta - 2 alpha beta x[i] sum over the j that see i of dy[j] x[j] b[j]^(-beta - 1).
-// The first pass makes the first term and leaves the terms of the sum in scratch; the second adds them up.
+// With b = k + alpha sum x^2:
+//   dx[i] = dy[i] b[i]^-beta - 2 alpha beta x[i] sum over all j whose window has i of dy[j] x[j] b[j]^(-beta - 1)
+// The first pass computes the first term and writes the terms of the sum to scratch; the second pass adds them.
 void local_response_norm_backward(const LocalResponseNorm& unit) {
   for (int64_t c = 0; c < unit.channels; ++c)
     for_each_vector(unit.count, [&](int64_t at, int lanes) {

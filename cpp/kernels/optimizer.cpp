@@ -1,5 +1,5 @@
-// One step of each optimizer over a run of weights: a single pass that reads weights, gradient and slots and writes weights and slots. The
-// formulas are those of torch.optim.
+// One step of each optimizer over an array of weights: a single pass that reads weights, gradient and slots and writes weights and slots.
+// The formulas are those of torch.optim.
 #include "kernels/kernels.h"
 #include "simd/vec.h"
 
@@ -7,11 +7,13 @@ namespace fastcnn::FASTCNN_ISA {
 
 namespace {
 
-// Calls step(weights, gradient, first slot, second slot) for vectors of all four and stores what it changed. A slot that does not exist
+// Calls step(weights, gradient, first slot, second slot) with vectors of all four and stores weights and slots. A slot that does not exist
 // reads as zero.
 template <class Step>
 FASTCNN_INLINE void for_all(const WeightUpdate& chunk, Step&& step) {
-  const Vec scale = broadcast(chunk.gradient_scale), decay = broadcast(chunk.weight_decay), keep = broadcast(chunk.keep_weights);
+  const Vec scale = broadcast(chunk.gradient_scale);
+  const Vec decay = broadcast(chunk.weight_decay);
+  const Vec keep = broadcast(chunk.keep_weights);
   for (int64_t i = 0; i < chunk.count; i += kLanes) {
     const int lanes = chunk.count - i < kLanes ? static_cast<int>(chunk.count - i) : kLanes;
     Vec w = load_first(chunk.weights + i, lanes);
@@ -30,7 +32,8 @@ FASTCNN_INLINE void for_all(const WeightUpdate& chunk, Step&& step) {
 
 // first: momentum buffer (Sutskever et al., 2013, in torch's form).
 void update_sgd(const WeightUpdate& chunk) {
-  const Vec rate = broadcast(chunk.rate), momentum = broadcast(chunk.keep_first);
+  const Vec rate = broadcast(chunk.rate);
+  const Vec momentum = broadcast(chunk.keep_first);
   for_all(chunk, [&](Vec& w, Vec g, Vec& buffer, Vec&) {
     if (chunk.first) {
       buffer = fma(momentum, buffer, g);
@@ -42,17 +45,21 @@ void update_sgd(const WeightUpdate& chunk) {
 
 // first: sum of squared gradients (Duchi et al., 2011).
 void update_adagrad(const WeightUpdate& chunk) {
-  const Vec rate = broadcast(chunk.rate), eps = broadcast(chunk.eps);
+  const Vec rate = broadcast(chunk.rate);
+  const Vec eps = broadcast(chunk.eps);
   for_all(chunk, [&](Vec& w, Vec g, Vec& total, Vec&) {
     total = fma(g, g, total);
     w -= rate * g / (sqrt(total) + eps);
   });
 }
 
-// second: moving average of squared gradients; first: momentum buffer, if any (Hinton, lecture 6e, 2012).
+// second: moving average of squared gradients; first: momentum buffer, or nullptr (Hinton, lecture 6e, 2012).
 void update_rmsprop(const WeightUpdate& chunk) {
-  const Vec rate = broadcast(chunk.rate), eps = broadcast(chunk.eps), momentum = broadcast(chunk.keep_first);
-  const Vec alpha = broadcast(chunk.keep_second), rest = broadcast(chunk.add_second);
+  const Vec rate = broadcast(chunk.rate);
+  const Vec eps = broadcast(chunk.eps);
+  const Vec momentum = broadcast(chunk.keep_first);
+  const Vec alpha = broadcast(chunk.keep_second);
+  const Vec rest = broadcast(chunk.add_second);
   for_all(chunk, [&](Vec& w, Vec g, Vec& buffer, Vec& average) {
     average = fma(alpha, average, rest * g * g);
     buffer = fma(momentum, buffer, g / (sqrt(average) + eps));
@@ -62,9 +69,13 @@ void update_rmsprop(const WeightUpdate& chunk) {
 
 // first and second: moving averages of the gradient and of its square (Kingma & Ba, 2015; decoupled decay: Loshchilov & Hutter, 2019).
 void update_adam(const WeightUpdate& chunk) {
-  const Vec rate = broadcast(chunk.rate), eps = broadcast(chunk.eps), correction = broadcast(chunk.root_correction);
-  const Vec beta1 = broadcast(chunk.keep_first), rest1 = broadcast(chunk.add_first);
-  const Vec beta2 = broadcast(chunk.keep_second), rest2 = broadcast(chunk.add_second);
+  const Vec rate = broadcast(chunk.rate);
+  const Vec eps = broadcast(chunk.eps);
+  const Vec correction = broadcast(chunk.root_correction);
+  const Vec beta1 = broadcast(chunk.keep_first);
+  const Vec rest1 = broadcast(chunk.add_first);
+  const Vec beta2 = broadcast(chunk.keep_second);
+  const Vec rest2 = broadcast(chunk.add_second);
   for_all(chunk, [&](Vec& w, Vec g, Vec& mean, Vec& square) {
     mean = fma(beta1, mean, rest1 * g);
     square = fma(beta2, square, rest2 * g * g);

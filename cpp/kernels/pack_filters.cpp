@@ -1,4 +1,4 @@
-// Filters as they are stored, one behind another, to the order that convolutions read them in: output channels next to each other.
+// Packs filters, which are stored one after another, into the order in which convolutions read them: output channels next to each other.
 #include "kernels/kernels.h"
 #include "simd/transpose.h"
 
@@ -6,13 +6,16 @@ namespace fastcnn::FASTCNN_ISA {
 
 namespace {
 
-// As many floats of each of as many filters as there are lanes, from `first` on, of which `count` exist.
+// Packs kLanes floats of kLanes filters, from float `first` on; of these, `count` floats and `outputs` filters exist.
 //
 //   filter 0:  a0 a1 a2 ..        a0 b0 c0 ..    input 0, tap 0
-//   filter 1:  b0 b1 b2 ..   ->   a1 b1 c1 ..    input 0, tap 1      each line to where its input and tap belong
+//   filter 1:  b0 b1 b2 ..   ->   a1 b1 c1 ..    input 0, tap 1      each line goes to the place of its input and tap
 //   filter 2:  c0 c1 c2 ..        a2 b2 c2 ..    ..
+//
+// filters: (outputs, inputs * taps); packed: (taps, inputs, blocks * lanes), from this block of outputs on.
 void pack_square(const PackFilters& unit, const float* filters, int outputs, int64_t first, int count, float* packed) {
-  const int64_t line = int64_t{unit.blocks} * kLanes, tap_stride = unit.inputs * line;
+  const int64_t line = int64_t{unit.blocks} * kLanes;
+  const int64_t tap_stride = unit.inputs * line;
   Vec square[kLanes];
   unroll<kLanes>([&](auto o) {
     const float* filter = filters + o * unit.filter_stride + first;
@@ -25,7 +28,10 @@ void pack_square(const PackFilters& unit, const float* filters, int outputs, int
     if (i >= count) return;
     store(to, square[i]);
     to += tap_stride;
-    if (++tap == unit.taps) tap = 0, to += line - unit.taps * tap_stride;
+    if (++tap == unit.taps) {
+      tap = 0;
+      to += line - unit.taps * tap_stride;
+    }
   });
 }
 

@@ -1,10 +1,10 @@
-// Multiply-adds and nothing else: the speed that no kernel of this ISA can pass. For benchmarks, which report their share of it.
+// A loop of multiply-adds alone: its speed is the limit of all kernels of this ISA. Benchmarks report their share of it.
 #include "kernels/kernels.h"
 #include "simd/vec.h"
 
 namespace fastcnn::FASTCNN_ISA {
 
-// Sums that do not wait for one another: two units of 4 to 5 cycles' latency need 10; the rest of the registers stays free for x and y.
+// Sums that do not wait for one another: two units with a latency of 4 to 5 cycles need 10. The other registers are free for x and y.
 constexpr int kSums = 12;
 
 void multiply_adds(float* seeds, int64_t iterations, double* flops) {

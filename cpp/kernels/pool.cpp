@@ -1,5 +1,4 @@
-// Pooling of one channel block. A lane is a channel, so a window is a loop over its pixels; windows are clipped, and the ring is never
-// read.
+// Pooling of one channel block. A lane is a channel, so a window is a loop over its pixels. Windows are clipped; the ring is never read.
 #include "kernels/kernels.h"
 #include "simd/vec.h"
 
@@ -7,7 +6,7 @@ namespace fastcnn::FASTCNN_ISA {
 
 namespace {
 
-// A NaN is the maximum of anything: max keeps the one that stands second, and the one that stands first is put back.
+// The maximum, or NaN where either is NaN: max keeps a NaN of its second argument, and select adds that of the first.
 FASTCNN_INLINE Vec max_or_nan(Vec x, Vec most) { return select(x != x, x, max(x, most)); }
 
 // Calls body(offset) for every pixel of a window, in row-major order.
@@ -22,7 +21,7 @@ FASTCNN_INLINE const float* row_of(const Pool& unit, int64_t row) {
   return unit.x + (unit.x_slots ? row % unit.x_slots : row) * unit.x_row_stride;
 }
 
-// The maxima of the windows `from` to `to` - 1 of a row.
+// The maxima of the windows `from` to `to` - 1 of a row. y: (column_count, lanes), the whole row.
 void max_of_windows(const Pool& unit, const PoolWindow& rows, float* y, int64_t from, int64_t to) {
   for (int64_t j = from; j < to; ++j) {
     Vec most = broadcast(-__builtin_inff());
@@ -35,21 +34,25 @@ void max_of_windows(const Pool& unit, const PoolWindow& rows, float* y, int64_t 
   }
 }
 
-// `count` windows of K x K pixels, S columns apart: the maximum of a column is found once, for all windows that it is in. Rows that a
-// window lacks at the border are there as copies of others. Returns the sum of all pixels: if it is finite, there was no NaN among them.
+// `count` windows of K x K pixels, S columns apart: the maximum of a column is found once for all windows that contain it. At the border,
+// copies of other rows take the place of rows that a window lacks. Returns the sum of all pixels: if it is finite, none of them is NaN.
+// rows: K rows of (columns, lanes), from the first window's first column on; y: (count, lanes).
 //
 //   K 3, S 2:   | kept |  new   new  |          the third column of a window is the first of the next
 template <int K, int S>
 Vec max_of_squares(const float* const (&rows)[K], float* y, int64_t count) {
   Vec total = zero();
-  int64_t next = 0;  // column to be read
+  int64_t next = 0;  // the next column to read, in floats
   const auto column = [&]() FASTCNN_INLINE_LAMBDA {
-    Vec most = load(rows[0] + next), sum = most;
+    Vec most = load(rows[0] + next);
+    Vec sum = most;
     unroll<K - 1>([&](auto r) FASTCNN_INLINE_LAMBDA {
       const Vec x = load(rows[r + 1] + next);
-      most = max(x, most), sum += x;
+      most = max(x, most);
+      sum += x;
     });
-    next += kLanes, total += sum;
+    next += kLanes;
+    total += sum;
     return most;
   };
   Vec maxima[K];
@@ -64,7 +67,7 @@ Vec max_of_squares(const float* const (&rows)[K], float* y, int64_t count) {
   return total;
 }
 
-// The outputs of a row whose windows are K columns wide, S apart: all but those at the borders. None, if others lie between them.
+// The outputs of a row whose windows are K columns wide and S columns apart: all but those at the borders. None if they are not contiguous.
 struct Inner {
   int64_t first, last;
 };
@@ -79,7 +82,7 @@ FASTCNN_INLINE Inner inner_outputs(const Pool& unit) {
   return inner;
 }
 
-// False where the windows are not of this kind.
+// Returns false, and does nothing, where the windows are of another kind.
 template <int K, int S>
 bool max_pool_squares(const Pool& unit) {
   if (unit.row_step != 1 || unit.column_step != 1) return false;
@@ -129,6 +132,7 @@ FASTCNN_INLINE IntVec load_place(const int32_t* from) {
   return place;
 }
 
+// Place: the type of an element of `places`.
 template <class Place>
 void find_places(const MaxPoolPlaces& unit) {
   const PoolGrid& windows = unit.windows;
@@ -184,41 +188,45 @@ void max_pool_backward(const MaxPoolBackward& args) {
     add_to_places<unsigned char>(unit);
 }
 
-// Each row of a window is summed by itself first: shorter sums, and rows that do not wait for each other.
-void avg_pool(const Pool& unit) {
+namespace {
+
+// y[i, j] = value(rows, columns) for the windows of each output.
+template <class Value>
+FASTCNN_INLINE void for_each_window(const Pool& unit, Value&& value) {
   for (int64_t i = 0; i < unit.row_count; ++i) {
     const PoolWindow rows = unit.rows[i];
     float* y = unit.y + i * unit.y_row_stride;
-    for (int64_t j = 0; j < unit.column_count; ++j) {
-      const PoolWindow columns = unit.columns[j];
-      Vec total = zero();
-      for (int64_t r = rows.first; r < rows.last; ++r) {
-        const float* x = unit.x + r * unit.x_row_stride;
-        Vec sum = zero();
-        for (int64_t c = columns.first; c < columns.last; ++c) sum += load(x + c * kLanes);
-        total += sum;
-      }
-      store(y + j * kLanes, total * broadcast(rows.scale * columns.scale));
-    }
+    for (int64_t j = 0; j < unit.column_count; ++j) store(y + j * kLanes, value(rows, unit.columns[j]));
   }
 }
 
-// The same walk from the other side: x is the gradient of the output, y that of the input, a window the outputs that saw an input.
-void avg_pool_backward(const Pool& unit) {
-  for (int64_t i = 0; i < unit.row_count; ++i) {
-    const PoolWindow rows = unit.rows[i];
-    float* y = unit.y + i * unit.y_row_stride;
-    for (int64_t j = 0; j < unit.column_count; ++j) {
-      const PoolWindow columns = unit.columns[j];
-      Vec total = zero();
-      for (int64_t r = rows.first; r < rows.last; ++r) {
-        const float* x = unit.x + r * unit.x_row_stride;
-        for (int64_t c = columns.first; c < columns.last; ++c)
-          total = fma(load(x + c * kLanes), broadcast(unit.row_scales[r] * unit.column_scales[c]), total);
-      }
-      store(y + j * kLanes, total);
+}  // namespace
+
+// Each row of a window is summed by itself first: the sums are shorter, and rows do not wait for each other.
+void avg_pool(const Pool& unit) {
+  for_each_window(unit, [&](PoolWindow rows, PoolWindow columns) FASTCNN_INLINE_LAMBDA {
+    Vec total = zero();
+    for (int64_t r = rows.first; r < rows.last; ++r) {
+      const float* x = unit.x + r * unit.x_row_stride;
+      Vec sum = zero();
+      for (int64_t c = columns.first; c < columns.last; ++c) sum += load(x + c * kLanes);
+      total += sum;
     }
-  }
+    return total * broadcast(rows.scale * columns.scale);
+  });
+}
+
+// x is the gradient of the output, y that of the input; a window has the outputs that an input is part of.
+void avg_pool_backward(const Pool& unit) {
+  for_each_window(unit, [&](PoolWindow rows, PoolWindow columns) FASTCNN_INLINE_LAMBDA {
+    Vec total = zero();
+    for (int64_t r = rows.first; r < rows.last; ++r) {
+      const float* x = unit.x + r * unit.x_row_stride;
+      for (int64_t c = columns.first; c < columns.last; ++c)
+        total = fma(load(x + c * kLanes), broadcast(unit.row_scales[r] * unit.column_scales[c]), total);
+    }
+    return total;
+  });
 }
 
 }  // namespace fastcnn::FASTCNN_ISA

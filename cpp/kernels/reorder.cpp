@@ -1,4 +1,4 @@
-// One row of pixels from one channel block to another: planes (block 1) to blocks of lanes, and back.
+// Copies one row of pixels between layouts: from planes (channel block 1) to channel blocks, and back.
 #include "kernels/kernels.h"
 #include "simd/vec.h"
 
@@ -6,7 +6,7 @@ namespace fastcnn::FASTCNN_ISA {
 
 namespace {
 
-// planes:  aaaa.. bbbb.. cccc..   (a plane's row after the other)      blocks:  abc_ abc_ abc_ abc_   (a pixel's channels after the other)
+// planes:  aaaa.. bbbb.. cccc..   (the row of each plane)      blocks:  abc_ abc_ abc_ abc_   (the channels of each pixel)
 void planes_to_blocks(const ReorderRow& row) {
   for (int64_t first = 0; first < row.channels; first += row.to_block) {
     float* to = row.to + first / row.to_block * row.to_block_stride;

@@ -1,4 +1,4 @@
-// Softmax of one line of neighbours, its logarithm, and their gradients. In place is allowed.
+// Softmax of one array, its logarithm, and their gradients. The output may be an input.
 #include <math.h>
 
 #include "kernels/kernels.h"
@@ -21,7 +21,7 @@ void softmax_row(float* y, const float* x, int64_t count, bool log) {
   const Vec most = broadcast(largest(x, count));
   const float total = sum_of(count, [&](Vec v) { return exp(v - most); }, x);
   if (log) {
-    const Vec log_total = broadcast(logf(total));  // apart from `most`, beside which it would be rounded away
+    const Vec log_total = broadcast(logf(total));  // not added to `most`, which may be so large that the sum loses its digits
     map(y, count, [&](Vec v) { return (v - most) - log_total; }, x);
   } else {
     const Vec factor = broadcast(1.0f / total);

@@ -1,4 +1,4 @@
-// Sums over runs of floats: of squares, of squared differences, and what a learned slope's gradient adds up.
+// Sums over arrays: squares, squared differences, and the gradient of a learned slope (PReLU).
 #include "kernels/kernels.h"
 #include "simd/loops.h"
 

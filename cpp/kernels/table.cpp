@@ -1,4 +1,4 @@
-// This ISA's table: every kernel of the manifest, compiled with this ISA's flags.
+// The table of this ISA: every kernel of the manifest, compiled with the ISA's flags.
 #include "kernels/kernels.h"
 #include "simd/vec.h"
 

@@ -1,12 +1,12 @@
-// Weighted sums of the entries of one axis, each a run of floats: resizing, and gradients of gathers. Sums run in the order of the weights.
+// Weighted sums of the entries of one axis, each an array: resizing, and gradients of gathers. They add in the order of the weights.
 #include "kernels/kernels.h"
-#include "simd/vec.h"
+#include "simd/loops.h"
 
 namespace fastcnn::FASTCNN_ISA {
 
 namespace {
 
-// Entries of a single float: the axis is the last one of a plain value.
+// Entries of one float: the axis is the last one of a plain value.
 void sums_of_floats(const WeightedSums& unit) {
   for (int64_t i = 0; i < unit.outputs; ++i) {
     float total = 0;
@@ -15,7 +15,7 @@ void sums_of_floats(const WeightedSums& unit) {
   }
 }
 
-// V vectors of one output's run, from element `at` on.
+// V vectors of output i, from element `at` on.
 template <int V>
 FASTCNN_INLINE void sums_of_vectors(const WeightedSums& unit, int64_t i, int64_t at) {
   Vec total[V] = {};
@@ -27,6 +27,7 @@ FASTCNN_INLINE void sums_of_vectors(const WeightedSums& unit, int64_t i, int64_t
   unroll<V>([&](auto v) { store(unit.y + i * unit.y_stride + at + v * kLanes, total[v]); });
 }
 
+// The last `rest` elements of output i, fewer than a vector.
 void sums_of_rest(const WeightedSums& unit, int64_t i, int64_t at, int rest) {
   Vec total = zero();
   for (int64_t j = unit.starts[i]; j < unit.starts[i + 1]; ++j)
@@ -40,9 +41,8 @@ void weighted_sums(const WeightedSums& args) {
   const WeightedSums unit = args;  // a copy that no store can change
   if (unit.count == 1) return sums_of_floats(unit);
   for (int64_t i = 0; i < unit.outputs; ++i) {
-    int64_t at = 0;
-    for (; at + 4 * kLanes <= unit.count; at += 4 * kLanes) sums_of_vectors<4>(unit, i, at);
-    for (; at + kLanes <= unit.count; at += kLanes) sums_of_vectors<1>(unit, i, at);
+    const int64_t at = for_each_group<4 * kLanes, kLanes>(
+        unit.count, [&](auto size, int64_t first) FASTCNN_INLINE_LAMBDA { sums_of_vectors<size / kLanes>(unit, i, first); });
     if (const int rest = static_cast<int>(unit.count - at)) sums_of_rest(unit, i, at, rest);
   }
 }

@@ -1,10 +1,10 @@
-// The transforms of Winograd convolution F(M x M, R x R), of images with a filter of R x R (simd/winograd.h: one axis of it).
+// The transforms of Winograd convolution F(M x M, R x R) of images with a filter of R x R (simd/winograd.h has the arithmetic of one axis).
 //
 //   input     V = B d B^T   of a tile of N x N pixels; tiles overlap by R - 1       N x N points
 //   weights   U = G g G^T   of a filter                                             N x N points
 //   output    Y = A m A^T   of the products m, summed over the input channels       M x M pixels
 //
-// A lane is a channel. Transforms go group by group over rows: all columns of the group's rows, which fit into registers, then those rows.
+// A lane is a channel. The input transform computes groups of rows that fit into registers: first the columns of these rows, then the rows.
 #include "kernels/kernels.h"
 #include "kernels/pixels.h"
 #include "simd/clamp.h"
@@ -14,6 +14,7 @@ namespace fastcnn::FASTCNN_ISA {
 
 namespace {
 
+// pixels: (N, N, lanes), row_stride from a row to the next; points: (N, N) x (lanes).
 template <int N>
 void input_tile(const float* pixels, int64_t row_stride, float* points, int64_t point_stride) {
   using Groups = WinogradGroups<N>;
@@ -39,7 +40,7 @@ void input_tile(const float* pixels, int64_t row_stride, float* points, int64_t 
   });
 }
 
-// A tile that hangs over what may be read: the rest of it is zero.
+// A tile of which only (rows, columns) pixels may be read: the others are zero.
 template <int N>
 void ragged_input_tile(const float* pixels, int64_t row_stride, int64_t rows, int64_t columns, float* points, int64_t point_stride) {
   float patch[N * N * kLanes];
@@ -52,7 +53,7 @@ void ragged_input_tile(const float* pixels, int64_t row_stride, int64_t rows, in
 template <int N>
 void input_tiles(const WinogradInput& unit) {
   const int64_t step = unit.outputs;
-  int64_t y = unit.first / unit.across, x = unit.first % unit.across;
+  int64_t y = unit.first / unit.across, x = unit.first % unit.across;  // of the tile
   for (int t = 0; t < unit.count; ++t) {
     const float* pixels = unit.input + y * step * unit.row_stride + x * step * kLanes;
     float* points = unit.output + t * kLanes;
@@ -62,19 +63,22 @@ void input_tiles(const WinogradInput& unit) {
     } else {
       ragged_input_tile<N>(pixels, unit.row_stride, rows, columns, points, unit.point_stride);
     }
-    if (++x == unit.across) x = 0, ++y;
+    if (++x == unit.across) {
+      x = 0;
+      ++y;
+    }
   }
 }
 
-// Where one tile of outputs lies, and how much of it is in the image.
-struct Corner {
-  const float* products;
-  float* output;
-  const float* residual;
-  int64_t rows, columns;
+// One tile of outputs.
+struct OutputTile {
+  const float* products;  // (N, N) x (lanes)
+  float* output;          // (rows, columns, lanes); or the maxima of two by two
+  const float* residual;  // (rows, columns, lanes), or nullptr
+  int64_t rows, columns;  // from the tile's first pixel to the end of the image
 };
 
-// A m, column by column: it goes through the L1 cache, for all of it is more than there are registers.
+// half = A m, (M, N, lanes), column by column: it is kept in the L1 cache, because there are not enough registers for it.
 template <int M, int R>
 FASTCNN_INLINE void output_columns(const WinogradOutput& unit, const float* products, float* half) {
   constexpr int N = M + R - 1;
@@ -86,7 +90,7 @@ FASTCNN_INLINE void output_columns(const WinogradOutput& unit, const float* prod
   }
 }
 
-// A row of (A m) A^T.
+// y = a row of (A m) A^T; half: (N, lanes), a row of A m.
 template <int M, int R>
 FASTCNN_INLINE void output_pixels(const float* half, Vec (&y)[M]) {
   Vec m[M + R - 1];
@@ -95,7 +99,7 @@ FASTCNN_INLINE void output_pixels(const float* half, Vec (&y)[M]) {
 }
 
 template <int M, int R>
-void output_tile(const WinogradOutput& unit, const Corner& at, Vec bias, Clamp clamp) {
+void output_tile(const WinogradOutput& unit, const OutputTile& at, Vec bias, Clamp clamp) {
   constexpr int N = M + R - 1;
   alignas(64) float half[M * N * kLanes];
   output_columns<M, R>(unit, at.products, half);
@@ -115,9 +119,9 @@ void output_tile(const WinogradOutput& unit, const Corner& at, Vec bias, Clamp c
   }
 }
 
-// The maxima of two by two outputs, before bias and clamp, which keep their order. A NaN is the maximum of anything.
+// The maxima of two by two outputs, taken before bias and clamp, which keep their order. The maximum of NaN and any number is NaN.
 template <int M, int R>
-void pooled_tile(const WinogradOutput& unit, const Corner& at, Vec bias, Clamp clamp) {
+void pooled_tile(const WinogradOutput& unit, const OutputTile& at, Vec bias, Clamp clamp) {
   constexpr int N = M + R - 1;
   alignas(64) float half[M * N * kLanes];
   output_columns<M, R>(unit, at.products, half);
@@ -143,11 +147,14 @@ void output_tiles(const WinogradOutput& unit) {
   const int64_t step = unit.pooled ? M / 2 : M;
   int64_t y = unit.first / unit.across, x = unit.first % unit.across;
   for (int t = 0; t < unit.count; ++t) {
-    const Corner at = {unit.products + t * kLanes, unit.output + y * step * unit.output_row_stride + x * step * kLanes,
-                       unit.residual ? unit.residual + y * M * unit.residual_row_stride + x * M * kLanes : nullptr, unit.rows - y * M,
-                       unit.columns - x * M};
+    const OutputTile at = {unit.products + t * kLanes, unit.output + y * step * unit.output_row_stride + x * step * kLanes,
+                           unit.residual ? unit.residual + y * M * unit.residual_row_stride + x * M * kLanes : nullptr, unit.rows - y * M,
+                           unit.columns - x * M};
     unit.pooled ? pooled_tile<M, R>(unit, at, bias, clamp) : output_tile<M, R>(unit, at, bias, clamp);
-    if (++x == unit.across) x = 0, ++y;
+    if (++x == unit.across) {
+      x = 0;
+      ++y;
+    }
   }
 }
 
@@ -155,7 +162,7 @@ template <int M, int R>
 void weights(const WinogradWeights& unit) {
   constexpr int N = M + R - 1;
   for (int64_t at = 0; at < unit.count; at += kLanes) {
-    Vec rows[R][N];  // G g, by columns of the filter
+    Vec rows[R][N];  // (G g)^T
     unroll<R>([&](auto j) {
       Vec g[R];
       unroll<R>([&](auto i) { g[i] = load(unit.filters + (i * R + j) * unit.count + at); });
@@ -171,7 +178,7 @@ void weights(const WinogradWeights& unit) {
   }
 }
 
-// The forms that there are.
+// Calls body(Constant<M>{}, Constant<R>{}) for the unit's form.
 template <class Unit, class Body>
 FASTCNN_INLINE void for_form(const Unit& unit, Body&& body) {
   if (unit.taps == 5) return body(Constant<2>{}, Constant<5>{});

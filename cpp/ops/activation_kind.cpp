@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::pair<const char*, ActivationKind> kNames[] = {
 #define FASTCNN_ACTIVATION(name) {#name, ActivationKind::name},
-#include "kernels/activations.inc"
+#include "simd/activations.inc"
 #undef FASTCNN_ACTIVATION
 };
 

@@ -1,8 +1,8 @@
-// The element-wise functions of kernels/activations.inc and their derivatives, on a Vec. `a` and `b` are the parameters of those that have
-// some. NaN stays NaN.
+// The element-wise functions of simd/activations.inc and their derivatives, on a Vec. `a` and `b` are the parameters of the functions that
+// have parameters. NaN stays NaN.
 #pragma once
 
-#include "kernels/arguments.h"
+#include "simd/activation_kind.h"
 #include "simd/wide.h"
 
 namespace fastcnn::FASTCNN_ISA {
@@ -16,17 +16,19 @@ FASTCNN_INLINE Vec sign(Vec x) {
   return select(x == x, select(x > zero(), broadcast(1.0f), select(x < zero(), broadcast(-1.0f), zero())), x);
 }
 
-// (1 + e^x)^2 = 1 + m with m = e^x (e^x + 2), so tanh(log(1 + e^x)) = m / (m + 2). Beyond 20 it is 1, and e^x must not overflow.
+// (1 + e^x)^2 = 1 + m with m = e^x (e^x + 2), so tanh(log(1 + e^x)) = m / (m + 2). For x > 20 the result is 1; x is clipped at 20 so that
+// e^x does not overflow.
 FASTCNN_INLINE Vec tanh_of_softplus(Vec x) {
-  const Vec e = exp(min(broadcast(20.0f), x)), m = e * (e + 2.0f);
+  const Vec e = exp(min(broadcast(20.0f), x));
+  const Vec m = e * (e + 2.0f);
   return m / (m + 2.0f);
 }
 
-// (1 + tanh(u)) / 2 = sigmoid(2 u), which does not cancel for negative u; 2 u = 2 sqrt(2 / pi) (x + 0.044715 x^3).
+// (1 + tanh(u)) / 2 = sigmoid(2 u), which has no cancellation for negative u; 2 u = 2 sqrt(2 / pi) (x + 0.044715 x^3).
 FASTCNN_INLINE Vec gelu_tanh_gate(Vec x) { return sigmoid(1.5957691216057308f * x * (0.044715f * x * x + 1.0f)); }
 
 FASTCNN_INLINE Vec gelu_tanh_derivative(Vec x) {
-  const Vec near = clip(x, broadcast(-20.0f), broadcast(20.0f));  // beyond, the slope is 0 or 1, and x^2 may overflow
+  const Vec near = clip(x, broadcast(-20.0f), broadcast(20.0f));  // for larger |x| the slope is 0 or 1, and x^2 may overflow
   const Vec gate = gelu_tanh_gate(near);
   return gate + near * gate * (1.0f - gate) * (1.5957691216057308f * (0.134145f * near * near + 1.0f));
 }
@@ -64,7 +66,7 @@ FASTCNN_INLINE Vec activation(Vec x, Vec a, Vec b) {
   return x;  // identity
 }
 
-// At a kink, the derivative that PyTorch takes.
+// The derivative. At a kink it is the one that PyTorch takes.
 template <ActivationKind Kind>
 FASTCNN_INLINE Vec derivative(Vec x, Vec a, Vec b) {
   using K = ActivationKind;
@@ -119,13 +121,13 @@ struct KindConstant {
   static constexpr ActivationKind value = Kind;
 };
 
-// Calls body(KindConstant<kind>{}): the choice is made once, outside of the loop over elements.
+// Calls body(KindConstant<kind>{}). The function is chosen once, outside the loop over elements.
 template <class Body>
 FASTCNN_INLINE void with_kind(ActivationKind kind, Body&& body) {
   switch (kind) {
 #define FASTCNN_ACTIVATION(name) \
   case ActivationKind::name: return body(KindConstant<ActivationKind::name>{});
-#include "kernels/activations.inc"
+#include "simd/activations.inc"
 #undef FASTCNN_ACTIVATION
   }
 }

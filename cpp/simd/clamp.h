@@ -1,16 +1,18 @@
-// Activations that are a clamp, cheap enough to be part of every store: relu and clipping. The others are a pass over the finished row.
+// Activations that are a clamp: relu and clipping. They are cheap enough to be part of every store; the others are a pass over the finished
+// row.
 #pragma once
 
-#include "kernels/arguments.h"
+#include "simd/activation_kind.h"
 #include "simd/vec.h"
 
 namespace fastcnn::FASTCNN_ISA {
 
-// To [low, high]; identity is the clamp to all numbers, and so is, for now, what is no clamp.
+// A clamp to [low, high]. The bounds of identity are -infinity and infinity.
 struct Clamp {
   float low, high;
 };
 
+// Returns infinite bounds for an activation that is no clamp: it is applied later.
 FASTCNN_INLINE Clamp clamp_of(Activation activation) {
   switch (activation.kind) {
     case ActivationKind::relu: return {0.0f, __builtin_inff()};

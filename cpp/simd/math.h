@@ -1,5 +1,6 @@
 // Elementary functions of a Vec. Each is within about 2 ulp (3e-7 relative) of the true value over the whole range of float; infinities and
-// NaN are treated as in C. Denormals count as zeros, as they do in a run. What needs more digits on the way stands in simd/wide.h.
+// NaN are treated as in C. Denormals count as zeros, as they do in a run. simd/wide.h has functions whose intermediate values need more
+// digits.
 //
 // e^x: Cody & Waite reduction to [-ln2 / 2, ln2 / 2], then the minimax polynomial of Cephes' expf (S. Moshier).
 #pragma once
@@ -10,10 +11,11 @@ namespace fastcnn::FASTCNN_ISA {
 
 FASTCNN_INLINE IntVec sign_of(Vec x) { return bits_of(x) & (int32_t)0x80000000; }
 
-// The nearest integer, halves to the even one: floats from 2^23 on are integers, so adding 2^23 rounds away what lies behind the point.
+// The nearest integer, halves to the even one. Floats from 2^23 on are integers, so adding 2^23 rounds to an integer.
 FASTCNN_INLINE Vec round(Vec x) {
   const float first_integer = 8388608.0f;
-  const Vec size = abs(x), rounded = (size + first_integer) - first_integer;
+  const Vec size = abs(x);
+  const Vec rounded = (size + first_integer) - first_integer;
   return select(size < broadcast(first_integer), from_bits(bits_of(rounded) | sign_of(x)), x);
 }
 
@@ -24,7 +26,7 @@ FASTCNN_INLINE Vec floor(Vec x) {
 
 FASTCNN_INLINE Vec ceil(Vec x) { return -floor(-x); }
 
-// 2^n for -126 <= n <= 127, by its bits.
+// 2^n for -126 <= n <= 127, made of its bits.
 FASTCNN_INLINE Vec power_of_two(IntVec n) { return from_bits((n + 127) << 23); }
 
 // e^x = 2^n (1 + tail), n an integer. x must lie where that n is between -150 and 128; NaN goes to the tail.
@@ -54,12 +56,12 @@ FASTCNN_INLINE ExpParts exp_parts(Vec x) {
 FASTCNN_INLINE Vec exp(Vec x) {
   const Vec highest = broadcast(88.7228394f), lowest = broadcast(-103.97208f);
   const ExpParts parts = exp_parts(min(highest, max(lowest, x)));
-  const IntVec half = parts.n >> 1;  // two factors: 2^n itself may lie outside what one float holds
+  const IntVec half = parts.n >> 1;  // two factors, because 2^n itself may lie outside the range of a float
   const Vec y = (parts.tail + 1.0f) * power_of_two(half) * power_of_two(parts.n - half);
   return select(x > highest, broadcast(__builtin_inff()), select(x < lowest, zero(), y));
 }
 
-// 2 artanh(s) = 2 s (1 + s^2 / 3 + s^4 / 5 + ...), |s| <= 1/3: log((1 + s) / (1 - s)). The first term left out is below 9^-8 / 17.
+// 2 artanh(s) = log((1 + s) / (1 - s)) = 2 s (1 + s^2 / 3 + s^4 / 5 + ...) for |s| <= 1/3. The first omitted term is below 9^-8 / 17.
 FASTCNN_INLINE Vec twice_artanh(Vec s) {
   const Vec z = s * s;
   Vec p = broadcast(1.0f / 15);
@@ -72,14 +74,14 @@ FASTCNN_INLINE Vec twice_artanh(Vec s) {
   return fma(p * z, s + s, s + s);
 }
 
-// x = 2^n m, m between sqrt(1/2) and sqrt(2), for positive normal numbers.
+// x = 2^n m with m between sqrt(1/2) and sqrt(2), for positive normal numbers.
 struct LogParts {
   IntVec n;
   Vec m;
 };
 
 FASTCNN_INLINE LogParts log_parts(Vec x) {
-  const int32_t root_half = 0x3f3504f3;  // the bits of sqrt(1/2): subtracted, the exponent field counts from there
+  const int32_t root_half = 0x3f3504f3;  // the bits of sqrt(1/2): after the subtraction the exponent field counts from there
   const IntVec n = (bits_of(x) - root_half) >> 23;
   return {n, from_bits(bits_of(x) - (n << 23))};
 }
@@ -88,7 +90,7 @@ constexpr float kSmallestNormal = 0x1p-126f;
 
 // log x = n ln2 + log m, and log m = 2 artanh((m - 1) / (m + 1)).
 FASTCNN_INLINE Vec log(Vec x) {
-  const LogParts parts = log_parts(abs(x));  // of a negative number the bits would overflow; its answer is chosen below
+  const LogParts parts = log_parts(abs(x));  // the bits of a negative number would overflow; its result is chosen below
   const Vec whole = to_float(parts.n);
   const Vec y =
       fma(whole, broadcast(0.693359375f), fma(whole, broadcast(-2.12194440e-4f), twice_artanh((parts.m - 1.0f) / (parts.m + 1.0f))));
@@ -103,15 +105,15 @@ FASTCNN_INLINE Vec softplus(Vec x) {
   return max(zero(), x) + twice_artanh(u / (u + 2.0f));
 }
 
-// e^x - 1 for x <= 0, without the cancellation near 0.
+// e^x - 1 for x <= 0, without cancellation near 0.
 FASTCNN_INLINE Vec exp_minus_one_of_negative(Vec x) {
   const ExpParts parts = exp_parts(max(broadcast(-50.0f), x));
   const Vec scale = power_of_two(parts.n);
   return fma(scale, parts.tail, scale - 1.0f);
 }
 
-// 1 + e^-x = 1 + 2^n e^-r with r = x + n ln2 between -ln2 / 2 and ln2 / 2; beyond what t keeps, it is 1 or infinity. Adding 1.5 2^23 rounds
-// to an integer, here from -126 to 128. The polynomial is the minimax one of its degree, with an error of 7.5e-8.
+// 1 + e^-x = 1 + 2^n e^-r with r = x + n ln2 between -ln2 / 2 and ln2 / 2. For x outside the range of t the result is 1 or infinity. Adding
+// 1.5 2^23 rounds to an integer, here from -126 to 128. The polynomial is the minimax polynomial of its degree, with an error of 7.5e-8.
 FASTCNN_INLINE Vec one_plus_exp_of_minus(Vec x) {
   const Vec t = min(broadcast(87.0f), max(broadcast(-89.0f), x));
   const float shift = 12582912.0f;
@@ -129,9 +131,10 @@ FASTCNN_INLINE Vec one_plus_exp_of_minus(Vec x) {
 
 FASTCNN_INLINE Vec sigmoid(Vec x) { return 1.0f / one_plus_exp_of_minus(x); }
 
-// Below 0.625 the odd polynomial of Cephes' tanhf, above it 1 - 2 / (e^2|x| + 1).
+// Up to |x| = 0.625 the odd polynomial of Cephes' tanhf, beyond it 1 - 2 / (e^2|x| + 1).
 FASTCNN_INLINE Vec tanh(Vec x) {
-  const Vec size = abs(x), z = x * x;
+  const Vec size = abs(x);
+  const Vec z = x * x;
   Vec p = broadcast(-5.70498872745e-3f);
   p = fma(p, z, broadcast(2.06390887954e-2f));
   p = fma(p, z, broadcast(-5.37397155531e-2f));
@@ -144,7 +147,8 @@ FASTCNN_INLINE Vec tanh(Vec x) {
 
 // The odd rational function of Eigen's erf, which is 1 to the last bit from 4 on.
 FASTCNN_INLINE Vec erf(Vec x) {
-  const Vec v = min(broadcast(4.0f), max(broadcast(-4.0f), x)), z = v * v;
+  const Vec v = min(broadcast(4.0f), max(broadcast(-4.0f), x));
+  const Vec z = v * v;
   Vec p = broadcast(-2.72614225801306e-10f);
   p = fma(p, z, broadcast(2.77068142495902e-08f));
   p = fma(p, z, broadcast(-2.10102402082508e-06f));

@@ -1,11 +1,11 @@
-// transpose(square): as many vectors as there are lanes, rows to columns, in registers.
+// transpose(square): transposes kLanes vectors of kLanes floats in registers.
 #pragma once
 
 #include "simd/vec.h"
 
 namespace fastcnn::FASTCNN_ISA {
 
-// Lanes I of the 2 * kLanes lanes of a and b.
+// The lanes I of the 2 * kLanes lanes of a and b.
 template <int... I>
 FASTCNN_INLINE Vec pick(Vec a, Vec b, Sequence<I...>) {
 #if defined(__clang__)
@@ -15,7 +15,7 @@ FASTCNN_INLINE Vec pick(Vec a, Vec b, Sequence<I...>) {
 #endif
 }
 
-// Squares of `Size` lanes along the diagonal change places with those beside them:
+// Exchanges the squares of `Size` x `Size` lanes off the diagonal:
 //   a:  a0 a1 a2 a3         a0 b0 a2 b2
 //   b:  b0 b1 b2 b3   ->    a1 b1 a3 b3     for Size 1
 template <int Size, int... I>

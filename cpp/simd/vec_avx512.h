@@ -25,7 +25,7 @@ FASTCNN_INLINE IntVec round_to_int(Vec v) { return (IntVec)_mm512_cvtps_epi32((_
 FASTCNN_INLINE uint32_t set_lanes(IntVec mask) { return _mm512_movepi32_mask((__m512i)mask); }
 FASTCNN_INLINE Vec times_power_of_two(Vec v, Vec n) { return (Vec)_mm512_scalef_ps((__m512)v, (__m512)n); }
 
-constexpr int kNarrowLanes = 8;  // where 512 bits are two halves, done one after the other (Zen 4), these take half the time
+constexpr int kNarrowLanes = 8;  // half the time on processors that compute 512 bits as two halves, one after the other (Zen 4)
 using NarrowVec = float __attribute__((vector_size(32)));
 FASTCNN_INLINE NarrowVec load_narrow(const float* p) { return (NarrowVec)_mm256_loadu_ps(p); }
 FASTCNN_INLINE NarrowVec broadcast_narrow(float x) { return (NarrowVec)_mm256_set1_ps(x); }

@@ -1,4 +1,4 @@
-// The portable baseline: 4 lanes in the compiler's own vector types, no intrinsics. On x86-64 this becomes SSE2; multiply-add rounds twice.
+// The portable baseline: 4 lanes in the compiler's own vector types, no intrinsics. On x86-64 it is SSE2; a multiply-add rounds twice.
 #pragma once
 
 #include <math.h>

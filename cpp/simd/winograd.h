@@ -8,15 +8,15 @@
 //   row i of G   1, p[i], .., p[i]^(R - 1), divided by the product of (p[i] - p[j]) over all j but i; the last row 0, .., 0, 1
 //   A[r][i]      p[i]^r; for infinity 1 in the last row
 //
-// The points are 0, pairs +-p and at most one without a partner. The rows of a pair differ in the signs of their odd powers only, so both
-// come from one even and one odd sum.
+// The points are 0, pairs +-p and at most one point without a partner. The rows of a pair differ only in the signs of their odd powers, so
+// both are computed from one even and one odd sum.
 #pragma once
 
 #include "simd/vec.h"
 
 namespace fastcnn::FASTCNN_ISA {
 
-// Points with small transforms and small errors: more of them, or larger ones, lose more digits (Barabasz et al., 2020).
+// Points with small transforms and small errors: more points, or larger ones, lose more digits (Barabasz et al., 2020).
 template <int N>
 struct WinogradPoints;
 template <>
@@ -39,13 +39,17 @@ struct WinogradPoints<8> {
 
 template <int M, int R>
 struct WinogradMatrices {
-  static constexpr int N = M + R - 1, kPoints = N - 1;
-  double input[N][N] = {}, weights[N][R] = {}, output[M][N] = {};
+  static constexpr int N = M + R - 1;
+  static constexpr int kPoints = N - 1;
+  double input[N][N] = {};
+  double weights[N][R] = {};
+  double output[M][N] = {};
 
   constexpr WinogradMatrices() {
     constexpr auto& p = WinogradPoints<N>::of;
     for (int i = 0; i < N; ++i) {
-      double product[N + 1] = {1}, scale = 1;
+      double product[N + 1] = {1};
+      double scale = 1;
       int degree = 0;
       for (int j = 0; j < kPoints; ++j) {
         if (j == i) continue;
@@ -70,20 +74,21 @@ inline constexpr WinogradMatrices<M, R> kWinograd{};
 template <int N>
 inline constexpr auto& kWinogradInput = kWinograd<N - 2, 3>.input;  // the same for all filters
 
-// Rows of B in groups that share their sums: 0 and infinity, each pair, the point without a partner.
+// The rows of B in groups that share their sums: 0 and infinity, each pair, the point without a partner.
 template <int N>
 struct WinogradGroups {
-  static constexpr int kPairs = (N - 2) / 2, kCount = 1 + kPairs + N % 2;
+  static constexpr int kPairs = (N - 2) / 2;
+  static constexpr int kCount = 1 + kPairs + N % 2;
   static constexpr int rows(int group) { return group > kPairs ? 1 : 2; }
   static constexpr int row(int group, int i) { return group == 0 ? i * (N - 1) : 2 * group - 1 + i; }
 };
 
-// sum of coefficient(k) d[k] for k < Count, from the highest term down, without the products that are none.
+// The sum of coefficient(k) d[k] for k < Count, from the highest term down, without multiplications by 0, 1 and -1.
 template <int Count, class Coefficient>
 FASTCNN_INLINE Vec combine(const Vec (&d)[Count], Coefficient) {
   constexpr Coefficient coefficient{};
   Vec sum = zero();
-  bool started = false;  // folded by the compiler, like all below
+  bool started = false;  // the compiler folds it, like all conditions below
   unroll<Count>([&](auto reversed) {
     constexpr int k = Count - 1 - decltype(reversed)::value;
     constexpr float c = static_cast<float>(coefficient(k));
@@ -102,7 +107,7 @@ FASTCNN_INLINE Vec combine(const Vec (&d)[Count], Coefficient) {
   return sum;
 }
 
-// Row `Row` of B as a function of k, and the even and the odd half of a pair, the odd one divided by its highest coefficient.
+// Row `Row` of B as a function of k, and the even and the odd half of a pair. The odd half is divided by its highest coefficient.
 template <int N, int Row>
 struct InputRow {
   constexpr double operator()(int k) const { return kWinogradInput<N>[Row][k]; }
@@ -114,7 +119,7 @@ struct InputEven {
 template <int N, int Row>
 struct InputOdd {
   static constexpr double half_difference(int k) { return (kWinogradInput<N>[Row][k] - kWinogradInput<N>[Row + 1][k]) / 2; }
-  static constexpr double lead() { return half_difference(N - 3); }  // the highest that is not 0
+  static constexpr double lead() { return half_difference(N - 3); }  // the highest coefficient that is not 0
   constexpr double operator()(int k) const { return half_difference(k) / lead(); }
 };
 
@@ -134,8 +139,7 @@ FASTCNN_INLINE void winograd_input_rows(const Vec (&d)[N], Vec& first, Vec& seco
   }
 }
 
-// Coefficients of row `Row` of A for: the zero point, the sums (even rows) or differences (odd rows) of the pairs, what is left of the
-// points.
+// The coefficients of row `Row` of A: for the sums (even rows) or differences (odd rows) of the pairs, the point 0, the other points.
 template <int M, int R, int Row>
 struct OutputTerms {
   static constexpr int kPairs = WinogradGroups<M + R - 1>::kPairs;
@@ -146,10 +150,11 @@ struct OutputTerms {
   }
 };
 
-// A m.
+// y = A m.
 template <int M, int R>
 FASTCNN_INLINE void winograd_outputs(const Vec (&m)[M + R - 1], Vec (&y)[M]) {
-  constexpr int pairs = WinogradGroups<M + R - 1>::kPairs, count = M + R - 1 - pairs;
+  constexpr int pairs = WinogradGroups<M + R - 1>::kPairs;
+  constexpr int count = M + R - 1 - pairs;
   Vec sums[count], differences[count];
   unroll<pairs>([&](auto k) {
     sums[k] = m[2 * k + 1] + m[2 * k + 2];
@@ -160,7 +165,7 @@ FASTCNN_INLINE void winograd_outputs(const Vec (&m)[M + R - 1], Vec (&y)[M]) {
   unroll<M>([&](auto row) { y[row] = combine(row % 2 == 0 ? sums : differences, OutputTerms<M, R, decltype(row)::value>{}); });
 }
 
-// The rows of G g.
+// rows = G g.
 template <int M, int R, int Row>
 struct WeightRow {
   constexpr double operator()(int k) const { return kWinograd<M, R>.weights[Row][k]; }

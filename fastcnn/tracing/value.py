@@ -304,7 +304,7 @@ def add_node(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> V
 
 
 def activation(kind: str, x: Value, a: float = 0.0, b: float = 0.0) -> Value:
-    """Appends a function of one number, by its name in the core (cpp/kernels/activations.inc). a, b: its parameters."""
+    """Appends a function of one number, by its name in the core (cpp/simd/activations.inc). a, b: its parameters."""
     return add_node("activation", [x], {"kind": kind, "a": a, "b": b})
 
 

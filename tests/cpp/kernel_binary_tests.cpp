@@ -1,5 +1,5 @@
-// Kernels of two operands and of the choice between two: every count below two vectors and beyond, operands repeated or not, in place; the
-// special cases of a power against those of C.
+// Kernels of two operands and of the choice between two: every count below two vectors and larger counts, operands repeated or not, in
+// place; the special cases of a power are those of C.
 #include "kernel_testing.h"
 
 namespace fastcnn::testing {
@@ -41,7 +41,7 @@ float element(const Buffer& buffer, std::int64_t i, Repeat repeat, int lanes) {
   return buffer[repeat == Repeat::none ? i : repeat == Repeat::element ? 0 : i % lanes];
 }
 
-// In eighths, so that equal numbers meet.
+// Random multiples of 1/8, so that some pairs are equal.
 Buffer eighths(std::int64_t size, Random& random) {
   Buffer buffer(size, random);
   for (std::int64_t i = 0; i < size; ++i) buffer.data()[i] = std::round(buffer[i] * 8) / 8;
@@ -51,8 +51,8 @@ Buffer eighths(std::int64_t size, Random& random) {
 void check_binary(const Kernels& kernels, K kind, std::int64_t count, Repeat a_repeat, Repeat b_repeat) {
   const std::string what = label(kernels, "binary", static_cast<int>(kind), count, static_cast<int>(a_repeat), static_cast<int>(b_repeat));
   Random random(static_cast<std::uint32_t>(count));
-  const Buffer a = eighths(length_of(a_repeat, count, kernels.lanes), random),
-               b = eighths(length_of(b_repeat, count, kernels.lanes), random);
+  const Buffer a = eighths(length_of(a_repeat, count, kernels.lanes), random);
+  const Buffer b = eighths(length_of(b_repeat, count, kernels.lanes), random);
   Buffer y(count);
   kernels.binary({kind, y.data(), {a.data(), a_repeat}, {b.data(), b_repeat}, count});
   for (std::int64_t i = 0; i < count; ++i) {
@@ -92,7 +92,7 @@ void test_binary(const Kernels& kernels) {
         for (int count = 0; count <= 2 * kernels.lanes + 1; ++count) check_binary(kernels, kind, count, a, b);
         check_binary(kernels, kind, 1003, a, b);
       }
-    if (kind != K::power_slope && kind != K::exponent_slope) check_special_pairs(kernels, kind);  // no pole has a slope
+    if (kind != K::power_slope && kind != K::exponent_slope) check_special_pairs(kernels, kind);  // a pole has no slope
   }
 }
 
@@ -105,7 +105,8 @@ void test_where(const Kernels& kernels) {
       repeats[repeated] = count % 2 ? Repeat::lanes : Repeat::element;
       const auto operand = [&](int k) { return eighths(length_of(repeats[k], count, kernels.lanes), random); };
       Buffer condition = operand(0);
-      const Buffer a = operand(1), b = operand(2);
+      const Buffer a = operand(1);
+      const Buffer b = operand(2);
       for (std::int64_t i = 0; i < condition.size(); i += 3) condition.data()[i] = 0;
       Buffer y(count);
       kernels.where({y.data(), {condition.data(), repeats[0]}, {a.data(), repeats[1]}, {b.data(), repeats[2]}, count});

@@ -7,14 +7,14 @@ namespace fastcnn::testing {
 
 namespace {
 
-// Sizes of one unit of convolution. Counts around every tile width come from `columns`.
+// The sizes of one unit of convolution. The tests vary `columns` to reach every tile width.
 struct Case {
   int rows, columns, kernel_h, kernel_w, stride, dilation;
   int blocks = 1, block_channels = 0, last_channels = 0, output_blocks = 1;  // conv_direct only
   bool residual = false;
   Activation activation = {};
-  int output_step = 1;   // output pixels lie this many pixels apart (conv_direct: then without activation)
-  int last_outputs = 0;  // conv_direct only: channels in the last output block, 0: as many as the lanes
+  int output_step = 1;   // the distance of output pixels, in pixels (conv_direct: then without activation)
+  int last_outputs = 0;  // conv_direct only: channels in the last output block; 0: as many as the lanes
   bool pixel_pairs = false;
 
   int height() const { return (rows - 1) * stride + (kernel_h - 1) * dilation + 1; }
@@ -27,7 +27,7 @@ const Activation kActivations[] = {{},
                                    {ActivationKind::silu, 0, 0},
                                    {ActivationKind::leaky_relu, 0.1f, 0}};
 
-// Input blocks of `block_channels` channels, of which the last has lanes that hold NaN: no output may depend on them.
+// Input blocks of `block_channels` channels. Lanes of the last block beyond `last_channels` hold NaN: no output may depend on them.
 Buffer random_image(const Case& c, Random& random) {
   Buffer image(std::int64_t{c.blocks} * c.height() * c.width() * c.block_channels, random);
   const std::int64_t last = std::int64_t{c.blocks - 1} * c.height() * c.width() * c.block_channels;
@@ -36,52 +36,64 @@ Buffer random_image(const Case& c, Random& random) {
   return image;
 }
 
+// The unit of conv_direct for a case, without its arrays.
+ConvDirect direct_unit(const Case& c, int lanes) {
+  const std::int64_t x_row = std::int64_t{c.width()} * c.block_channels;
+  const std::int64_t y_row = std::int64_t{c.columns} * c.output_step * lanes;
+  return {.input = nullptr,
+          .weights = nullptr,
+          .bias = nullptr,
+          .output = nullptr,
+          .residual = nullptr,
+          .rows = c.rows,
+          .columns = c.columns,
+          .kernel_h = c.kernel_h,
+          .kernel_w = c.kernel_w,
+          .input_blocks = c.blocks,
+          .block_channels = c.block_channels,
+          .last_channels = c.last_channels,
+          .output_blocks = c.output_blocks,
+          .last_outputs = c.last_outputs ? c.last_outputs : lanes,
+          .pixel_pairs = c.pixel_pairs,
+          .next_weights = 0,
+          .input_block_stride = c.height() * x_row,
+          .row_step = c.stride * x_row,
+          .pixel_step = std::int64_t{c.stride} * c.block_channels,
+          .tap_row = c.dilation * x_row,
+          .tap_column = std::int64_t{c.dilation} * c.block_channels,
+          .output_block_stride = c.rows * y_row,
+          .output_row_stride = y_row,
+          .output_pixel_stride = std::int64_t{c.output_step} * lanes,
+          .residual_block_stride = c.rows * y_row,
+          .residual_row_stride = y_row,
+          .activation = c.activation};
+}
+
 void check_direct(const Kernels& kernels, const Case& c, std::uint32_t seed) {
   const int lanes = kernels.lanes;
   const std::string what =
       label(kernels, "conv_direct", c.rows, c.columns, c.kernel_h, c.kernel_w, c.stride, c.dilation, c.blocks, c.block_channels,
             c.last_channels, c.output_blocks, static_cast<int>(c.activation.kind), c.output_step, c.last_outputs, c.pixel_pairs);
+  ConvDirect unit = direct_unit(c, lanes);
   Random random(seed);
   const Buffer x = random_image(c, random);
-  const int channels = (c.blocks - 1) * c.block_channels + c.last_channels, outputs = c.output_blocks * lanes;
-  const int last_outputs = c.last_outputs ? c.last_outputs : lanes;
-  Buffer weights(std::int64_t{channels} * c.kernel_h * c.kernel_w * outputs, random), bias(outputs, random);
+  const int channels = (c.blocks - 1) * c.block_channels + c.last_channels;
+  const int outputs = c.output_blocks * lanes;
+  Buffer weights(std::int64_t{channels} * c.kernel_h * c.kernel_w * outputs, random);
+  Buffer bias(outputs, random);
   for (Buffer* each : {&weights, &bias})
     for (std::int64_t i = 0; i < each->size(); ++i)
-      if (i % outputs >= outputs - lanes + last_outputs) each->data()[i] = 0;
-  const std::int64_t y_row = std::int64_t{c.columns} * c.output_step * lanes, y_block = c.rows * y_row;
-  Buffer y(c.output_blocks * y_block), residual(c.output_blocks * y_block, random);
-  for (std::int64_t i = (c.output_blocks - 1) * y_block; i < residual.size(); ++i)
-    if (i % lanes >= last_outputs) residual.data()[i] = 0;
-
-  const std::int64_t x_row = std::int64_t{c.width()} * c.block_channels, x_block = c.height() * x_row;
-  kernels.conv_direct({.input = x.data(),
-                       .weights = weights.data(),
-                       .bias = bias.data(),
-                       .output = y.data(),
-                       .residual = c.residual ? residual.data() : nullptr,
-                       .rows = c.rows,
-                       .columns = c.columns,
-                       .kernel_h = c.kernel_h,
-                       .kernel_w = c.kernel_w,
-                       .input_blocks = c.blocks,
-                       .block_channels = c.block_channels,
-                       .last_channels = c.last_channels,
-                       .output_blocks = c.output_blocks,
-                       .last_outputs = last_outputs,
-                       .pixel_pairs = c.pixel_pairs,
-                       .next_weights = 0,
-                       .input_block_stride = x_block,
-                       .row_step = c.stride * x_row,
-                       .pixel_step = std::int64_t{c.stride} * c.block_channels,
-                       .tap_row = c.dilation * x_row,
-                       .tap_column = std::int64_t{c.dilation} * c.block_channels,
-                       .output_block_stride = y_block,
-                       .output_row_stride = y_row,
-                       .output_pixel_stride = std::int64_t{c.output_step} * lanes,
-                       .residual_block_stride = y_block,
-                       .residual_row_stride = y_row,
-                       .activation = c.activation});
+      if (i % outputs >= outputs - lanes + unit.last_outputs) each->data()[i] = 0;
+  Buffer y(c.output_blocks * unit.output_block_stride);
+  Buffer residual(y.size(), random);
+  for (std::int64_t i = (c.output_blocks - 1) * unit.output_block_stride; i < residual.size(); ++i)
+    if (i % lanes >= unit.last_outputs) residual.data()[i] = 0;
+  unit.input = x.data();
+  unit.weights = weights.data();
+  unit.bias = bias.data();
+  unit.output = y.data();
+  if (c.residual) unit.residual = residual.data();
+  kernels.conv_direct(unit);
 
   const auto output = [&](int row, int column, int o) {
     Sum sum;
@@ -91,16 +103,16 @@ void check_direct(const Kernels& kernels, const Case& c, std::uint32_t seed) {
       for (int i = 0; i < c.kernel_h; ++i)
         for (int j = 0; j < c.kernel_w; ++j)
           for (int k = 0; k < (ib + 1 < c.blocks ? c.block_channels : c.last_channels); ++k, w += outputs)
-            sum.add(double{x[ib * x_block + (row * c.stride + i * c.dilation) * x_row +
-                             (column * c.stride + j * c.dilation) * c.block_channels + k]} *
+            sum.add(double{x[ib * unit.input_block_stride + row * unit.row_step + i * unit.tap_row + column * unit.pixel_step +
+                             j * unit.tap_column + k]} *
                     *w);
     return sum;
   };
   for (int o = 0; o < outputs; ++o)
     for (int row = 0; row < c.rows; ++row)
       for (int column = 0; column < c.columns * c.output_step; ++column) {
-        const std::int64_t at = o / lanes * y_block + row * y_row + column * lanes + o % lanes;
-        if (column % c.output_step) {  // between strided output pixels nothing is written
+        const std::int64_t at = o / lanes * unit.output_block_stride + row * unit.output_row_stride + column * lanes + o % lanes;
+        if (column % c.output_step) {  // nothing is written between strided output pixels
           check_close(what, at, y[at], std::nan(""), 0);
           continue;
         }
@@ -116,9 +128,13 @@ void check_depthwise(const Kernels& kernels, const Case& c, std::uint32_t seed) 
   const std::string what = label(kernels, "conv_depthwise", c.rows, c.columns, c.kernel_h, c.kernel_w, c.stride, c.dilation,
                                  static_cast<int>(c.activation.kind), c.output_step);
   Random random(seed);
-  const std::int64_t x_row = std::int64_t{c.width()} * lanes, r_row = std::int64_t{c.columns} * lanes, y_row = r_row * c.output_step;
-  const Buffer x(c.height() * x_row, random), weights(std::int64_t{c.kernel_h} * c.kernel_w * lanes, random), bias(lanes, random),
-      residual(c.rows * r_row, random);
+  const std::int64_t x_row = std::int64_t{c.width()} * lanes;
+  const std::int64_t r_row = std::int64_t{c.columns} * lanes;
+  const std::int64_t y_row = r_row * c.output_step;
+  const Buffer x(c.height() * x_row, random);
+  const Buffer weights(std::int64_t{c.kernel_h} * c.kernel_w * lanes, random);
+  const Buffer bias(lanes, random);
+  const Buffer residual(c.rows * r_row, random);
   Buffer y(c.rows * y_row);
   kernels.conv_depthwise({.input = x.data(),
                           .weights = weights.data(),
@@ -139,8 +155,11 @@ void check_depthwise(const Kernels& kernels, const Case& c, std::uint32_t seed) 
                           .activation = c.activation});
   for (int row = 0; row < c.rows; ++row)
     for (std::int64_t element = 0; element < y_row; ++element) {
-      const std::int64_t pixel = element / lanes, column = pixel / c.output_step, o = element % lanes, at = row * y_row + element;
-      if (pixel % c.output_step) {  // between strided output pixels nothing is written
+      const std::int64_t at = row * y_row + element;
+      const std::int64_t o = element % lanes;
+      const std::int64_t pixel = element / lanes;
+      const std::int64_t column = pixel / c.output_step;
+      if (pixel % c.output_step) {  // nothing is written between strided output pixels
         check_close(what, at, y[at], std::nan(""), 0);
         continue;
       }
@@ -161,9 +180,12 @@ void check_weight_gradient(const Kernels& kernels, int images, int rows, int col
   const int lanes = kernels.lanes;
   const std::string what = label(kernels, "conv_weight_gradient", images, rows, columns, taps, stride, tap_stride);
   Random random(seed);
-  const std::int64_t x_row = std::int64_t{columns - 1} * stride + (taps - 1) * tap_stride + 1, x_image = rows * x_row;
-  const std::int64_t dy_row = std::int64_t{columns} * lanes, dy_image = rows * dy_row;
-  const Buffer x(images * x_image, random), dy(images * dy_image, random);
+  const std::int64_t x_row = std::int64_t{columns - 1} * stride + (taps - 1) * tap_stride + 1;
+  const std::int64_t x_image = rows * x_row;
+  const std::int64_t dy_row = std::int64_t{columns} * lanes;
+  const std::int64_t dy_image = rows * dy_row;
+  const Buffer x(images * x_image, random);
+  const Buffer dy(images * dy_image, random);
   Buffer dweight(std::int64_t{taps} * lanes);
   kernels.conv_weight_gradient({.input = x.data(),
                                 .doutput = dy.data(),
@@ -223,7 +245,7 @@ void test_conv_direct(const Kernels& kernels) {
   for (int kernel : {1, 2, 5})
     for (int stride : {1, 2, 3})
       for (int dilation : {1, 2}) check_direct(kernels, {3, 5, kernel, 4 - stride, stride, dilation, 3, lanes, lanes, 2}, seed++);
-  for (int channels : {1, 2, 3})  // narrow images: one channel a block
+  for (int channels : {1, 2, 3})  // blocks of one channel
     check_direct(kernels, {2, 9, 3, 3, 2, 1, channels, 1, 1, 1, false, kActivations[1]}, seed++);
   check_direct(kernels, {3, 7, 2, 2, 1, 1, 1, lanes, lanes, 2, false, {}, 2}, seed++);  // every second output pixel
 }
@@ -242,7 +264,7 @@ void test_conv_depthwise(const Kernels& kernels) {
                        .residual = columns % 3 == 0,
                        .activation = kActivations[columns % 5]},
                       seed++);
-  for (int columns = 1; columns <= 16; ++columns)  // tiles of one and two rows, every width, for the sizes that have some of their own
+  for (int columns = 1; columns <= 16; ++columns)  // tiles of one and two rows, every width, for the sizes that have their own tiles
     for (int kernel : {3, 5})
       for (int stride : {1, 2})
         check_depthwise(kernels,
@@ -256,7 +278,7 @@ void test_conv_depthwise(const Kernels& kernels) {
                          .activation = kActivations[columns % 5],
                          .output_step = 1 + columns % 4 / 3},
                         seed++);
-  for (int kernel_h : {1, 2, 3, 4, 5, 7})  // rows in pairs where they share enough input
+  for (int kernel_h : {1, 2, 3, 4, 5, 7})  // tiles of two rows where these share enough input
     for (int stride : {1, 2, 3}) check_depthwise(kernels, {5, 9, kernel_h, 3, stride, 1}, seed++);
 }
 

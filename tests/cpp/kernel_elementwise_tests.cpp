@@ -1,4 +1,4 @@
-// Element-wise kernels: every count below two vectors and beyond, in place and not, all activations and their slopes.
+// Element-wise kernels: every count below two vectors and larger counts, in place and not, all activations and their slopes.
 #include "kernel_testing.h"
 
 namespace fastcnn::testing {
@@ -12,21 +12,22 @@ double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
 constexpr double kRootTwoOverPi = 0.79788456080286535588;
 
-// The oracle of sin and cos stops where the kernel does.
+// The reference of sin and cos clips x as the kernel does.
 double in_range(double x) { return std::isinf(x) ? std::nan("") : std::fmin(std::fmax(x, -0x1p30), 0x1p30); }
 
-// What float makes of it: numbers too large for it are infinite.
+// Numbers too large for a float become infinite.
 double saturated(double y) { return std::abs(y) > std::numeric_limits<float>::max() ? std::copysign(INFINITY, y) : y; }
 
 double gelu_tanh_gate(double x) { return logistic(2 * kRootTwoOverPi * (x + 0.044715 * x * x * x)); }
 
 double gelu_tanh_slope(double x) {
-  const double gate = gelu_tanh_gate(x), rest = logistic(-2 * kRootTwoOverPi * (x + 0.044715 * x * x * x));
+  const double gate = gelu_tanh_gate(x);
+  const double rest = logistic(-2 * kRootTwoOverPi * (x + 0.044715 * x * x * x));
   return gate + (gate * rest > 0 ? x * gate * rest * 2 * kRootTwoOverPi * (1 + 0.134145 * x * x) : 0);
 }
 
-// d activation / dx. At a kink, PyTorch's choice: relu, clipped and hardsigmoid are flat there, leaky_relu has the slope a at 0, hardswish
-// those outside of -3 .. 3, elu the slope a at 0.
+// d activation / dx. At a kink it is PyTorch's choice: 0 for relu, clipped and hardsigmoid, a for leaky_relu and elu at 0, and for
+// hardswish the slope outside of -3 .. 3.
 double slope(double x, Activation f) {
   switch (f.kind) {
     case ActivationKind::identity: return 1;
@@ -73,7 +74,7 @@ const Activation kAll[] = {{K::identity, 0, 0},  {K::relu, 0, 0},      {K::clipp
                            {K::power, -0.5f, 0}, {K::power, 0.75f, 0}, {K::power, 1.5f, 0},   {K::power, -2.25f, 0},
                            {K::power, 21, 0},    {K::power, 1e6f, 0}};
 
-// Moderate numbers, then all that can go wrong: kinks, the ends of exp, infinities, NaN.
+// Moderate numbers, then critical ones: kinks, the ends of the range of exp, infinities, NaN.
 Buffer interesting(std::int64_t count, Random& random) {
   Buffer x(count, random);
   const float special[] = {0.0f,   -0.0f,    3.0f,       -3.0f,        6.0f,         1.0f,     -1.0f,     0.5f,  -0.5f,
@@ -89,7 +90,8 @@ void check_activate(const Kernels& kernels, Activation f, std::int64_t count, st
   const std::string what = label(kernels, "activate", static_cast<int>(f.kind), count);
   Random random(seed);
   const Buffer x = interesting(count, random);
-  Buffer y(count), in_place = x;
+  Buffer y(count);
+  Buffer in_place = x;
   kernels.activate(y.data(), x.data(), count, f);
   kernels.activate(in_place.data(), in_place.data(), count, f);
   for (std::int64_t i = 0; i < count; ++i) {
@@ -102,13 +104,15 @@ void check_activate(const Kernels& kernels, Activation f, std::int64_t count, st
 void check_activate_backward(const Kernels& kernels, Activation f, std::int64_t count, std::uint32_t seed) {
   const std::string what = label(kernels, "activate_backward", static_cast<int>(f.kind), count);
   Random random(seed);
-  const Buffer x = interesting(count, random), dy(count, random);
+  const Buffer x = interesting(count, random);
+  const Buffer dy(count, random);
   Buffer dx(count);
   kernels.activate_backward(dx.data(), dy.data(), x.data(), count, f);
   for (std::int64_t i = 0; i < count; ++i) {
-    if (!std::isfinite(x[i])) continue;  // a slope at infinity is nobody's business
-    // Slopes with x (1 - t^2) or x s (1 - s) multiply the rounding of t or s by x, until that term is gone beyond 4.
-    const double roundings = 16 + 8 * std::fmin(std::abs(x[i]), 4), want = saturated(slope(x[i], f));
+    if (!std::isfinite(x[i])) continue;  // the slope at infinity is not defined
+    // Slopes with x (1 - t^2) or x s (1 - s) multiply the rounding of t or s by x. For |x| > 4 that term vanishes.
+    const double roundings = 16 + 8 * std::fmin(std::abs(x[i]), 4);
+    const double want = saturated(slope(x[i], f));
     const double magnitude = std::fmax(1 + std::abs(f.a), std::abs(want));
     check_close(what, i, dx[i], saturated(dy[i] * want), roundings * kEps * std::abs(dy[i]) * magnitude);
   }
@@ -168,14 +172,15 @@ double activation_bound(double x, double error, Activation f) {
 void test_activate(const Kernels& kernels) { for_all_activations(kernels, check_activate); }
 void test_activate_backward(const Kernels& kernels) { for_all_activations(kernels, check_activate_backward); }
 
-// Both against the slopes of the activation, in words that nobody else writes.
+// Both kernels against the slopes of the activation. The words have guards, too.
 void check_slope_mask(const Kernels& kernels, Activation f, std::int64_t count) {
   const std::string what = label(kernels, "slope_mask", static_cast<int>(f.kind), count);
   Random random(static_cast<std::uint32_t>(count));
   Buffer y(count, random);
   const Buffer dy(count, random);
   for (std::int64_t i = 0; i < count; i += 5) y.data()[i] = i % 2 ? 0.0f : i % 4 ? f.a : f.b;  // the kinks
-  Buffer words((count + 31) / 32), dx(count);
+  Buffer words((count + 31) / 32);
+  Buffer dx(count);
   kernels.slope_mask(reinterpret_cast<std::uint32_t*>(words.data()), y.data(), count, f);
   words.check_guards(what);
   kernels.slope_mask_backward(dx.data(), dy.data(), reinterpret_cast<const std::uint32_t*>(words.data()), count,

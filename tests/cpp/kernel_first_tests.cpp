@@ -1,4 +1,4 @@
-// Kernels of first layers: lines with their padding, and convolution from them, against sums written out in double.
+// Kernels of first layers, padded lines and convolution from them, against sums in double.
 #include <algorithm>
 #include <array>
 #include <initializer_list>
@@ -12,19 +12,29 @@ namespace {
 void check_lines(const Kernels& kernels, std::int64_t rows, std::int64_t channels, std::int64_t line, std::int64_t first_row,
                  std::int64_t height, std::int64_t left, std::int64_t columns, std::uint32_t seed) {
   const std::string what = label(kernels, "pad_lines", rows, channels, line, first_row, height, left, columns);
-  PadLines strip{};
-  strip.rows = rows, strip.channels = channels, strip.line = line, strip.first_row = first_row, strip.height = height;
-  strip.left = left, strip.columns = columns;
   Random random(seed);
-  strip.row_stride = strip.columns + 2, strip.channel_stride = strip.row_stride * strip.height;
-  const Buffer input(strip.channels * strip.channel_stride, random);
-  Buffer lines(strip.rows * strip.channels * strip.line);
-  strip.input = input.data(), strip.lines = lines.data();
+  const std::int64_t row_stride = columns + 2;
+  const std::int64_t channel_stride = row_stride * height;
+  const Buffer input(channels * channel_stride, random);
+  Buffer lines(rows * channels * line);
+  const PadLines strip{.input = input.data(),
+                       .lines = lines.data(),
+                       .rows = rows,
+                       .channels = channels,
+                       .line = line,
+                       .first_row = first_row,
+                       .height = height,
+                       .left = left,
+                       .columns = columns,
+                       .channel_stride = channel_stride,
+                       .row_stride = row_stride};
   kernels.pad_lines(strip);
   for (std::int64_t r = 0; r < strip.rows; ++r)
     for (std::int64_t c = 0; c < strip.channels; ++c)
       for (std::int64_t i = 0; i < strip.line; ++i) {
-        const std::int64_t row = strip.first_row + r, x = i - strip.left, at = (r * strip.channels + c) * strip.line + i;
+        const std::int64_t row = strip.first_row + r;
+        const std::int64_t x = i - strip.left;
+        const std::int64_t at = (r * strip.channels + c) * strip.line + i;
         const bool inside = row >= 0 && row < strip.height && x >= 0 && x < strip.columns;
         check_close(what, at, lines[at], inside ? input[c * strip.channel_stride + row * strip.row_stride + x] : 0, 0);
       }
@@ -36,12 +46,12 @@ struct Case {
   int pixel_step = 1, dilation_h = 1, dilation_w = 1;
   bool residual = false;
   Activation activation = {};
-  int outputs = 0;  // channels that are there, 0: all of the blocks
+  int outputs = 0;  // number of output channels; 0: all of the blocks
 };
 
 const Activation kActivations[] = {{}, {ActivationKind::relu, 0, 0}, {ActivationKind::clipped, -0.25f, 0.5f}, {ActivationKind::silu, 0, 0}};
 
-// Everything about one unit but the weights.
+// A unit with all its arrays but the weights.
 class Unit {
  public:
   Unit(const Kernels& kernels, const Case& c, int input_rows, Random& random)
@@ -54,26 +64,38 @@ class Unit {
         bias(outputs, random),
         residual(c.output_blocks * y_block, random),
         y(c.output_blocks * y_block) {
-    unit.lines = lines.data(), unit.bias = bias.data(), unit.output = y.data();
+    unit.lines = lines.data();
+    unit.bias = bias.data();
+    unit.output = y.data();
     unit.residual = c.residual ? residual.data() : nullptr;
-    unit.rows = c.rows, unit.columns = c.columns, unit.kernel_h = c.kernel_h, unit.channels = c.channels, unit.kernel_w = c.kernel_w;
-    unit.output_blocks = c.output_blocks, unit.stride = c.stride, unit.line = line;
-    unit.row_step = c.stride * c.channels * line, unit.tap_row = c.dilation_h * c.channels * line;
-    unit.pixel_step = c.pixel_step, unit.tap_column = c.dilation_w;
-    unit.output_block_stride = unit.residual_block_stride = y_block, unit.output_row_stride = unit.residual_row_stride = y_row;
-    unit.activation = c.activation;
+    unit.rows = c.rows;
+    unit.columns = c.columns;
+    unit.kernel_h = c.kernel_h;
+    unit.channels = c.channels;
+    unit.kernel_w = c.kernel_w;
+    unit.output_blocks = c.output_blocks;
     unit.outputs = c.outputs ? c.outputs : outputs;
+    unit.stride = c.stride;
+    unit.line = line;
+    unit.row_step = c.stride * c.channels * line;
+    unit.tap_row = c.dilation_h * c.channels * line;
+    unit.pixel_step = c.pixel_step;
+    unit.tap_column = c.dilation_w;
+    unit.output_block_stride = unit.residual_block_stride = y_block;
+    unit.output_row_stride = unit.residual_row_stride = y_row;
+    unit.activation = c.activation;
     for (std::int64_t o = unit.outputs; o < outputs; ++o) bias.data()[o] = 0;
   }
 
   float input(std::int64_t row, int channel, std::int64_t x) const { return lines[(row * unit.channels + channel) * line + x]; }
 
-  // Compares with sum(row, column, output), to which bias, residual and activation come. Between blocks nothing is written.
+  // Compares with sum_of(row, column, output), to which it adds bias, residual and activation. Nothing is written between blocks.
   template <class SumOf>
   void check(const std::string& what, const SumOf& sum_of) {
     for (std::int64_t at = 0; at < y.size(); ++at) {
-      const std::int64_t block = at / y_block, row = at % y_block / y_row, column = at % y_block % y_row / lanes,
-                         o = block * lanes + at % lanes;
+      const std::int64_t row = at % y_block / y_row;
+      const std::int64_t column = at % y_block % y_row / lanes;
+      const std::int64_t o = at / y_block * lanes + at % lanes;
       if (row == unit.rows) {
         check_close(what, at, y[at], std::nan(""), 0);
         continue;
@@ -95,9 +117,10 @@ class Unit {
   ConvFirst unit{};
 };
 
-// The place of a weight: tiles of two blocks of outputs, the last perhaps of one; `term` counts all but the outputs.
+// The offset of a weight in tiles of two blocks of outputs, the last tile perhaps of one block; `term` counts all axes but the outputs.
 std::int64_t packed(int outputs, int lanes, std::int64_t terms, std::int64_t term, std::int64_t o) {
-  const std::int64_t first = o / (2 * lanes) * 2 * lanes, tile = std::min<std::int64_t>(2 * lanes, outputs - first);
+  const std::int64_t first = o / (2 * lanes) * 2 * lanes;
+  const std::int64_t tile = std::min<std::int64_t>(2 * lanes, outputs - first);
   return first * terms + term * tile + o - first;
 }
 
@@ -154,19 +177,21 @@ struct Transforms {
   }
 };
 
-// The weights of the points are those of a real kernel, rounded to float, and the reference is the convolution with it. The bound is that
-// of the sums that are really made, whose terms are larger.
+// The weights of the points are computed from a kernel and rounded to float; the reference is the convolution with the kernel. The error
+// bound is that of the sums which the kernel under test computes, whose terms are larger.
 void check_winograd(const Kernels& kernels, const Case& c, std::uint32_t seed) {
   Random random(seed);
   const Transforms transforms{.points = c.kernel_h <= 3 * c.stride ? 6 : 7};
-  const int P = transforms.points, taps = P - 3;
+  const int P = transforms.points;
+  const int taps = P - 3;
   Unit all(kernels, c, ((c.rows + 3) / 4 * 4 + taps - 1) * c.stride, random);
   const std::int64_t terms = std::int64_t{P} * c.stride * c.channels * c.kernel_w;
   const Buffer kernel(std::int64_t{c.kernel_h} * c.channels * c.kernel_w * all.outputs, random);
   const auto tap = [&](int i, int k, int j, std::int64_t o) {
     return i < c.kernel_h ? double{kernel[((std::int64_t{i} * c.channels + k) * c.kernel_w + j) * all.outputs + o]} : 0.0;
   };
-  Buffer weights(terms * all.outputs), scratch(P * (c.stride * c.channels * all.line + kFirstTile * all.lanes));
+  Buffer weights(terms * all.outputs);
+  Buffer scratch(P * (c.stride * c.channels * all.line + kFirstTile * all.lanes));
   const auto place = [&](int point, int phase, int k, int j, std::int64_t o) {
     return packed(all.outputs, all.lanes, terms, ((std::int64_t{point} * c.stride + phase) * c.channels + k) * c.kernel_w + j, o);
   };
@@ -183,7 +208,8 @@ void check_winograd(const Kernels& kernels, const Case& c, std::uint32_t seed) {
         weights.data()[place(point, phase, k, j, o)] = static_cast<float>(weight);
       }
     });
-  all.unit.weights = weights.data(), all.unit.scratch = scratch.data();
+  all.unit.weights = weights.data();
+  all.unit.scratch = scratch.data();
   kernels.conv_first_winograd(all.unit);
   const std::string what = label_of(kernels, "conv_first_winograd", c);
   all.check(what, [&](std::int64_t row, std::int64_t column, std::int64_t o) {
@@ -200,13 +226,13 @@ void check_winograd(const Kernels& kernels, const Case& c, std::uint32_t seed) {
         for (int d = 0; d < P; ++d) sum.magnitude += out * std::abs(in[static_cast<std::size_t>(d)] * pixel(group + d));
       }
     });
-    sum.terms = c.stride * c.channels * c.kernel_w + 12;  // and both transforms
+    sum.terms = c.stride * c.channels * c.kernel_w + 12;  // 12: both transforms
     return sum;
   });
   scratch.check_guards(what);
 }
 
-// Of these sizes, with everything else changing from width to width.
+// A case of these sizes; all other sizes depend on the number of columns.
 Case case_of(int rows, int columns, int kernel_h, int output_blocks) {
   return {.rows = rows,
           .columns = columns,
@@ -235,9 +261,11 @@ void test_conv_first(const Kernels& kernels) {
   std::uint32_t seed = 400;
   for (int columns = 1; columns <= 30; ++columns)  // every tile width, one to three output blocks
     for (int blocks : {1, 2, 3}) check_first(kernels, case_of(2, columns, 3, blocks), seed++);
-  for (int columns = 1; columns <= 5 * kernels.lanes; ++columns) {  // every number of channels that are fewer than a block
+  for (int columns = 1; columns <= 5 * kernels.lanes; ++columns) {  // every number of channels below a block
     Case c = case_of(2, columns, 3, 1);
-    c.pixel_step = 1, c.residual = columns % 7 == 0, c.outputs = 1 + columns % (kernels.lanes - 1);
+    c.pixel_step = 1;
+    c.residual = columns % 7 == 0;
+    c.outputs = 1 + columns % (kernels.lanes - 1);
     check_first(kernels, c, seed++);
   }
   for (int stride : {1, 2, 3, 4})

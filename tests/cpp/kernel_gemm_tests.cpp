@@ -1,4 +1,4 @@
-// Matrix products against sums written out in double: every remainder of rows, outputs and inputs.
+// Matrix products against sums in double: every remainder of rows, outputs and inputs.
 #include "kernel_testing.h"
 
 namespace fastcnn::testing {
@@ -8,15 +8,19 @@ namespace {
 void check_linear(const Kernels& kernels, int rows, int outputs, int inputs, bool biased, Activation act, std::uint32_t seed) {
   const std::string what = label(kernels, "linear_rows", rows, outputs, inputs);
   Random random(seed);
-  const int x_stride = inputs + 3, w_stride = inputs + 1, y_stride = outputs + 2;
-  const Buffer x(rows * x_stride, random), weights(outputs * w_stride, random), bias(outputs, random);
+  const int x_stride = inputs + 3;
+  const int w_stride = inputs + 1;
+  const int y_stride = outputs + 2;
+  const Buffer x(rows * x_stride, random);
+  const Buffer weights(outputs * w_stride, random);
+  const Buffer bias(outputs, random);
   Buffer y(rows * y_stride);
   kernels.linear_rows(
       {x.data(), weights.data(), biased ? bias.data() : nullptr, y.data(), rows, outputs, inputs, x_stride, w_stride, y_stride, act});
   for (int r = 0; r < rows; ++r)
     for (int o = 0; o < y_stride; ++o) {
       const int at = r * y_stride + o;
-      if (o >= outputs) {  // between rows nothing is written
+      if (o >= outputs) {  // nothing is written between rows
         check_close(what, at, y[at], std::nan(""), 0);
         continue;
       }
@@ -31,8 +35,12 @@ void check_linear(const Kernels& kernels, int rows, int outputs, int inputs, boo
 void check_multiply(const Kernels& kernels, int m, int n, int k, bool transposed, std::uint32_t seed) {
   const std::string what = label(kernels, "multiply_rows", m, n, k, static_cast<int>(transposed));
   Random random(seed);
-  const int a_row = transposed ? 1 : k + 1, a_column = transposed ? m + 1 : 1, b_stride = n + 1, c_stride = n + 2;
-  const Buffer a((m + 1) * (k + 1), random), b(k * b_stride, random);
+  const int a_row = transposed ? 1 : k + 1;
+  const int a_column = transposed ? m + 1 : 1;
+  const int b_stride = n + 1;
+  const int c_stride = n + 2;
+  const Buffer a((m + 1) * (k + 1), random);
+  const Buffer b(k * b_stride, random);
   Buffer c(m * c_stride);
   kernels.multiply_rows({a.data(), b.data(), c.data(), m, n, k, a_row, a_column, b_stride, c_stride});
   for (int row = 0; row < m; ++row)
@@ -68,7 +76,7 @@ void test_multiply_rows(const Kernels& kernels) {
   for (int n = 1; n <= two + 1; ++n)
     for (bool transposed : {false, true}) check_multiply(kernels, 1 + n % 13, n, 1 + n % 7, transposed, seed++);
   for (int m = 0; m <= 13; ++m) check_multiply(kernels, m, two + 3, 40, false, seed++);
-  check_multiply(kernels, 3, 5, 0, false, seed++);  // a sum of nothing is 0
+  check_multiply(kernels, 3, 5, 0, false, seed++);  // a sum of no terms is 0
 }
 
 }  // namespace fastcnn::testing

@@ -1,4 +1,4 @@
-// Kernels that move data or sum it up: changes of layout, channel sums, the loop that measures the peak.
+// Kernels that move or sum data: changes of layout, channel sums, the loop that measures the peak.
 #include <utility>
 
 #include "kernel_testing.h"
@@ -7,12 +7,13 @@ namespace fastcnn::testing {
 
 namespace {
 
-// One row of `channels` x `columns` from blocks of `from_block` channels to blocks of `to_block`; gaps between blocks stay untouched.
+// One row of `channels` x `columns` from blocks of `from_block` channels to blocks of `to_block`. Gaps between blocks are not written.
 void check_reorder(const Kernels& kernels, int columns, int channels, int from_block, int to_block, std::uint32_t seed) {
   const std::string what = label(kernels, "reorder_row", columns, channels, from_block, to_block);
   Random random(seed);
   const auto blocks = [&](int block) { return (channels + block - 1) / block; };
-  const std::int64_t from_stride = std::int64_t{columns} * from_block + 3, to_stride = std::int64_t{columns} * to_block + 5;
+  const std::int64_t from_stride = std::int64_t{columns} * from_block + 3;
+  const std::int64_t to_stride = std::int64_t{columns} * to_block + 5;
   const Buffer from(blocks(from_block) * from_stride, random);
   Buffer to(blocks(to_block) * to_stride);
   kernels.reorder_row({from.data(), to.data(), columns, channels, from_block, to_block, from_stride, to_stride});
@@ -31,9 +32,10 @@ void check_reorder(const Kernels& kernels, int columns, int channels, int from_b
 void check_pack_filters(const Kernels& kernels, int outputs, int inputs, int taps, std::uint32_t seed) {
   const std::string what = label(kernels, "pack_filters", outputs, inputs, taps);
   Random random(seed);
-  const int blocks = (outputs + kernels.lanes - 1) / kernels.lanes, line = blocks * kernels.lanes;
+  const int blocks = (outputs + kernels.lanes - 1) / kernels.lanes;
+  const int line = blocks * kernels.lanes;
   const std::int64_t stride = std::int64_t{inputs} * taps + 3;
-  const Buffer filters(outputs * stride - 3, random);  // nothing behind the last filter
+  const Buffer filters(outputs * stride - 3, random);  // ends with the last filter
   Buffer packed(std::int64_t{taps} * inputs * line);
   kernels.pack_filters({filters.data(), stride, outputs, inputs, taps, packed.data(), blocks});
   for (int tap = 0; tap < taps; ++tap)
@@ -49,7 +51,8 @@ void check_channel_sum(const Kernels& kernels, int images, int rows, int columns
   const std::string what = label(kernels, "channel_sum", images, rows, columns);
   Random random(seed);
   const int lanes = kernels.lanes;
-  const std::int64_t row_stride = std::int64_t{columns + 2} * lanes, image_stride = (rows + 1) * row_stride;
+  const std::int64_t row_stride = std::int64_t{columns + 2} * lanes;
+  const std::int64_t image_stride = (rows + 1) * row_stride;
   const Buffer x(images * image_stride, random);
   Buffer sums(lanes);
   kernels.channel_sum(sums.data(), x.data(), images, rows, columns, image_stride, row_stride);

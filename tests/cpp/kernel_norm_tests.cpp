@@ -8,7 +8,7 @@ namespace fastcnn::testing {
 
 namespace {
 
-// Several images of one channel block, with gaps after rows and images; lanes beyond `channels` hold NaN.
+// Several images of one channel block with gaps after rows and images. Gaps and lanes beyond `channels` hold NaN.
 struct Pixels {
   BlockPixels shape;
   PixelStrides strides;
@@ -33,7 +33,7 @@ struct Pixels {
   double count() const { return static_cast<double>(shape.images * shape.rows * shape.columns); }
 };
 
-// Sums in float run over at most 64 pixels, then in double; some more roundings around them.
+// At most 64 pixels are summed in float, these sums in double; other operations add some roundings.
 constexpr double kRun = 80 * kEps;
 
 using Channels = std::vector<double>;  // a value a channel
@@ -59,7 +59,9 @@ void check_batch_norm(const Kernels& kernels, const BlockPixels& shape, bool aff
   Random random(seed);
   const Pixels x(shape, kernels.lanes, random);
   Pixels y(shape, kernels.lanes);
-  const Buffer weight(shape.channels, random), bias(shape.channels, random), mean(shape.channels, random);
+  const Buffer weight(shape.channels, random);
+  const Buffer bias(shape.channels, random);
+  const Buffer mean(shape.channels, random);
   Buffer var(shape.channels, random);
   for (int c = 0; c < shape.channels; ++c) var.data()[c] = std::abs(var[c]);
   const float eps = 1e-3f;
@@ -81,7 +83,9 @@ void check_statistics(const Kernels& kernels, const BlockPixels& shape, float ar
   const std::string what = name_of(kernels, "batch_norm_statistics", shape);
   Random random(seed);
   const Pixels x(shape, kernels.lanes, random, around);
-  Buffer mean(shape.channels), var(shape.channels), inv_std(shape.channels);
+  Buffer mean(shape.channels);
+  Buffer var(shape.channels);
+  Buffer inv_std(shape.channels);
   const float eps = 1e-5f;
   kernels.batch_norm_statistics({x.floats.data(), mean.data(), var.data(), inv_std.data(), eps, shape, x.strides});
   const Statistics want(x);
@@ -95,14 +99,18 @@ void check_statistics(const Kernels& kernels, const BlockPixels& shape, float ar
   for (const Buffer* buffer : {&mean, &var, &inv_std}) buffer->check_guards(what);
 }
 
-// What the gradient is made from, in double: sums of dy and of dy d, and of their magnitudes, d = x - mean.
+// The sums in double that the gradient is computed from: of dy and of dy d, and of their magnitudes, with d = x - mean.
 struct GradientSums {
   Channels dy, dy_size, product, product_size;
   GradientSums(const Pixels& x, const Pixels& dys, const Buffer& mean) : dy(16), dy_size(16), product(16), product_size(16) {
     x.for_each([&](std::int64_t at, int c) {
       const auto i = static_cast<std::size_t>(c);
-      const double g = dys.floats[at], d = double{x.floats[at]} - mean[c];
-      dy[i] += g, dy_size[i] += std::abs(g), product[i] += g * d, product_size[i] += std::abs(g * d);
+      const double g = dys.floats[at];
+      const double d = double{x.floats[at]} - mean[c];
+      dy[i] += g;
+      dy_size[i] += std::abs(g);
+      product[i] += g * d;
+      product_size[i] += std::abs(g * d);
     });
   }
 };
@@ -110,10 +118,14 @@ struct GradientSums {
 void check_backward(const Kernels& kernels, const BlockPixels& shape, bool batch_statistics, bool in_place, std::uint32_t seed) {
   const std::string what = name_of(kernels, "batch_norm_backward", shape);
   Random random(seed);
-  const Pixels x(shape, kernels.lanes, random), dy(shape, kernels.lanes, random);
+  const Pixels x(shape, kernels.lanes, random);
+  const Pixels dy(shape, kernels.lanes, random);
   Pixels dx = in_place ? dy : Pixels(shape, kernels.lanes);
-  const Buffer weight(shape.channels, random), mean(shape.channels, random);
-  Buffer inv_std(shape.channels, random), dweight(shape.channels), dbias(shape.channels);
+  const Buffer weight(shape.channels, random);
+  const Buffer mean(shape.channels, random);
+  Buffer inv_std(shape.channels, random);
+  Buffer dweight(shape.channels);
+  Buffer dbias(shape.channels);
   for (int c = 0; c < shape.channels; ++c) inv_std.data()[c] = 1 + std::abs(inv_std[c]);
   kernels.batch_norm_backward({in_place ? dx.floats.data() : dy.floats.data(), x.floats.data(), dx.floats.data(), weight.data(),
                                mean.data(), inv_std.data(), dweight.data(), dbias.data(), batch_statistics, shape, dy.strides, x.strides,
@@ -126,7 +138,10 @@ void check_backward(const Kernels& kernels, const BlockPixels& shape, bool batch
   }
   x.for_each([&](std::int64_t at, int c) {
     const auto i = static_cast<std::size_t>(c);
-    const double s = inv_std[c], scale = weight[c] * s, d = double{x.floats[at]} - mean[c], batch = batch_statistics ? 1 / x.count() : 0;
+    const double s = inv_std[c];
+    const double scale = weight[c] * s;
+    const double d = double{x.floats[at]} - mean[c];
+    const double batch = batch_statistics ? 1 / x.count() : 0;
     const double want = scale * (dy.floats[at] - batch * (sums.dy[i] + d * s * s * sums.product[i]));
     const double size = std::abs(dy.floats[at]) + batch * (sums.dy_size[i] + std::abs(d) * s * s * sums.product_size[i]);
     check_close(what + " dx", at, dx.floats[at], want, kRun * std::abs(scale) * size);
@@ -142,7 +157,7 @@ void for_all_shapes(const Kernels& kernels, Check&& check) {
   check(BlockPixels{1, 1, 1, 1}, seed);
 }
 
-// One vector of positions of `channels` channels; y may be made for some of them only.
+// `count` positions of `channels` channels. The forward pass computes the channels first .. last - 1.
 struct ResponseCase {
   int channels, count, size, first, last;
   float beta;
@@ -176,14 +191,15 @@ void check_response(const Kernels& kernels, const ResponseCase& c, std::uint32_t
   const std::string what = label(kernels, "local_response_norm", c.channels, c.count, c.size, c.first, c.last);
   Random random(seed);
   const Buffer x(c.channels * (c.count + 3), random);
-  Buffer y(c.channels * (c.count + 3)), none(0);
+  Buffer y(c.channels * (c.count + 3));
+  Buffer none(0);
   const LocalResponseNorm unit = response_of(c, x, none, y, none);
   kernels.local_response_norm(unit);
   for (int channel = 0; channel < c.channels; ++channel)
     for (int i = 0; i < c.count + 3; ++i) {
       const std::int64_t at = channel * unit.channel_stride + i;
-      const bool made = channel >= c.first && channel < c.last && i < c.count;
-      const double want = made ? x[at] * std::pow(base_of(unit, channel, i), -double{c.beta}) : std::nan("");
+      const bool computed = channel >= c.first && channel < c.last && i < c.count;
+      const double want = computed ? x[at] * std::pow(base_of(unit, channel, i), -double{c.beta}) : std::nan("");
       check_close(what, at, y[at], want, (c.size + 10) * kEps * std::abs(want));
     }
   y.check_guards(what);
@@ -192,8 +208,10 @@ void check_response(const Kernels& kernels, const ResponseCase& c, std::uint32_t
 void check_response_backward(const Kernels& kernels, const ResponseCase& c, std::uint32_t seed) {
   const std::string what = label(kernels, "local_response_norm_backward", c.channels, c.count, c.size);
   Random random(seed);
-  const Buffer x(c.channels * (c.count + 3), random), dy(c.channels * (c.count + 3), random);
-  Buffer dx(c.channels * (c.count + 3)), scratch(std::int64_t{c.channels} * c.count);
+  const Buffer x(c.channels * (c.count + 3), random);
+  const Buffer dy(c.channels * (c.count + 3), random);
+  Buffer dx(c.channels * (c.count + 3));
+  Buffer scratch(std::int64_t{c.channels} * c.count);
   const LocalResponseNorm unit = response_of(c, x, dy, dx, scratch);
   kernels.local_response_norm_backward(unit);
   for (std::int64_t channel = 0; channel < c.channels; ++channel)
@@ -211,7 +229,8 @@ void check_response_backward(const Kernels& kernels, const ResponseCase& c, std:
   scratch.check_guards(what);
 }
 
-std::uint32_t mixed(std::uint32_t h) {  // as in the kernel, a number at a time
+// The hash of the kernel, of one number.
+std::uint32_t mixed(std::uint32_t h) {
   h = (h ^ (h >> 16)) * 0x7feb352du;
   h = (h ^ (h >> 15)) * 0x846ca68bu;
   return h ^ (h >> 16);
@@ -225,7 +244,8 @@ void check_dropout(const Kernels& kernels, int count, std::uint32_t lane_step, s
   const Dropout unit = {x.data(), y.data(), count, seed * 1000, vector_step, lane_step, {seed + 7, seed + 13}, 0x30000000, 1.6f};
   kernels.dropout(unit);
   for (int i = 0; i < count; ++i) {
-    const auto vector = static_cast<std::uint32_t>(i / kernels.lanes), lane = static_cast<std::uint32_t>(i % kernels.lanes);
+    const auto vector = static_cast<std::uint32_t>(i / kernels.lanes);
+    const auto lane = static_cast<std::uint32_t>(i % kernels.lanes);
     const std::uint32_t element = unit.first + vector * vector_step + lane * lane_step;
     const bool kept = mixed(mixed(element + unit.key[0]) ^ unit.key[1]) >> 1 > static_cast<std::uint32_t>(unit.limit);
     check_close(what, i, y[i], kept ? x[i] * unit.scale : 0.0f, 0);

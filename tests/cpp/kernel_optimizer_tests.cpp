@@ -7,7 +7,7 @@ namespace fastcnn::testing {
 
 namespace {
 
-// One weight with its gradient (scaled, with its decay) and slots.
+// One weight, its gradient (scaled, with weight decay) and its slots.
 struct Weight {
   double w, g, first, second;
 };
@@ -19,15 +19,22 @@ void check_update(const Kernels& kernels, const char* name, void (*kernel)(const
   for (std::int64_t count = 0; count <= 2 * kernels.lanes + 1; ++count) {
     const std::string what = label(kernels, name, count, static_cast<int>(settings.nesterov));
     Random random(static_cast<std::uint32_t>(count) + 1300);
-    Buffer weights(count, random), first(count, random), second(count, random);
+    Buffer weights(count, random);
+    Buffer first(count, random);
+    Buffer second(count, random);
     const Buffer gradient(count, random);
     for (std::int64_t i = 0; i < count; ++i) second.data()[i] = 0.5f + std::abs(second[i]);  // averages of squares
     if (has_first && !has_second && settings.keep_first == 0)
       for (std::int64_t i = 0; i < count; ++i) first.data()[i] = 0.5f + std::abs(first[i]);  // a sum of squares
     WeightUpdate chunk = settings;
-    const Buffer w = weights, m = first, v = second;
-    chunk.weights = weights.data(), chunk.gradient = gradient.data(), chunk.count = count;
-    chunk.first = has_first ? first.data() : nullptr, chunk.second = has_second ? second.data() : nullptr;
+    const Buffer w = weights;
+    const Buffer m = first;
+    const Buffer v = second;
+    chunk.weights = weights.data();
+    chunk.gradient = gradient.data();
+    chunk.count = count;
+    chunk.first = has_first ? first.data() : nullptr;
+    chunk.second = has_second ? second.data() : nullptr;
     kernel(chunk);
     for (std::int64_t i = 0; i < count; ++i) {
       const double g = double{chunk.gradient_scale} * gradient[i] + double{chunk.weight_decay} * w[i];
@@ -65,7 +72,8 @@ void test_update_sgd(const Kernels& kernels) {
                [](const WeightUpdate& chunk, Weight& weight) { weight.w -= chunk.rate * weight.g; });
   for (bool nesterov : {false, true}) {
     WeightUpdate settings = kPlain;
-    settings.keep_first = 0.9f, settings.nesterov = nesterov;
+    settings.keep_first = 0.9f;
+    settings.nesterov = nesterov;
     check_update(kernels, "update_sgd", kernels.update_sgd, settings, true, false, [](const WeightUpdate& chunk, Weight& weight) {
       weight.first = chunk.keep_first * weight.first + weight.g;
       weight.w -= chunk.rate * (chunk.nesterov ? weight.g + chunk.keep_first * weight.first : weight.first);
@@ -83,7 +91,9 @@ void test_update_adagrad(const Kernels& kernels) {
 void test_update_rmsprop(const Kernels& kernels) {
   for (bool momentum : {false, true}) {
     WeightUpdate settings = kPlain;
-    settings.keep_first = momentum ? 0.9f : 0.0f, settings.keep_second = 0.75f, settings.add_second = 0.3f;
+    settings.keep_first = momentum ? 0.9f : 0.0f;
+    settings.keep_second = 0.75f;
+    settings.add_second = 0.3f;
     check_update(kernels, "update_rmsprop", kernels.update_rmsprop, settings, momentum, true,
                  [](const WeightUpdate& chunk, Weight& weight) {
                    weight.second = chunk.keep_second * weight.second + double{chunk.add_second} * weight.g * weight.g;
@@ -96,7 +106,10 @@ void test_update_rmsprop(const Kernels& kernels) {
 
 void test_update_adam(const Kernels& kernels) {
   WeightUpdate settings = kPlain;
-  settings.keep_first = 0.9f, settings.keep_second = 0.75f, settings.add_first = 0.2f, settings.add_second = 0.3f,
+  settings.keep_first = 0.9f;
+  settings.keep_second = 0.75f;
+  settings.add_first = 0.2f;
+  settings.add_second = 0.3f;
   settings.root_correction = 1.25f;
   check_update(kernels, "update_adam", kernels.update_adam, settings, true, true, [](const WeightUpdate& chunk, Weight& weight) {
     weight.first = chunk.keep_first * weight.first + double{chunk.add_first} * weight.g;

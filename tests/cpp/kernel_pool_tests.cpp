@@ -25,7 +25,7 @@ struct Axis {
   int count() const { return static_cast<int>(windows.size()); }
 };
 
-// Rows are followed by a gap of one pixel that holds NaN: no kernel may read or write it.
+// An image (rows, columns, lanes). After each row comes a gap of one pixel that holds NaN: no kernel may read or write it.
 struct Image {
   int rows, columns, lanes;
   Buffer floats;
@@ -74,11 +74,12 @@ void for_each_tap(const PoolWindow& row, int row_step, const PoolWindow& column,
 
 bool higher(float x, float most) { return x > most || (std::isnan(x) && !std::isnan(most)); }
 
-// special: NaN, an infinity, or 0 for neither.
+// special: a NaN or an infinity that one pixel has, or 0 for none.
 void check_max(const Kernels& kernels, const Axis& rows, const Axis& columns, float special, std::uint32_t seed) {
   const std::string what = label(kernels, "max_pool", rows.size, columns.size, rows.kernel, rows.stride, rows.padding, rows.dilation);
   Random random(seed);
-  Image x(rows.size, columns.size, kernels.lanes, random), y(rows.count(), columns.count(), kernels.lanes);
+  Image x(rows.size, columns.size, kernels.lanes, random);
+  Image y(rows.count(), columns.count(), kernels.lanes);
   if (special != 0) x.floats.data()[(rows.size / 2) * x.row() + columns.size / 2 * kernels.lanes] = special;
   kernels.max_pool(pool_of(x, y, rows, columns));
   check_image(what, y, [&](int r, int c, int lane) {
@@ -93,7 +94,8 @@ void check_max_backward(const Kernels& kernels, const Axis& rows, const Axis& co
   const int lanes = kernels.lanes;
   const std::string what = label(kernels, "max_pool_backward", rows.size, columns.size, rows.kernel, rows.stride, rows.padding);
   Random random(seed);
-  Image x(rows.size, columns.size, lanes, random), dx(rows.size, columns.size, lanes);
+  Image x(rows.size, columns.size, lanes, random);
+  Image dx(rows.size, columns.size, lanes);
   const Image dy(rows.count(), columns.count(), lanes, random);
   for (int i = 0; i < rows.size * columns.size * lanes; i += 3) {  // many equal maxima: the first takes the gradient
     float& value = x.floats.data()[i / (columns.size * lanes) * x.row() + i % (columns.size * lanes)];
@@ -127,7 +129,8 @@ void check_max_backward(const Kernels& kernels, const Axis& rows, const Axis& co
         for_each_tap(rows.windows[static_cast<std::size_t>(r)], rows.dilation, columns.windows[static_cast<std::size_t>(c)],
                      columns.dilation, [&](auto h, auto w) {
                        if (first < want.size() && !higher(x.at(h, w, lane), most)) return;
-                       most = x.at(h, w, lane), first = element(h, w, lane);
+                       most = x.at(h, w, lane);
+                       first = element(h, w, lane);
                      });
         want[first].add(dy.at(r, c, lane));
       }
@@ -141,22 +144,25 @@ void check_avg(const Kernels& kernels, const Axis& rows, const Axis& columns, st
   Image y(rows.count(), columns.count(), kernels.lanes);
   kernels.avg_pool(pool_of(x, y, rows, columns));
   check_image(what, y, [&](int r, int c, int lane) {
-    const PoolWindow row = rows.windows[static_cast<std::size_t>(r)], column = columns.windows[static_cast<std::size_t>(c)];
+    const PoolWindow row = rows.windows[static_cast<std::size_t>(r)];
+    const PoolWindow column = columns.windows[static_cast<std::size_t>(c)];
     Sum sum;
     for_each_tap(row, 1, column, 1, [&](auto h, auto w) { sum.add(double{x.at(h, w, lane)} * row.scale * column.scale); });
     return sum;
   });
 }
 
-// The windows are here the outputs that saw an input; any windows do for the kernel.
+// In training the windows are the outputs that an input is part of; for the kernel any windows will do.
 void check_avg_backward(const Kernels& kernels, const Axis& rows, const Axis& columns, std::uint32_t seed) {
   const std::string what = label(kernels, "avg_pool_backward", rows.size, columns.size, rows.kernel, rows.stride, rows.padding);
   Random random(seed);
   const Image dy(rows.size, columns.size, kernels.lanes, random);
   Image dx(rows.count(), columns.count(), kernels.lanes);
-  const Buffer row_scales(rows.size, random), column_scales(columns.size, random);
+  const Buffer row_scales(rows.size, random);
+  const Buffer column_scales(columns.size, random);
   Pool unit = pool_of(dy, dx, rows, columns);
-  unit.row_scales = row_scales.data(), unit.column_scales = column_scales.data();
+  unit.row_scales = row_scales.data();
+  unit.column_scales = column_scales.data();
   kernels.avg_pool_backward(unit);
   check_image(what, dx, [&](int r, int c, int lane) {
     Sum sum;
@@ -166,7 +172,7 @@ void check_avg_backward(const Kernels& kernels, const Axis& rows, const Axis& co
   });
 }
 
-// Kernel sizes, strides and paddings as networks have them, and some that none has; `most_dilation` 1 for averages.
+// Kernel sizes, strides and paddings of networks, and some others; `most_dilation` is 1 for averages.
 template <class Check>
 void for_all_windows(int most_dilation, Check&& check) {
   std::uint32_t seed = 800;
@@ -175,7 +181,7 @@ void for_all_windows(int most_dilation, Check&& check) {
       for (int padding = 0; padding <= kernel / 2; ++padding)
         for (int dilation = 1; dilation <= most_dilation; ++dilation)
           check(Axis(9, kernel, stride, padding, dilation), Axis(11, kernel == 1 ? 3 : kernel - 1, stride, 0, 1), seed++);
-  for (int kernel : {2, 3})  // squares, as networks have them: images of one window, of borders alone, and with some between them
+  for (int kernel : {2, 3})  // squares, as networks have them: images of one window, of border windows alone, and of inner windows, too
     for (int stride : {1, 2, 3})
       for (int size : {kernel, kernel + 1, 7, 8})
         for (int padding : {0, 1}) check(Axis(size + 1, kernel, stride, padding, 1), Axis(size, kernel, stride, padding, 1), seed++);

@@ -1,4 +1,4 @@
-// The kernel of weighted sums along an axis: every count below three vectors, rows of no weight, strided entries.
+// The kernel of weighted sums along an axis: every count below three vectors, outputs without weights, strided entries.
 #include "kernel_testing.h"
 
 namespace fastcnn::testing {
@@ -12,10 +12,14 @@ void check(const Kernels& kernels, std::int64_t count, std::int64_t outputs, std
   std::vector<std::int64_t> starts{0}, indices;
   std::vector<float> weights;
   for (std::int64_t i = 0; i < outputs; ++i) {
-    for (std::int64_t t = 0; t < i % 4; ++t) indices.push_back((i * 3 + t * 2) % kInputs), weights.push_back(random.next());
+    for (std::int64_t t = 0; t < i % 4; ++t) {
+      indices.push_back((i * 3 + t * 2) % kInputs);
+      weights.push_back(random.next());
+    }
     starts.push_back(static_cast<std::int64_t>(indices.size()));
   }
-  const std::int64_t x_stride = count + 3, y_stride = count + 1;
+  const std::int64_t x_stride = count + 3;
+  const std::int64_t y_stride = count + 1;
   const Buffer x(kInputs * x_stride, random);
   Buffer y(outputs * y_stride);
   kernels.weighted_sums({x.data(), y.data(), starts.data(), indices.data(), weights.data(), outputs, count, x_stride, y_stride});

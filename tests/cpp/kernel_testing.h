@@ -1,4 +1,4 @@
-// What the kernel tests share: random data, buffers that notice writes outside, comparison with double references. No test framework.
+// Common parts of the kernel tests: random data, buffers that detect writes outside of them, comparison with double. There is no framework.
 #pragma once
 
 #include <cmath>
@@ -14,7 +14,7 @@ namespace fastcnn::testing {
 
 constexpr double kEps = 1.0 / (1 << 24);  // half a unit in the last place of 1: the rounding error of one operation
 
-// Of the test that runs.
+// The number of failures of the current test.
 inline int& failures() {
   static int count = 0;
   return count;
@@ -38,7 +38,7 @@ class Random {
   std::uint32_t state_;
 };
 
-// `size` floats at an odd address between guards of NaN: reading a guard spoils a result, writing into one is found by check_guards.
+// `size` floats at an odd address between guards of NaN: a read of a guard makes a result NaN, check_guards finds a write to one.
 class Buffer {
  public:
   explicit Buffer(std::int64_t size) : floats_(static_cast<std::size_t>(size + 2 * kGuard), std::nanf("")), size_(size) {}
@@ -57,16 +57,21 @@ class Buffer {
   }
 
  private:
-  static constexpr std::int64_t kGuard = 65;  // more than a tile's vectors of any ISA, and odd
+  static constexpr std::int64_t kGuard = 65;  // odd, and more than the vectors of a tile of any ISA
   std::vector<float> floats_;
   std::int64_t size_;
 };
 
-// A sum in double with its error bound in float: at most `terms` roundings of numbers no larger than the sum of the magnitudes.
+// A sum in double with the error bound of the sum in float: at most `terms` roundings of numbers no larger than the sum of the magnitudes.
 struct Sum {
-  double value = 0, magnitude = 0;
+  double value = 0;
+  double magnitude = 0;
   int terms = 0;
-  void add(double term) { value += term, magnitude += std::abs(term), ++terms; }
+  void add(double term) {
+    value += term;
+    magnitude += std::abs(term);
+    ++terms;
+  }
   double bound() const { return (terms + 2) * kEps * magnitude; }
 };
 
@@ -85,13 +90,14 @@ std::string label(const Kernels& kernels, const char* kernel, const Parts&... pa
   return text;
 }
 
-// Activation in double, as PyTorch defines it.
+// An activation in double, as PyTorch defines it.
 double activation(double x, Activation activation);
 
-// The bound of activation(x) where x itself may be off by `error`: no activation here is steeper than 1.2, but for a or b as its slope.
+// The error bound of activation(x) where x has the error bound `error`: no activation here is steeper than 1.2, except by a or b as its
+// slope.
 double activation_bound(double x, double error, Activation activation);
 
-// One test for each kernel of the manifest: a kernel without one does not link.
+// One test for each kernel of the manifest. The program does not link without a kernel's test.
 #define FASTCNN_KERNEL(name, parameters) void test_##name(const Kernels& kernels);
 #include "kernels/kernels.inc"
 #undef FASTCNN_KERNEL

@@ -1,5 +1,5 @@
-// Runs the kernels of every ISA that this machine has against references in double. Prints what differs; the exit status is 1 if anything
-// does. Needs only the kernel tables: `make portability` runs it for AArch64 in an emulator.
+// Compares the kernels of every ISA that this machine has with references in double. Prints the differences; the exit status is 1 if there
+// are any. Needs only the kernel tables: `make portability` runs it for AArch64 in an emulator.
 #include "core/dispatch.h"
 #include "kernel_testing.h"
 

@@ -1,4 +1,4 @@
-// The transforms around the products of a convolution of a doubled image, against their formulas in double.
+// The transforms before and after the products of a convolution of an upsampled image, against their formulas in double.
 #include "kernel_testing.h"
 
 namespace fastcnn::testing {
@@ -7,7 +7,7 @@ namespace {
 
 struct Case {
   int rows, columns, first, count, neighbours;
-  bool before;  // of a single neighbour
+  bool before;  // where a single neighbour lies: before the pixel, or after it
 };
 
 constexpr Case kCases[] = {{1, 1, 0, 1, 1, false}, {1, 1, 0, 1, 2, false}, {3, 4, 0, 12, 1, true},
@@ -16,10 +16,12 @@ constexpr Case kCases[] = {{1, 1, 0, 1, 1, false}, {1, 1, 0, 1, 2, false}, {3, 4
 int step_of(const Case& c, int neighbour) { return neighbour == 0 && (c.neighbours == 2 || c.before) ? -1 : 1; }
 
 void check_input(const Kernels& kernels, const Case& c) {
-  const int lanes = kernels.lanes, points = c.neighbours + 1;
+  const int lanes = kernels.lanes;
+  const int points = c.neighbours + 1;
   const std::string what = label(kernels, "upsampled_input", c.rows, c.columns, c.first, c.count, c.neighbours, c.before);
   Random random(static_cast<std::uint32_t>(c.rows * 31 + c.columns));
-  const std::int64_t row = std::int64_t{c.columns + 2} * lanes, point_stride = std::int64_t{c.count} * lanes + 5;
+  const std::int64_t row = std::int64_t{c.columns + 2} * lanes;
+  const std::int64_t point_stride = std::int64_t{c.count} * lanes + 5;
   const Buffer x((c.rows + 2) * row, random);  // a ring of one pixel
   Buffer y(points * points * point_stride);
   UpsampledInput unit{.input = x.data() + row + lanes,
@@ -32,16 +34,20 @@ void check_input(const Kernels& kernels, const Case& c) {
                       .across = {},
                       .output = y.data(),
                       .point_stride = point_stride};
-  for (int k = 0; k < c.neighbours; ++k) unit.down[k] = step_of(c, k) * row, unit.across[k] = std::int64_t{step_of(c, k)} * lanes;
+  for (int k = 0; k < c.neighbours; ++k) {
+    unit.down[k] = step_of(c, k) * row;
+    unit.across[k] = std::int64_t{step_of(c, k)} * lanes;
+  }
   kernels.upsampled_input(unit);
   for (int t = 0; t < c.count; ++t) {
     const int py = (c.first + t) / c.columns + 1, px = (c.first + t) % c.columns + 1;
     for (int a = 0; a < points; ++a)
       for (int b = 0; b < points; ++b)
         for (int lane = 0; lane < lanes; ++lane) {
-          Sum want;  // x[a, b] - x[a, 0] - x[0, b] + x[0, 0], as far as they are different
+          Sum want;  // x[a, b] - x[a, 0] - x[0, b] + x[0, 0], without terms that cancel
           const auto add = [&](int i, int j, double sign) {
-            const int yy = py + (i ? step_of(c, i - 1) : 0), xx = px + (j ? step_of(c, j - 1) : 0);
+            const int yy = py + (i ? step_of(c, i - 1) : 0);
+            const int xx = px + (j ? step_of(c, j - 1) : 0);
             want.add(sign * x[yy * row + xx * lanes + lane]);
           };
           add(a, b, 1);
@@ -56,11 +62,15 @@ void check_input(const Kernels& kernels, const Case& c) {
 }
 
 void check_output(const Kernels& kernels, const Case& c, bool residual, Activation act) {
-  const int lanes = kernels.lanes, points = c.neighbours + 1;
+  const int lanes = kernels.lanes;
+  const int points = c.neighbours + 1;
   const std::string what = label(kernels, "upsampled_output", c.rows, c.columns, c.first, c.count, c.neighbours, c.before, residual);
   Random random(static_cast<std::uint32_t>(c.rows * 17 + c.columns));
-  const std::int64_t row = std::int64_t{2} * c.columns * lanes, point_stride = std::int64_t{c.count} * lanes + 3;
-  const Buffer products(points * points * point_stride, random), bias(lanes, random), added(2 * c.rows * row, random);
+  const std::int64_t row = std::int64_t{2} * c.columns * lanes;
+  const std::int64_t point_stride = std::int64_t{c.count} * lanes + 3;
+  const Buffer products(points * points * point_stride, random);
+  const Buffer bias(lanes, random);
+  const Buffer added(2 * c.rows * row, random);
   Buffer y(2 * c.rows * row);
   for (std::int64_t i = 0; i < y.size(); ++i) y.data()[i] = 7;
   const int plain = c.neighbours == 1 && c.before ? 1 : 0;
@@ -78,10 +88,12 @@ void check_output(const Kernels& kernels, const Case& c, bool residual, Activati
                             .plain_row = plain,
                             .plain_column = plain,
                             .activation = act});
-  // The neighbour's point that an output takes, or none.
+  // The neighbour's point that an output adds; -1: none.
   const auto extra = [&](int phase) { return c.neighbours == 2 ? 1 + phase : phase == plain ? -1 : 1; };
   for (std::int64_t at = 0; at < y.size(); ++at) {
-    const int yy = static_cast<int>(at / row), xx = static_cast<int>(at % row / lanes), lane = static_cast<int>(at % lanes);
+    const int yy = static_cast<int>(at / row);
+    const int xx = static_cast<int>(at % row / lanes);
+    const int lane = static_cast<int>(at % lanes);
     const int t = yy / 2 * c.columns + xx / 2 - c.first;
     if (t < 0 || t >= c.count) {
       check_close(what, at, y[at], 7, 0);
@@ -100,10 +112,11 @@ void check_output(const Kernels& kernels, const Case& c, bool residual, Activati
 
 void check_weights(const Kernels& kernels, int taps, int vectors) {
   const std::string what = label(kernels, "upsampled_weights", taps, vectors);
-  const std::int64_t count = std::int64_t{vectors} * kernels.lanes, point_stride = count + 16;
+  const std::int64_t count = std::int64_t{vectors} * kernels.lanes;
+  const std::int64_t point_stride = count + 16;
   Random random(static_cast<std::uint32_t>(taps + vectors));
   const Buffer filters(taps * taps * count, random);
-  // All taps; the first; the last, where it is another point's.
+  // All taps, the first tap, the last tap.
   const int points = taps;
   const TapRange ranges[3] = {{0, taps}, {0, 1}, {taps - 1, taps}};
   Buffer weights(points * points * point_stride);
@@ -116,7 +129,10 @@ void check_weights(const Kernels& kernels, int taps, int vectors) {
                         .count = count,
                         .weights = weights.data(),
                         .point_stride = point_stride};
-  for (int k = 0; k < points; ++k) unit.rows[k] = ranges[k], unit.columns[k] = ranges[points == 2 && k == 1 ? 2 : k];
+  for (int k = 0; k < points; ++k) {
+    unit.rows[k] = ranges[k];
+    unit.columns[k] = ranges[points == 2 && k == 1 ? 2 : k];
+  }
   kernels.upsampled_weights(unit);
   for (int a = 0; a < points; ++a)
     for (int b = 0; b < points; ++b)

@@ -20,20 +20,23 @@ std::vector<double> points_of(int inputs) {
   }
 }
 
-// Coefficients of the product of (x - p) over all points but the one at `left_out`, lowest power first.
+// The coefficients of the product of (x - p) over all points but points[left_out], the lowest power first.
 std::vector<double> product_without(const std::vector<double>& points, std::size_t left_out) {
   std::vector<double> product = {1};
   for (std::size_t i = 0; i < points.size(); ++i) {
     if (i == left_out) continue;
     std::vector<double> next(product.size() + 1, 0.0);
-    for (std::size_t k = 0; k < product.size(); ++k) next[k + 1] += product[k], next[k] -= points[i] * product[k];
+    for (std::size_t k = 0; k < product.size(); ++k) {
+      next[k + 1] += product[k];
+      next[k] -= points[i] * product[k];
+    }
     product = next;
   }
   product.resize(points.size() + 1, 0.0);
   return product;
 }
 
-// F(M, R), of which there are these.
+// F(M, R), and the forms that the kernels have.
 struct Form {
   int outputs, taps;
   int inputs() const { return outputs + taps - 1; }
@@ -71,7 +74,7 @@ Matrix output_matrix(Form form) {
   return rows;
 }
 
-// Element (i, j) of L x L^T, where x(a, b) gives the numbers.
+// Element (i, j) of L x L^T, where x(a, b) is element (a, b) of x.
 template <class Numbers>
 Sum both_sides(const Matrix& L, std::size_t i, std::size_t j, Numbers&& x) {
   Sum sum;
@@ -80,9 +83,12 @@ Sum both_sides(const Matrix& L, std::size_t i, std::size_t j, Numbers&& x) {
   return sum;
 }
 
-// Tiles first .. first + count - 1 of an image of which `rows` x `columns` pixels are there, in a wider one that holds NaN.
+// Tiles first .. first + count - 1 of an image of `rows` x `columns` pixels, which is a part of a wider image of NaN.
 void check_input(const Kernels& kernels, Form form, int rows, int columns, int first, int count) {
-  const int outputs = form.outputs, overlap = form.taps - 1, N = form.inputs(), lanes = kernels.lanes;
+  const int outputs = form.outputs;
+  const int overlap = form.taps - 1;
+  const int N = form.inputs();
+  const int lanes = kernels.lanes;
   const int across = std::max(1, (columns - overlap + outputs - 1) / outputs);
   const std::string what = label(kernels, "winograd_input", outputs, form.taps, rows, columns, first, count);
   Random random(static_cast<std::uint32_t>(rows * 100 + columns));
@@ -120,12 +126,18 @@ void check_input(const Kernels& kernels, Form form, int rows, int columns, int f
 }
 
 void check_output(const Kernels& kernels, Form form, int rows, int columns, int first, int count, bool residual, Activation act) {
-  const int outputs = form.outputs, N = form.inputs(), lanes = kernels.lanes, across = (columns + outputs - 1) / outputs;
+  const int outputs = form.outputs;
+  const int N = form.inputs();
+  const int lanes = kernels.lanes;
+  const int across = (columns + outputs - 1) / outputs;
   const std::string what =
       label(kernels, "winograd_output", outputs, form.taps, rows, columns, first, count, residual, static_cast<int>(act.kind));
   Random random(static_cast<std::uint32_t>(rows * 100 + columns));
-  const std::int64_t point_stride = std::int64_t{count} * lanes + 16, row = std::int64_t{columns} * lanes;
-  const Buffer products(N * N * point_stride, random), bias(lanes, random), added(rows * row, random);
+  const std::int64_t point_stride = std::int64_t{count} * lanes + 16;
+  const std::int64_t row = std::int64_t{columns} * lanes;
+  const Buffer products(N * N * point_stride, random);
+  const Buffer bias(lanes, random);
+  const Buffer added(rows * row, random);
   Buffer y(rows * row);
   std::fill_n(y.data(), y.size(), 7.0f);
   kernels.winograd_output({.outputs = form.outputs,
@@ -146,10 +158,11 @@ void check_output(const Kernels& kernels, Form form, int rows, int columns, int 
                            .activation = act});
   const Matrix A = output_matrix(form);
   for (std::int64_t at = 0; at < y.size(); ++at) {
-    const int h = static_cast<int>(at / row), w = static_cast<int>(at % row / lanes), lane = static_cast<int>(at % lanes);
+    const int h = static_cast<int>(at / row), w = static_cast<int>(at % row / lanes);
+    const int lane = static_cast<int>(at % lanes);
     const int t = h / outputs * across + w / outputs - first;
     if (t < 0 || t >= count) {
-      check_close(what, at, y[at], 7, 0);  // another unit's
+      check_close(what, at, y[at], 7, 0);  // a pixel of another unit
       continue;
     }
     Sum sum = both_sides(A, static_cast<std::size_t>(h % outputs), static_cast<std::size_t>(w % outputs),
@@ -161,17 +174,22 @@ void check_output(const Kernels& kernels, Form form, int rows, int columns, int 
   y.check_guards(what);
 }
 
-// Pooled outputs are the maxima of those that the same kernel writes otherwise, bit by bit.
+// Pooled outputs have the same bits as the maxima of the outputs that the kernel writes without pooling.
 void check_pooled(const Kernels& kernels, Form form, int rows, int columns, Activation act) {
-  const int N = form.inputs(), lanes = kernels.lanes, across = (columns + form.outputs - 1) / form.outputs;
+  const int N = form.inputs();
+  const int lanes = kernels.lanes;
+  const int across = (columns + form.outputs - 1) / form.outputs;
   const int count = across * ((rows + form.outputs - 1) / form.outputs);
   const std::string what = label(kernels, "winograd_output pooled", form.outputs, form.taps, rows, columns);
   Random random(static_cast<std::uint32_t>(rows * 100 + columns));
-  const std::int64_t point_stride = std::int64_t{count} * lanes, row = std::int64_t{columns} * lanes, small = columns / 2 * lanes;
+  const std::int64_t point_stride = std::int64_t{count} * lanes;
+  const std::int64_t row = std::int64_t{columns} * lanes;
+  const std::int64_t small = columns / 2 * lanes;
   Buffer products(N * N * point_stride, random);
   const Buffer bias(lanes, random);
   products.data()[0] = std::nanf("");
-  Buffer y(rows * row), pooled(rows / 2 * small);
+  Buffer y(rows * row);
+  Buffer pooled(rows / 2 * small);
   WinogradOutput unit{.outputs = form.outputs,
                       .taps = form.taps,
                       .products = products.data(),
@@ -189,7 +207,9 @@ void check_pooled(const Kernels& kernels, Form form, int rows, int columns, Acti
                       .pooled = false,
                       .activation = act};
   kernels.winograd_output(unit);
-  unit.output = pooled.data(), unit.output_row_stride = small, unit.pooled = true;
+  unit.output = pooled.data();
+  unit.output_row_stride = small;
+  unit.pooled = true;
   kernels.winograd_output(unit);
   for (std::int64_t at = 0; at < pooled.size(); ++at) {
     const std::int64_t from = at / small * 2 * row + at % small / lanes * 2 * lanes + at % lanes;
@@ -205,7 +225,9 @@ void check_pooled(const Kernels& kernels, Form form, int rows, int columns, Acti
 
 void test_winograd_input(const Kernels& kernels) {
   for (Form form : kForms) {
-    const int M = form.outputs, overlap = form.taps - 1, N = form.inputs();
+    const int M = form.outputs;
+    const int overlap = form.taps - 1;
+    const int N = form.inputs();
     check_input(kernels, form, N, N, 0, 1);
     check_input(kernels, form, 2 * M + overlap, 2 * M + overlap, 1, 3);
     for (int cut = 1; cut < N; ++cut) check_input(kernels, form, 2 * M + overlap - cut, 3 * M + overlap + 1 - cut, 0, 4);
@@ -228,11 +250,13 @@ void test_winograd_output(const Kernels& kernels) {
 
 void test_winograd_weights(const Kernels& kernels) {
   for (Form form : kForms) {
-    const int N = form.inputs(), R = form.taps;
+    const int N = form.inputs();
+    const int R = form.taps;
     for (int vectors = 1; vectors <= 3; ++vectors) {
       const std::string what = label(kernels, "winograd_weights", form.outputs, R, vectors);
       Random random(static_cast<std::uint32_t>(vectors));
-      const std::int64_t count = std::int64_t{vectors} * kernels.lanes, point_stride = count + 5;
+      const std::int64_t count = std::int64_t{vectors} * kernels.lanes;
+      const std::int64_t point_stride = count + 5;
       const Buffer filters(R * R * count, random);
       Buffer weights(N * N * point_stride);
       kernels.winograd_weights({.outputs = form.outputs,
@@ -258,11 +282,15 @@ void test_winograd_multiply(const Kernels& kernels) {
   const int lanes = kernels.lanes;
   for (int tiles = 1; tiles <= 30; ++tiles) {
     for (int blocks = 1; blocks <= 2; ++blocks) {
-      const int input_blocks = 1 + tiles % 3, last_channels = 1 + tiles % lanes, points = 1 + tiles % 2;
+      const int input_blocks = 1 + tiles % 3;
+      const int last_channels = 1 + tiles % lanes;
+      const int points = 1 + tiles % 2;
       const std::string what = label(kernels, "winograd_multiply", tiles, blocks, input_blocks, last_channels);
       Random random(static_cast<std::uint32_t>(tiles));
-      const int channels = (input_blocks - 1) * lanes + last_channels, outs = blocks * lanes;
-      const std::int64_t in_size = std::int64_t{input_blocks} * tiles * lanes, weights_size = std::int64_t{channels} * outs;
+      const int channels = (input_blocks - 1) * lanes + last_channels;
+      const int outs = blocks * lanes;
+      const std::int64_t in_size = std::int64_t{input_blocks} * tiles * lanes;
+      const std::int64_t weights_size = std::int64_t{channels} * outs;
       const std::int64_t out_size = std::int64_t{blocks} * tiles * lanes;
       Buffer x(points * in_size, random);
       for (int point = 0; point < points; ++point)
@@ -286,7 +314,9 @@ void test_winograd_multiply(const Kernels& kernels) {
                                  .input_block_stride = std::int64_t{tiles} * lanes,
                                  .output_block_stride = std::int64_t{tiles} * lanes});
       for (std::int64_t at = 0; at < y.size(); ++at) {
-        const std::int64_t point = at / out_size, block = at % out_size / (tiles * lanes), t = at / lanes % tiles;
+        const std::int64_t point = at / out_size;
+        const std::int64_t block = at % out_size / (tiles * lanes);
+        const std::int64_t t = at / lanes % tiles;
         const std::int64_t o = block * lanes + at % lanes;
         Sum want;
         for (int k = 0; k < channels; ++k) {

@@ -1,5 +1,5 @@
-// A library to preload: it stands in for malloc and mmap, and counts. All calls are counted; bytes are counted for the calls that come from
-// one range of addresses, the code of fastcnn's extension module, for as long as the memory is held. Linux with glibc.
+// A library to preload: it replaces malloc and mmap and counts. All calls are counted. Bytes are counted while the memory is held, for
+// calls from one range of addresses, the code of fastcnn's extension module. Linux with glibc.
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -36,7 +36,7 @@ void hold(int64_t bytes) {
   }
 }
 
-// Blocks from malloc that are watched, for free knows no sizes. A table that is searched from a block's place on.
+// The watched blocks of malloc and their sizes, because free gets none: a hash table with linear probing.
 constexpr size_t kPlaces = size_t{1} << 16;
 struct Place {
   std::atomic<uintptr_t> block{0};  // 0: never used; 1: free again
@@ -123,10 +123,12 @@ int munmap(void* address, size_t bytes) {
   return static_cast<int>(syscall(SYS_munmap, address, bytes));
 }
 
-// Bytes are counted for calls from code in begin .. end - 1, from now on; what was counted is forgotten.
+// From now on counts bytes for calls from code in begin .. end - 1; sets the counts of bytes to 0.
 void memory_counter_watch(uintptr_t begin, uintptr_t end) {
-  watched_begin.store(begin), watched_end.store(end);
-  held.store(0), most.store(0);
+  watched_begin.store(begin);
+  watched_end.store(end);
+  held.store(0);
+  most.store(0);
 }
 
 int64_t memory_counter_calls() { return calls.load(); }

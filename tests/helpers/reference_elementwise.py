@@ -47,7 +47,7 @@ def _elu(x: Array, a: float) -> Array:
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
-# What cpp/kernels/activations.inc lists. a, b: parameters of those that have some.
+# What cpp/simd/activations.inc lists. a, b: parameters of those that have some.
 ACTIVATIONS: dict[str, Callable[[Array, float, float], Array]] = {
     "identity": lambda x, a, b: x,
     "relu": lambda x, a, b: np.maximum(x, 0),

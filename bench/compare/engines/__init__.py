@@ -1,4 +1,4 @@
-"""The engines by name. Each has a file here with load(path, x, threads), which returns a call without arguments: one answer, as an array.
+"""The engines by name. Each has a file here with load(path, x, threads). It returns a function without arguments that computes one answer.
 
 Importing this package imports no engine.
 """
@@ -12,11 +12,12 @@ __all__ = ["DEFAULT_ENGINES", "ENGINES", "PEERS", "Engine"]
 
 class Engine(NamedTuple):
     title: str
-    package: str  # of the package index, for its version
-    forms: dict[str, str]  # what it may load: name of the form -> file in the network's folder
+    package: str  # its name in the package index, to get its version
+    forms: dict[str, str]  # the files that it can load: name of the form -> file in the network's folder
 
 
-FASTCNN, PYTORCH = "fastcnn's export", "PyTorch's export"
+FASTCNN = "fastcnn's export"
+PYTORCH = "PyTorch's export"
 ONNX = {FASTCNN: "fastcnn.onnx", PYTORCH: "torch.onnx"}
 
 ENGINES = {
@@ -28,5 +29,5 @@ ENGINES = {
     "torch": Engine("PyTorch", "torch", {"eager, channels_last": "torch.pt"}),
     "torch_compile": Engine("torch.compile", "torch", {"compiled, channels_last": "torch.pt"}),
 }
-DEFAULT_ENGINES = tuple(name for name in ENGINES if name != "torch_compile")  # it needs a compiler, and minutes
+DEFAULT_ENGINES = tuple(name for name in ENGINES if name != "torch_compile")  # which needs a compiler, and minutes
 PEERS = tuple(name for name in ENGINES if name != "fastcnn")

@@ -15,7 +15,7 @@ def load(path: Path, x: np.ndarray, threads: int) -> Callable[[], np.ndarray]:
     net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = net.opt.use_fp16_packed = net.opt.use_bf16_storage = False
     if net.load_param(str(path)) or net.load_model(str(path.with_suffix(".bin"))):
         raise RuntimeError(f"ncnn does not read {path.name}")
-    image = ncnn.Mat(x[0]).clone()  # or it would point into x
+    image = ncnn.Mat(x[0]).clone()  # without clone it would refer to the memory of x
 
     def call() -> np.ndarray:
         extractor = net.create_extractor()

@@ -1,4 +1,4 @@
-"""OpenVINO's CPU plugin, in float32: by itself it would take bfloat16 where the CPU has it."""
+"""OpenVINO's CPU plugin, in float32: its default is bfloat16 where the CPU has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PyTorch as it is, channels last."""
+"""PyTorch without its compiler, channels last."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from compare.torch_zoo import network
 
 
 def channels_last(path: Path, threads: int) -> torch.nn.Module:
-    """The network whose state_dict is in this file; its folder has its name."""
+    """The network whose state_dict is in this file. The file's folder has the name of the network."""
     torch.set_num_threads(threads)
-    with torch.device("meta"):  # draws no weights that the file replaces
+    with torch.device("meta"):  # makes no random weights, which the file would replace
         net = network(path.parent.name)
     torch.nn.Module.load_state_dict(net, torch.load(path, mmap=True), assign=True)  # DenseNet's own is for other keys
     return net.to(memory_format=torch.channels_last)
