@@ -15,10 +15,30 @@ int ConvProblem::ring() const {
   return static_cast<int>(reach);
 }
 
+ChannelRange ConvProblem::out_pair(Index pair) const {
+  const Index block = 2 * pair;
+  return {block * lanes, std::min<Index>(2, out_blocks() - block) * lanes};
+}
+
+std::vector<WalkPair> ConvProblem::walk_pairs() const {
+  std::vector<WalkPair> pairs;
+  for (const AxisWalk& row : rows)
+    for (const AxisWalk& column : columns) pairs.push_back({row, column});
+  return pairs;
+}
+
+bool ConvProblem::is_pixelwise() const {
+  const auto stays = [](const std::vector<AxisWalk>& walks, Index in, Index out) {
+    if (walks.size() != 1 || in != out) return false;
+    const AxisWalk& w = walks[0];
+    return w.taps == 1 && w.in_step == 1 && w.out_step == 1 && w.in_first == 0;
+  };
+  return stays(rows, in_h, out_h) && stays(columns, in_w, out_w);
+}
+
 Index ConvProblem::macs() const {
   Index positions = 0;
-  for (const AxisWalk& row : rows)
-    for (const AxisWalk& column : columns) positions += row.count * row.taps * column.count * column.taps;
+  for (const auto& [row, column] : walk_pairs()) positions += row.count * row.taps * column.count * column.taps;
   return N * positions * out_channels * (in_channels / groups);
 }
 
@@ -169,6 +189,10 @@ void copy_weights(const Kernels& kernels, const ConvProblem& p, const AxisWalk& 
   }
 }
 
+void pad_bias(const ConvProblem& p, const float* bias, ChannelRange outs, float* padded) {
+  for (Index o = outs.first; o < outs.end(); ++o) padded[o] = bias && o < p.out_channels ? bias[o] : 0.0f;
+}
+
 double cost_of_copy(const ConvProblem& p) {
   return p.plain_input ? static_cast<double>(p.N * p.in_h * p.in_w * p.in_blocks() * p.lanes) : 0;
 }
@@ -186,6 +210,12 @@ Strips::Strips(Index all_rows, Index bytes_per_row, Index other_units, Index ali
   const Index most = ceil_div(rows, align);
   count = std::min(most, std::max(by_cache, ceil_div(enough_units, other_units)));
   if (count * other_units % 2 != 0 && count < most) ++count;  // two threads are the commonest team
+}
+
+Index Strips::most() const {
+  Index most = 0;
+  for (Index strip = 0; strip < count; ++strip) most = std::max(most, size(strip));
+  return most;
 }
 
 }  // namespace fastcnn

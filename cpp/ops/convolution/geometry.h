@@ -36,6 +36,12 @@ struct AxisWalk {
   Index kernel_first, kernel_step;
 };
 
+// The walks down the rows and along the columns.
+struct WalkPair {
+  AxisWalk row, column;
+  Index taps() const { return row.taps * column.taps; }
+};
+
 AxisWalk forward_walk(Index outputs, Index kernel, Index stride, Index dilation, Index padding);
 std::vector<AxisWalk> backward_walks(Index inputs, Index kernel, Index stride, Index dilation, Index padding);
 
