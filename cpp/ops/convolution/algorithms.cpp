@@ -62,26 +62,21 @@ ConvProblem forward_problem(const Conv2dGeometry& g, int lanes, bool plain_input
 
 ConvProblem forward_problem(const Conv2dGeometry& g, const ChoiceScope& scope, std::size_t input) {
   ConvProblem problem = forward_problem(g, scope.lanes, scope.plain[input]);
-  problem.most_error = scope.options.strict ? kDirectError : kMostError, problem.cold = scope.cold, problem.packed = scope.options.small;
+  problem.most_error = scope.options.strict ? kDirectError : kMostError;
+  problem.cold = scope.cold;
+  problem.packed = scope.options.small;
   return problem;
 }
 
 ConvProblem backward_problem(const Conv2dGeometry& g, int lanes) {
-  return {.N = g.N,
-          .in_channels = g.O,
-          .in_h = g.OH,
-          .in_w = g.OW,
-          .out_channels = g.C,
-          .out_h = g.H,
-          .out_w = g.W,
-          .kernel_h = g.KH,
-          .kernel_w = g.KW,
-          .groups = g.groups,
-          .rows = backward_walks(g.H, g.KH, g.stride_h, g.dilation_h, g.top),
-          .columns = backward_walks(g.W, g.KW, g.stride_w, g.dilation_w, g.left),
-          .backward = true,
-          .plain_input = false,
-          .lanes = lanes};
+  ConvProblem problem = forward_problem(g, lanes, false);
+  std::swap(problem.in_channels, problem.out_channels);
+  std::swap(problem.in_h, problem.out_h);
+  std::swap(problem.in_w, problem.out_w);
+  problem.rows = backward_walks(g.H, g.KH, g.stride_h, g.dilation_h, g.top);
+  problem.columns = backward_walks(g.W, g.KW, g.stride_w, g.dilation_w, g.left);
+  problem.backward = true;
+  return problem;
 }
 
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms() {
@@ -146,6 +141,27 @@ ValueId add_prepared(ChoiceScope& scope, const Conv2dAlgorithm& algorithm, const
   attributes.set("groups", scope.attributes.integer("groups"));
   const ValueId bias = scope.inputs.size() > 2 ? scope.inputs[2] : kNoValue;
   return scope.graph.add_one("conv2d_prepare", {scope.inputs[1], bias}, attributes);
+}
+
+void check_bias(std::string_view op, const NodeView& node, Index out_channels) {
+  if (node.has_input(2))
+    require(node.input(2).shape == Shape{out_channels}, op, "bias must be (out_channels,)", "bias ", node.input(2).shape,
+            ", out_channels=", out_channels);
+}
+
+void check_residual(std::string_view op, const NodeView& node, const Shape& y) {
+  if (node.has_input(3))
+    require(node.input(3).shape == y, op, "residual must have the shape of the output", "residual ", node.input(3).shape, ", output ", y);
+}
+
+int checked_lanes(std::string_view op, const Attributes& attributes) {
+  const Index lanes = attributes.integer("lanes");
+  require(lanes == 4 || lanes == 8 || lanes == 16, op, "lanes must be 4, 8 or 16", "lanes=", lanes);
+  return static_cast<int>(lanes);
+}
+
+void check_lanes(std::string_view op, int lanes, const Kernels& kernels) {
+  require(lanes == kernels.lanes, op, "lanes must be those of the kernels", "lanes=", lanes, ", kernels of ", kernels.lanes);
 }
 
 Shape conv_weight_shape(const NodeView& node) {

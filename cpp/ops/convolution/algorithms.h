@@ -99,6 +99,14 @@ bool conv2d_takes_pool(const NodeView& conv, const Attributes& pool, int lanes);
 // among its attributes, so that convolutions that differ in their epilogue share packed weights. input: shape of the convolution's.
 ValueId add_prepared(ChoiceScope& scope, const Conv2dAlgorithm& algorithm, const Shape& input, const Shape& kernel, bool backward);
 
+// The rules of a convolution's node: input 2 is the bias, input 3 the residual, if they are given.
+void check_bias(std::string_view op, const NodeView& node, Index out_channels);
+void check_residual(std::string_view op, const NodeView& node, const Shape& y);
+
+// The attribute "lanes" of a node whose weights are prepared for an ISA; and that the kernels which run it are of that ISA.
+int checked_lanes(std::string_view op, const Attributes& attributes);
+void check_lanes(std::string_view op, int lanes, const Kernels& kernels);
+
 // Of a node's input 1: (O, C / groups, KH, KW) before add_prepared and behind it.
 Shape conv_weight_shape(const NodeView& node);
 

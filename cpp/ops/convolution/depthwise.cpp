@@ -47,7 +47,8 @@ void prepare(const Kernels&, const ConvProblem& p, const float* weight, const fl
 struct Pass {
   WalkPair walks;
   Index rows_a_strip, strips;  // of an image
-  Index weights, first_unit;
+  Index weights;
+  Index first_unit, units;
   Index begin(Index strip) const { return std::min(walks.row.count, strip * rows_a_strip); }
 };
 
@@ -95,22 +96,19 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
   Index weights = 0, units = 0;
   for (const WalkPair& walks : problem.walk_pairs()) {
     const Index rows = rows_a_strip(walks.row.count, b.images * b.blocks), strips = ceil_div(walks.row.count, rows);
-    b.passes.push_back({walks, rows, strips, weights, units});
+    b.passes.push_back({walks, rows, strips, weights, units, b.images * b.blocks * strips});
     weights += walks.taps() * b.blocks * b.lanes;
-    units += b.images * b.blocks * strips;
+    units += b.passes.back().units;
   }
 
   Step step;
   step.units = units;
   step.flops = 2.0 * static_cast<double>(problem.macs());
   step.algorithm = "depthwise";
-  step.run = [b = std::move(b), units, conv_depthwise = scope.kernels.conv_depthwise](const RunContext& run, Index begin, Index end) {
-    for (std::size_t p = 0; p < b.passes.size(); ++p) {
-      const Pass& pass = b.passes[p];
-      const Index end_of_pass = p + 1 < b.passes.size() ? b.passes[p + 1].first_unit : units;
-      const Index first = std::max(begin, pass.first_unit) - pass.first_unit, last = std::min(end, end_of_pass) - pass.first_unit;
-      if (first < last) run_units(b, pass, run, conv_depthwise, first, last);
-    }
+  step.run = [b = std::move(b), conv_depthwise = scope.kernels.conv_depthwise](const RunContext& run, Index begin, Index end) {
+    for (const Pass& pass : b.passes)
+      for_part(begin, end, pass.first_unit, pass.units,
+               [&](Index first, Index last) { run_units(b, pass, run, conv_depthwise, first, last); });
   };
   return step;
 }

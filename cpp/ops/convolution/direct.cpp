@@ -198,7 +198,7 @@ Run run_behind_prologue(BoundDirect bound, const BindScope& scope, Index& scratc
   scratch_bytes = blocks * bound.strips[0].most() * row_stride * bytes_of(DType::f32);
   return [=, b = std::move(bound), prologue = bind_prologue(scope), conv_direct = scope.kernels.conv_direct](const RunContext& run,
                                                                                                              Index begin, Index end) {
-    float* const strip_input = reinterpret_cast<float*>(run.scratch);
+    float* const strip_input = run.scratch_data();
     const Strips& strips = b.strips[0];
     const ImageView& x = b.operands.x;
     for (Index number = begin; number < end; ++number) {

@@ -203,7 +203,7 @@ ConvFirst sum_arguments(const BoundFirst& b) {
 // Some rows of one image; `output` is the first pixel of the first of them.
 template <bool Winograd>
 void run_rows(const BoundFirst& b, const Kernels& kernels, const RunContext& run, Index image, Index first_row, Index rows, float* output) {
-  float* const lines = reinterpret_cast<float*>(run.scratch);
+  float* const lines = run.scratch_data();
   PadLines pad = b.pad;
   pad.input = b.operands.x.operand.data(run) + image * b.problem.in_channels * pad.channel_stride;
   pad.lines = lines;
@@ -226,7 +226,7 @@ void run_rows(const BoundFirst& b, const Kernels& kernels, const RunContext& run
 template <bool Winograd>
 void run_units(const BoundFirst& b, const Kernels& kernels, const RunContext& run, Index begin, Index end) {
   if (b.pooled) {
-    float* const scratch = reinterpret_cast<float*>(run.scratch) + b.pooled_offset;
+    float* const scratch = run.scratch_data() + b.pooled_offset;
     return b.pooled->run(kernels, b.operands.y, run, scratch, begin, end, [&](Index image, Index first_row, Index rows, float* to) {
       run_rows<Winograd>(b, kernels, run, image, first_row, rows, to);
     });

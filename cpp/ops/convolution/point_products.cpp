@@ -60,7 +60,7 @@ PointProducts::PointProducts(const ConvProblem& p, Index points, const PointGrid
 }
 
 PointProducts::Scratch PointProducts::scratch_of(const RunContext& run) const {
-  float* const input = reinterpret_cast<float*>(run.scratch);
+  float* const input = run.scratch_data();
   float* const products = input + points_ * input_point_;
   return {input, products, products + points_ * product_point_};
 }

@@ -32,23 +32,14 @@ Problems problems_of(const Attributes& attributes, const Shape& x) {
   require(x.rank() == 4, op, "input must be (N, C, H, W)", x);
   const Shape kernel(attributes.integers("kernel"));
   require(kernel.rank() == 4, op, "kernel must be (channels, 1, height, width)", kernel);
-  const Index lanes = attributes.integer("lanes");
-  require(lanes == 4 || lanes == 8 || lanes == 16, op, "lanes must be 4, 8 or 16", "lanes=", lanes);
-  const Attributes one{{"stride", std::vector<Index>{1, 1}},
-                       {"dilation", std::vector<Index>{1, 1}},
-                       {"padding", std::vector<Index>{0, 0, 0, 0}},
-                       {"groups", Index{1}}};
-  const Conv2dGeometry first = conv2d_geometry(one, x, {kernel[0], x[1], 1, 1});
+  const int lanes = checked_lanes(op, attributes);
+  const Conv2dGeometry first = conv2d_geometry(plain_windows({0, 0, 0, 0}), x, {kernel[0], x[1], 1, 1});
   const Conv2dGeometry second = conv2d_geometry(attributes, {x[0], kernel[0], x[2], x[3]}, kernel);
   require(second.depthwise(), op, "the second convolution must be depthwise", "groups=", second.groups);
-  return {forward_problem(first, static_cast<int>(lanes), false), forward_problem(second, static_cast<int>(lanes), false)};
+  return {forward_problem(first, lanes, false), forward_problem(second, lanes, false)};
 }
 
-Activation activation_between(const Attributes& attributes) {
-  return fused_activation(Attributes{{"activation", attributes.text("between")},
-                                     {"activation_a", attributes.number("between_a")},
-                                     {"activation_b", attributes.number("between_b")}});
-}
+Activation activation_between(const Attributes& attributes) { return activation_named(attributes, "between"); }
 
 std::vector<TensorType> infer(const NodeView& node) {
   const Problems p = problems_of(node.attributes, node.input(0).shape);
@@ -63,16 +54,12 @@ std::vector<TensorType> infer(const NodeView& node) {
 std::optional<Band> band(const NodeView& node, RowRange made) {
   const Conv2dGeometry g = conv2d_geometry(node.attributes, {node.input(0).N(), node.output(0).C(), node.input(0).H(), node.input(0).W()},
                                            Shape(node.attributes.integers("kernel")));
-  return padded_band(node, {g.H, g.OH, g.stride_h, g.dilation_h * (g.KH - 1) + 1, g.top, g.bottom}, made);
+  return padded_band(node, {g.H, g.OH, g.stride_h, g.span_h(), g.top, g.bottom}, made);
 }
 
 BandSizes band_sizes(const NodeView&) { return {.group = 2, .least = 4}; }  // the kernel sums two rows at once
 
-LayoutWish layout(const NodeView& node) {
-  LayoutWish wish = want_image(node);
-  wish.inputs[1] = wish.inputs[2] = Want::plain;
-  return wish;
-}
+LayoutWish layout(const NodeView& node) { return want_image_but_plain(node, {1, 2}); }
 
 // All that stays the same over a program's runs.
 struct BoundPair {
@@ -161,7 +148,7 @@ void sum_rows(const BoundPair& b, const RunContext& run, void (*conv_depthwise)(
 
 // Units: images x tiles of channels x bands; bands change first, so that a worker mostly goes from one to the next.
 void run_units(const BoundPair& b, const RunContext& run, const Kernels& kernels, Index begin, Index end) {
-  float* const rows = reinterpret_cast<float*>(run.scratch);
+  float* const rows = run.scratch_data();
   const Index tiles = static_cast<Index>(b.tiles.size());
   RowRange there{0, 0};
   for (Index unit = begin; unit < end; ++unit) {
@@ -186,8 +173,7 @@ void run_units(const BoundPair& b, const RunContext& run, const Kernels& kernels
 
 Step bind(const BindScope& scope) {
   const Problems p = problems_of(scope.attributes, scope.inputs[0].type.shape);
-  require(p.pointwise.lanes == scope.kernels.lanes, "pointwise_depthwise", "lanes must be those of the kernels",
-          "lanes=", p.pointwise.lanes, ", kernels of ", scope.kernels.lanes);
+  check_lanes("pointwise_depthwise", p.pointwise.lanes, scope.kernels);
   BoundPair b{};
   b.N = p.depthwise.N;
   b.C = p.depthwise.in_channels;

@@ -284,7 +284,7 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
   step.scratch_bytes = scratch.elements * bytes_of(DType::f32);
   const Gather gather = gather_of(b, scope);
   step.run = [b = std::move(b), gather, scratch, &kernels = scope.kernels](const RunContext& run, Index begin, Index end) {
-    float* const floats = reinterpret_cast<float*>(run.scratch);
+    float* const floats = run.scratch_data();
     StripPixels strip{};
     for (Index unit = begin; unit < end; ++unit) {
       const auto [image, at, tile] = b.strips.unit(unit, b.halves.tiles);

@@ -27,22 +27,14 @@ Shape weight_shape(const NodeView& node) {
 std::vector<TensorType> infer(const NodeView& node) {
   const char* op = "upsampled_conv2d";
   const Upsampled u = upsampled(op, node.attributes, node.input(0).shape, weight_shape(node), 1);
-  const TensorType y{.shape = {u.N, u.O, 2 * u.H, 2 * u.W}};
-  if (node.has_input(2))
-    require(node.input(2).shape == Shape{u.O}, op, "bias must be (out_channels,)", "bias ", node.input(2).shape, ", out_channels=", u.O);
-  if (node.has_input(3))
-    require(node.input(3).shape == y.shape, op, "residual must have the shape of the output", "residual ", node.input(3).shape, ", output ",
-            y.shape);
+  const Shape y{u.N, u.O, 2 * u.H, 2 * u.W};
+  check_bias(op, node, u.O);
+  check_residual(op, node, y);
   fused_activation(node.attributes);
-  return {y};
+  return {{.shape = y}};
 }
 
-LayoutWish layout(const NodeView& node) {
-  LayoutWish wish = want_image(node);
-  wish.inputs[1] = Want::plain;
-  if (wish.inputs.size() > 2) wish.inputs[2] = Want::plain;
-  return wish;
-}
+LayoutWish layout(const NodeView& node) { return want_image_but_plain(node, {1, 2}); }
 
 int ring(const NodeView&, std::size_t input) { return input == 0 ? 1 : 0; }
 
@@ -68,10 +60,9 @@ void choose(ChoiceScope& scope) {
     scope.attributes.set("packed", true);
     scope.inputs[1] = add_prepared(scope, k_direct, {1, weight[1], weight[2], weight[3]}, weight, false);
   } else {
-    const ValueId bias = scope.inputs.size() > 2 ? scope.inputs[2] : kNoValue;
-    scope.inputs[1] = scope.graph.add_one("upsampled_conv2d_prepare", {scope.inputs[1], bias}, attributes);
+    scope.inputs[1] = scope.graph.add_one("upsampled_conv2d_prepare", {scope.inputs[1], scope.inputs[2]}, attributes);
   }
-  if (scope.inputs.size() > 2) scope.inputs[2] = kNoValue;
+  scope.inputs[2] = kNoValue;
 }
 
 PointGrid grid_of(const Upsampled& u) {

@@ -14,6 +14,8 @@ struct ImageView {
     if (image.given && !image.type.layout.plain()) strides = image.type.strides();
   }
 
+  Index all_blocks() const { return operand.type.N() * strides.blocks; }  // channel blocks of all images
+
   // Pixel (0, 0) of a channel block of an image; nullptr where the operand is left out.
   float* block(const RunContext& run, Index image, Index block) const {
     if (!operand.given) return nullptr;
