@@ -12,7 +12,8 @@ constexpr std::pair<const char*, ActivationKind> kNames[] = {
 #undef FASTCNN_ACTIVATION
 };
 
-float no_nan(double value, const char* name) {
+float no_nan(const Attributes& attributes, const std::string& name) {
+  const double value = attributes.number(name);
   require(!std::isnan(value), "activation", join(name, " must be a number"), value);
   return static_cast<float>(value);
 }
@@ -26,13 +27,16 @@ ActivationKind activation_kind(const std::string& name, std::string_view op) {
 }
 
 Activation activation_of(const Attributes& attributes) {
-  return {activation_kind(attributes.text("kind"), "activation"), no_nan(attributes.number("a"), "a"), no_nan(attributes.number("b"), "b")};
+  return {activation_kind(attributes.text("kind"), "activation"), no_nan(attributes, "a"), no_nan(attributes, "b")};
+}
+
+Activation activation_named(const Attributes& attributes, const std::string& name) {
+  return {activation_kind(attributes.text(name), "activation"), no_nan(attributes, name + "_a"), no_nan(attributes, name + "_b")};
 }
 
 Activation fused_activation(const Attributes& attributes) {
   if (!attributes.has("activation")) return {};
-  return {activation_kind(attributes.text("activation"), "activation"), no_nan(attributes.number("activation_a"), "activation_a"),
-          no_nan(attributes.number("activation_b"), "activation_b")};
+  return activation_named(attributes, "activation");
 }
 
 }  // namespace fastcnn

@@ -72,4 +72,11 @@ LayoutWish want_all(const NodeView& node, Want want) {
   return {std::vector<Want>(node.inputs.size(), want), std::vector<Want>(node.outputs.size(), want)};
 }
 
+LayoutWish want_image_but_plain(const NodeView& node, std::initializer_list<std::size_t> plain) {
+  LayoutWish wish = want_image(node);
+  for (std::size_t i : plain)
+    if (i < wish.inputs.size()) wish.inputs[i] = Want::plain;
+  return wish;
+}
+
 }  // namespace fastcnn

@@ -79,7 +79,7 @@ class GraphEditor {
   }
 };
 
-// One node on the way back. Gradients of outputs nobody used are kNoValue; at least one is given.
+// One node in the backward pass. Gradients of outputs that nobody used are kNoValue; at least one is given.
 struct GradientScope {
   GraphEditor& graph;
   const Attributes& attributes;
@@ -88,7 +88,23 @@ struct GradientScope {
   const std::vector<ValueId>& output_gradients;
   const std::vector<bool>& wanted;        // which inputs need a gradient
   std::vector<ValueId>& input_gradients;  // to be filled where wanted; kNoValue means zero
+
+  // Where the gradient of input i is wanted, appends `op`, whose output it is.
+  void give(std::size_t i, std::string_view op, std::vector<ValueId> op_inputs, Attributes op_attributes = {}) {
+    if (wanted[i]) input_gradients[i] = graph.add_one(op, std::move(op_inputs), std::move(op_attributes));
+  }
+  // Appends `op`, whose outputs are the gradients of the first inputs.
+  void give_all(std::string_view op, std::vector<ValueId> op_inputs, Attributes op_attributes = {}) {
+    const std::vector<ValueId> gradients = graph.add(op, std::move(op_inputs), std::move(op_attributes));
+    for (std::size_t i = 0; i < gradients.size(); ++i)
+      if (wanted[i]) input_gradients[i] = gradients[i];
+  }
 };
+
+// A gradient has the shape of its value. what: "input" or "output", the value's name in the error.
+inline void check_gradient(std::string_view op, const Shape& gradient, const Shape& value, const char* what) {
+  require(gradient == value, op, join("the gradient must have the shape of the ", what), "gradient ", gradient, ", ", what, " ", value);
+}
 
 // Algorithms by the text of the problem that they are to solve, and under "*" one for all others: what was measured goes before the cost
 // model, if it can run.
@@ -158,6 +174,8 @@ LayoutWish want_all(const NodeView& node, Want want);
 inline LayoutWish want_plain(const NodeView& node) { return want_all(node, Want::plain); }
 inline LayoutWish want_same(const NodeView& node) { return want_all(node, Want::same); }
 inline LayoutWish want_image(const NodeView& node) { return want_all(node, Want::image); }
+// Images, but for these inputs, where they are among the node's.
+LayoutWish want_image_but_plain(const NodeView& node, std::initializer_list<std::size_t> plain);
 
 // Bands of ops that work element by element, NumPy's broadcasting of inputs included.
 std::optional<Band> band_elementwise(const NodeView& node, RowRange made);

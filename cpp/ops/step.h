@@ -1,9 +1,10 @@
-// Step: what is left of a node when a program runs. A fixed grid of work units and a function that does a range of them.
+// Step: what a node becomes when a program runs: a fixed grid of work units, and a function that computes a range of them.
 //
-// The grid depends on shape, ISA and options, never on the number of threads; each unit writes elements that no other unit of the step
-// writes, and sums in an order of its own. That is why any number of threads gives the same bits.
+// The grid depends on shape, ISA and options, never on the number of threads. Each unit writes elements that no other unit of the step
+// writes, and sums in an order of its own. So any number of threads gives the same bits.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -22,7 +23,7 @@ struct Location {
   bool operator==(const Location&) const = default;
 };
 
-// What gives weights their new values in a training step: an optimizer.
+// Computes the new values of weights in a training step: an optimizer.
 class WeightUpdater {
  public:
   static constexpr Index kChunk = 4096;  // elements of a unit of work
@@ -39,6 +40,11 @@ struct RunContext {
   std::uint64_t seed = 0;        // of random masks, with `iteration`: the number of the training step
   std::uint64_t iteration = 0;
   const WeightUpdater* updater = nullptr;  // of a training step
+
+  template <class T = float>
+  T* scratch_data() const {
+    return reinterpret_cast<T*>(scratch);
+  }
 };
 
 // A value that a step reads or writes.
@@ -53,6 +59,8 @@ struct Operand {
   }
 };
 
+inline double elements_of(const Operand& operand) { return static_cast<double>(operand.type.shape.elements()); }
+
 struct Step {
   Index units = 1;
   std::function<void(const RunContext&, Index begin, Index end)> run;
@@ -60,5 +68,24 @@ struct Step {
   double flops = 0;         // multiplications and additions
   std::string algorithm;    // for reports: "direct 14x32"
 };
+
+// A step whose units are computed one by one: body(run, unit).
+template <class Body>
+Step bind_units(Index units, Body body) {
+  Step step;
+  step.units = units;
+  step.run = [body = std::move(body)](const RunContext& run, Index begin, Index end) {
+    for (Index unit = begin; unit < end; ++unit) body(run, unit);
+  };
+  return step;
+}
+
+// Where units first_unit .. first_unit + count - 1 of a step are one part of its work: calls work(begin, end) for those of them that are
+// among units begin .. end - 1, numbered within the part.
+template <class Work>
+void for_part(Index begin, Index end, Index first_unit, Index count, Work&& work) {
+  const Index first = std::max(begin, first_unit) - first_unit, last = std::min(end, first_unit + count) - first_unit;
+  if (first < last) work(first, last);
+}
 
 }  // namespace fastcnn

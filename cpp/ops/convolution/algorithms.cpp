@@ -15,10 +15,30 @@ int ConvProblem::ring() const {
   return static_cast<int>(reach);
 }
 
+ChannelRange ConvProblem::out_pair(Index pair) const {
+  const Index block = 2 * pair;
+  return {block * lanes, std::min<Index>(2, out_blocks() - block) * lanes};
+}
+
+std::vector<WalkPair> ConvProblem::walk_pairs() const {
+  std::vector<WalkPair> pairs;
+  for (const AxisWalk& row : rows)
+    for (const AxisWalk& column : columns) pairs.push_back({row, column});
+  return pairs;
+}
+
+bool ConvProblem::is_pixelwise() const {
+  const auto stays = [](const std::vector<AxisWalk>& walks, Index in, Index out) {
+    if (walks.size() != 1 || in != out) return false;
+    const AxisWalk& w = walks[0];
+    return w.taps == 1 && w.in_step == 1 && w.out_step == 1 && w.in_first == 0;
+  };
+  return stays(rows, in_h, out_h) && stays(columns, in_w, out_w);
+}
+
 Index ConvProblem::macs() const {
   Index positions = 0;
-  for (const AxisWalk& row : rows)
-    for (const AxisWalk& column : columns) positions += row.count * row.taps * column.count * column.taps;
+  for (const auto& [row, column] : walk_pairs()) positions += row.count * row.taps * column.count * column.taps;
   return N * positions * out_channels * (in_channels / groups);
 }
 
@@ -42,26 +62,21 @@ ConvProblem forward_problem(const Conv2dGeometry& g, int lanes, bool plain_input
 
 ConvProblem forward_problem(const Conv2dGeometry& g, const ChoiceScope& scope, std::size_t input) {
   ConvProblem problem = forward_problem(g, scope.lanes, scope.plain[input]);
-  problem.most_error = scope.options.strict ? kDirectError : kMostError, problem.cold = scope.cold, problem.packed = scope.options.small;
+  problem.most_error = scope.options.strict ? kDirectError : kMostError;
+  problem.cold = scope.cold;
+  problem.packed = scope.options.small;
   return problem;
 }
 
 ConvProblem backward_problem(const Conv2dGeometry& g, int lanes) {
-  return {.N = g.N,
-          .in_channels = g.O,
-          .in_h = g.OH,
-          .in_w = g.OW,
-          .out_channels = g.C,
-          .out_h = g.H,
-          .out_w = g.W,
-          .kernel_h = g.KH,
-          .kernel_w = g.KW,
-          .groups = g.groups,
-          .rows = backward_walks(g.H, g.KH, g.stride_h, g.dilation_h, g.top),
-          .columns = backward_walks(g.W, g.KW, g.stride_w, g.dilation_w, g.left),
-          .backward = true,
-          .plain_input = false,
-          .lanes = lanes};
+  ConvProblem problem = forward_problem(g, lanes, false);
+  std::swap(problem.in_channels, problem.out_channels);
+  std::swap(problem.in_h, problem.out_h);
+  std::swap(problem.in_w, problem.out_w);
+  problem.rows = backward_walks(g.H, g.KH, g.stride_h, g.dilation_h, g.top);
+  problem.columns = backward_walks(g.W, g.KW, g.stride_w, g.dilation_w, g.left);
+  problem.backward = true;
+  return problem;
 }
 
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms() {
@@ -128,6 +143,27 @@ ValueId add_prepared(ChoiceScope& scope, const Conv2dAlgorithm& algorithm, const
   return scope.graph.add_one("conv2d_prepare", {scope.inputs[1], bias}, attributes);
 }
 
+void check_bias(std::string_view op, const NodeView& node, Index out_channels) {
+  if (node.has_input(2))
+    require(node.input(2).shape == Shape{out_channels}, op, "bias must be (out_channels,)", "bias ", node.input(2).shape,
+            ", out_channels=", out_channels);
+}
+
+void check_residual(std::string_view op, const NodeView& node, const Shape& y) {
+  if (node.has_input(3))
+    require(node.input(3).shape == y, op, "residual must have the shape of the output", "residual ", node.input(3).shape, ", output ", y);
+}
+
+int checked_lanes(std::string_view op, const Attributes& attributes) {
+  const Index lanes = attributes.integer("lanes");
+  require(lanes == 4 || lanes == 8 || lanes == 16, op, "lanes must be 4, 8 or 16", "lanes=", lanes);
+  return static_cast<int>(lanes);
+}
+
+void check_lanes(std::string_view op, int lanes, const Kernels& kernels) {
+  require(lanes == kernels.lanes, op, "lanes must be those of the kernels", "lanes=", lanes, ", kernels of ", kernels.lanes);
+}
+
 Shape conv_weight_shape(const NodeView& node) {
   const Shape& weight = node.input(1).shape;
   return weight.rank() == 1 && node.attributes.has("kernel") ? Shape(node.attributes.integers("kernel")) : weight;
@@ -169,6 +205,10 @@ void copy_weights(const Kernels& kernels, const ConvProblem& p, const AxisWalk& 
   }
 }
 
+void pad_bias(const ConvProblem& p, const float* bias, ChannelRange outs, float* padded) {
+  for (Index o = outs.first; o < outs.end(); ++o) padded[o] = bias && o < p.out_channels ? bias[o] : 0.0f;
+}
+
 double cost_of_copy(const ConvProblem& p) {
   return p.plain_input ? static_cast<double>(p.N * p.in_h * p.in_w * p.in_blocks() * p.lanes) : 0;
 }
@@ -186,6 +226,12 @@ Strips::Strips(Index all_rows, Index bytes_per_row, Index other_units, Index ali
   const Index most = ceil_div(rows, align);
   count = std::min(most, std::max(by_cache, ceil_div(enough_units, other_units)));
   if (count * other_units % 2 != 0 && count < most) ++count;  // two threads are the commonest team
+}
+
+Index Strips::most() const {
+  Index most = 0;
+  for (Index strip = 0; strip < count; ++strip) most = std::max(most, size(strip));
+  return most;
 }
 
 }  // namespace fastcnn

@@ -15,6 +15,11 @@ namespace fastcnn {
 constexpr double kDirectError = 1e-6;  // of direct summation, up to a few times that for thousands of terms
 constexpr double kMostError = 1e-5;    // of a layer; errors of layers hardly add up: whole networks were measured to stay below it
 
+struct ChannelRange {
+  Index first, count;
+  Index end() const { return first + count; }
+};
+
 // What is to be computed, with forward and backward brought to one form: outputs are walks over inputs (convolution/geometry.h). Backward,
 // the "input" is the gradient of the convolution's output, and input and output channels change places.
 struct ConvProblem {
@@ -36,8 +41,12 @@ struct ConvProblem {
   bool fast_products() const { return lanes == 16 && !takes_two_turns(lanes); }
   Index in_blocks() const { return ceil_div(in_channels, lanes); }
   Index out_blocks() const { return ceil_div(out_channels, lanes); }
-  int ring() const;    // that the input needs
-  Index macs() const;  // of the convolution itself, not of unused lanes
+  Index out_pairs() const { return ceil_div(out_blocks(), 2); }
+  ChannelRange out_pair(Index pair) const;   // the channels of two blocks of the output, or of the one that is left; unused lanes count
+  std::vector<WalkPair> walk_pairs() const;  // each walk down the rows with each along the columns; a forward convolution has one pair
+  bool is_pixelwise() const;                 // 1x1, and an output pixel is computed from the input pixel at its own place
+  int ring() const;                          // that the input needs
+  Index macs() const;                        // of the convolution itself, not of unused lanes
 };
 
 ConvProblem forward_problem(const Conv2dGeometry& g, int lanes, bool plain_input);
@@ -86,14 +95,17 @@ const Conv2dAlgorithm& chosen_conv2d_algorithm(const ConvProblem& problem, const
 // Whether `conv`, whose algorithm is chosen, can take over the max_pool with these attributes that reads it (graph/passes/fuse_pools.cpp).
 bool conv2d_takes_pool(const NodeView& conv, const Attributes& pool, int lanes);
 
-struct ChannelRange {
-  Index first, count;
-  Index end() const { return first + count; }
-};
-
 // Adds the conv2d_prepare that packs weight and bias for `algorithm`: its output takes the weight's place. Only what packing depends on is
 // among its attributes, so that convolutions that differ in their epilogue share packed weights. input: shape of the convolution's.
 ValueId add_prepared(ChoiceScope& scope, const Conv2dAlgorithm& algorithm, const Shape& input, const Shape& kernel, bool backward);
+
+// The rules of a convolution's node: input 2 is the bias, input 3 the residual, if they are given.
+void check_bias(std::string_view op, const NodeView& node, Index out_channels);
+void check_residual(std::string_view op, const NodeView& node, const Shape& y);
+
+// The attribute "lanes" of a node whose weights are prepared for an ISA; and that the kernels which run it are of that ISA.
+int checked_lanes(std::string_view op, const Attributes& attributes);
+void check_lanes(std::string_view op, int lanes, const Kernels& kernels);
 
 // Of a node's input 1: (O, C / groups, KH, KW) before add_prepared and behind it.
 Shape conv_weight_shape(const NodeView& node);
@@ -105,6 +117,10 @@ void copy_weights(const ConvProblem& problem, const float* weight, ChannelRange 
 // The same for all taps of two walks: `to` is (taps, in, out).
 void copy_weights(const Kernels& kernels, const ConvProblem& problem, const AxisWalk& row, const AxisWalk& column, const float* weight,
                   ChannelRange outs, ChannelRange ins, float* to);
+
+// Writes the bias of these output channels to padded[outs.first] .. padded[outs.end() - 1]: 0 where bias is nullptr, and beyond the last
+// channel.
+void pad_bias(const ConvProblem& problem, const float* bias, ChannelRange outs, float* padded);
 
 // What it costs, in vector multiply-adds, to bring a plain input to channel blocks, one float at a time; 0 where it is an image already.
 double cost_of_copy(const ConvProblem& problem);
@@ -122,6 +138,15 @@ struct Strips {
 
   Strips(Index rows, Index bytes_per_row, Index other_units, Index align = 1, Index most_bytes = kBytes, Index enough_units = kEnoughUnits);
   Index begin(Index strip) const { return strip == count ? rows : (rows * strip / count + align / 2) / align * align; }
+  Index size(Index strip) const { return begin(strip + 1) - begin(strip); }
+  Index most() const;  // rows of the largest strip
+
+  // Units are (images, strips, tiles of channels): the tile changes first, so that a thread meets the input of one strip for all tiles
+  // while it is in its cache.
+  struct Unit {
+    Index image, strip, tile;
+  };
+  Unit unit(Index number, Index tiles) const { return {number / tiles / count, number / tiles % count, number % tiles}; }
 };
 
 // Conv2dAlgorithm rows, each in the file of its name.

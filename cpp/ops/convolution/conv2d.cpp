@@ -39,7 +39,8 @@ std::optional<PoolGeometry> pool_of(const Conv2dGeometry& g, const Attributes& a
 // What comes before and behind the convolution.
 void add_fused(ConvProblem& problem, const Conv2dGeometry& g, const Attributes& attributes) {
   const ActivationKind kind = fused_activation(attributes).kind;
-  problem.prologue = has_prologue(attributes), problem.pool = pool_of(g, attributes);
+  problem.prologue = has_prologue(attributes);
+  problem.pool = pool_of(g, attributes);
   problem.clamped = kind == ActivationKind::identity || kind == ActivationKind::relu || kind == ActivationKind::clipped;
 }
 
@@ -55,12 +56,8 @@ std::vector<TensorType> infer(const NodeView& node) {
   const std::optional<PoolGeometry> pool = pool_of(g, node.attributes);
   const TensorType y{.shape = pool ? pool->output : Shape{g.N, g.O, g.OH, g.OW}};
   require(!pool || !node.has_input(3), "conv2d", "a convolution with a pooling takes no residual");
-  if (node.has_input(2))
-    require(node.input(2).shape == Shape{g.O}, "conv2d", "bias must be (out_channels,)", "bias ", node.input(2).shape,
-            ", out_channels=", g.O);
-  if (node.has_input(3))
-    require(node.input(3).shape == y.shape, "conv2d", "residual must have the shape of the output", "residual ", node.input(3).shape,
-            ", output ", y.shape);
+  check_bias("conv2d", node, g.O);
+  check_residual("conv2d", node, y.shape);
   fused_activation(node.attributes);
   check_prologue(node, is_pointwise(g));
   return {y};
@@ -69,10 +66,8 @@ std::vector<TensorType> infer(const NodeView& node) {
 const Conv2dAlgorithm& algorithm_of(const NodeView& node) { return find_conv2d_algorithm(node.attributes.text("algorithm")); }
 
 LayoutWish layout(const NodeView& node) {
-  LayoutWish wish = want_image(node);
+  LayoutWish wish = want_image_but_plain(node, {1, 4, 5, 6, 7});
   wish.inputs[0] = algorithm_of(node).input;
-  wish.inputs[1] = Want::plain;
-  for (std::size_t i = 4; i < std::min<std::size_t>(8, wish.inputs.size()); ++i) wish.inputs[i] = Want::plain;
   return wish;
 }
 
@@ -83,7 +78,7 @@ int ring(const NodeView& node, std::size_t input) {
 
 // Row windows of the convolution itself. The Winograd form of first layers reads whole strides of rows.
 RowWindows row_windows(const Conv2dGeometry& g, const Conv2dAlgorithm& algorithm) {
-  const Index span = g.dilation_h * (g.KH - 1) + 1;
+  const Index span = g.span_h();
   const bool whole_strides = algorithm.input == Want::plain && algorithm.rows_at_once > 1;
   return {.size = g.H,
           .outputs = g.OH,
@@ -153,7 +148,7 @@ void choose(ChoiceScope& scope) {
   scope.attributes.set("kernel", weight.shape.sizes());
 
   // Prepared weights are the same for images of any size: asked for with the smallest, they are shared by all programs of a model.
-  const Shape smallest{1, g.C, g.dilation_h * (g.KH - 1) + 1, g.dilation_w * (g.KW - 1) + 1};
+  const Shape smallest{1, g.C, g.span_h(), g.span_w()};
   const bool packed = scope.options.small && algorithm.takes_packed;
   if (packed) scope.attributes.set("packed", true);
   scope.inputs[1] = add_prepared(scope, packed ? k_direct : algorithm, smallest, weight.shape, false);
@@ -165,7 +160,10 @@ Step bind(const BindScope& scope) {
   const Conv2dAlgorithm& algorithm = find_conv2d_algorithm(scope.attributes.text("algorithm"));
   const ConvProblem problem = problem_of(g, scope.attributes, scope.kernels.lanes, algorithm.input == Want::plain);
   Step step = algorithm.bind(problem, scope);
-  if (problem.pool) step.algorithm += " + max_pool", step.flops += problem.pool->taps();
+  if (problem.pool) {
+    step.algorithm += " + max_pool";
+    step.flops += problem.pool->taps();
+  }
   return step;
 }
 
@@ -178,15 +176,13 @@ void backward(GradientScope& scope) {
   Attributes attributes = scope.attributes;
   attributes.set("input", scope.graph.type(x).shape.sizes());
   attributes.set("kernel", scope.graph.type(weight).shape.sizes());
-  const auto of_input = [&] {
-    if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("conv2d_backward_data", {dy, weight}, attributes);
-  };
+  const auto give_input = [&] { scope.give(0, "conv2d_backward_data", {dy, weight}, attributes); };
   // Between the two, x may go, but the first of the results must wait: the smaller.
   const bool weight_first = scope.graph.type(weight).shape.elements() <= scope.graph.type(x).shape.elements();
-  if (!weight_first) of_input();
-  if (scope.wanted[1]) scope.input_gradients[1] = scope.graph.add_one("conv2d_backward_weight", {dy, x}, attributes);
-  if (scope.inputs.size() > 2 && scope.wanted[2]) scope.input_gradients[2] = scope.graph.add_one("channel_sum", {dy});
-  if (weight_first) of_input();
+  if (!weight_first) give_input();
+  scope.give(1, "conv2d_backward_weight", {dy, x}, attributes);
+  scope.give(2, "channel_sum", {dy});
+  if (weight_first) give_input();
 }
 
 // conv2d_prepare(weight, bias?) -> prepared, a plain array in the chosen algorithm's own order. Attributes: the convolution's stride,
@@ -194,9 +190,8 @@ void backward(GradientScope& scope) {
 // transposed convolution.
 ConvProblem prepared_problem(const Attributes& attributes) {
   const Conv2dGeometry g = conv2d_geometry(attributes, Shape(attributes.integers("input")), Shape(attributes.integers("kernel")));
-  const Index lanes = attributes.integer("lanes");
-  require(lanes == 4 || lanes == 8 || lanes == 16, "conv2d_prepare", "lanes must be 4, 8 or 16", "lanes=", lanes);
-  return attributes.flag("backward") ? backward_problem(g, static_cast<int>(lanes)) : forward_problem(g, static_cast<int>(lanes), true);
+  const int lanes = checked_lanes("conv2d_prepare", attributes);
+  return attributes.flag("backward") ? backward_problem(g, lanes) : forward_problem(g, lanes, true);
 }
 
 const Conv2dAlgorithm& preparing_algorithm(const Attributes& attributes, const ConvProblem& problem) {
@@ -215,16 +210,14 @@ std::vector<TensorType> infer_prepare(const NodeView& node) {
 
 Step bind_prepare(const BindScope& scope) {
   const ConvProblem problem = prepared_problem(scope.attributes);
-  require(problem.lanes == scope.kernels.lanes, "conv2d_prepare", "lanes must be those of the kernels", "lanes=", problem.lanes,
-          ", kernels of ", scope.kernels.lanes);
+  check_lanes("conv2d_prepare", problem.lanes, scope.kernels);
   const Conv2dAlgorithm& algorithm = preparing_algorithm(scope.attributes, problem);
-  const Operand weight = scope.inputs[0], bias = scope.inputs.size() > 1 ? scope.inputs[1] : Operand{}, prepared = scope.outputs[0];
-  Step step;
-  step.units = algorithm.prepare_units(problem);
+  const Operand weight = scope.inputs[0], bias = scope.inputs[1], prepared = scope.outputs[0];
+  Step step = bind_units(algorithm.prepare_units(problem),
+                         [=, &kernels = scope.kernels, prepare = algorithm.prepare(problem)](const RunContext& run, Index unit) {
+                           prepare(kernels, weight.data(run), bias.data(run), prepared.data(run), unit);
+                         });
   step.algorithm = algorithm.name;
-  step.run = [=, kernels = &scope.kernels, prepare = algorithm.prepare(problem)](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) prepare(*kernels, weight.data(run), bias.data(run), prepared.data(run), unit);
-  };
   return step;
 }
 

@@ -8,6 +8,7 @@
 #include "kernels/kernels.h"
 #include "ops/convolution/algorithms.h"
 #include "ops/ops.h"
+#include "ops/views/image_view.h"
 
 namespace fastcnn {
 
@@ -19,22 +20,13 @@ Conv2dGeometry geometry_of(const Attributes& attributes) {
 
 // ---- the input
 
-void check_gradient(const char* op, const Conv2dGeometry& g, const Shape& dy) {
-  const Shape y{g.N, g.O, g.OH, g.OW};
-  require(dy == y, op, "the gradient must have the shape of the output", "gradient ", dy, ", output ", y);
-}
-
 std::vector<TensorType> infer_data(const NodeView& node) {
   const Conv2dGeometry g = geometry_of(node.attributes);
-  check_gradient("conv2d_backward_data", g, node.input(0).shape);
+  check_gradient("conv2d_backward_data", node.input(0).shape, {g.N, g.O, g.OH, g.OW}, "output");
   return {{.shape = {g.N, g.C, g.H, g.W}}};
 }
 
-LayoutWish layout_data(const NodeView& node) {
-  LayoutWish wish = want_image(node);
-  wish.inputs[1] = Want::plain;
-  return wish;
-}
+LayoutWish layout_data(const NodeView& node) { return want_image_but_plain(node, {1}); }
 
 int ring_data(const NodeView& node, std::size_t input) { return input == 0 ? backward_problem(geometry_of(node.attributes), 1).ring() : 0; }
 
@@ -55,7 +47,7 @@ Step bind_data(const BindScope& scope) {
 std::vector<TensorType> infer_weight(const NodeView& node) {
   const Conv2dGeometry g = geometry_of(node.attributes);
   const Shape &x = node.input(1).shape, input{g.N, g.C, g.H, g.W};
-  check_gradient("conv2d_backward_weight", g, node.input(0).shape);
+  check_gradient("conv2d_backward_weight", node.input(0).shape, {g.N, g.O, g.OH, g.OW}, "output");
   require(x == input, "conv2d_backward_weight", "x must have the shape of the input", x, ", input ", input);
   return {{.shape = Shape(node.attributes.integers("kernel"))}};
 }
@@ -78,8 +70,8 @@ void choose_weight(ChoiceScope& scope) {
 // A unit is a block of output channels x a block of input channels (narrow: one channel) x a kernel row.
 struct BoundWeight {
   Conv2dGeometry g;
-  Operand dy, x, dweight;
-  ImageStrides ds, xs;
+  ImageView dy, x;
+  Operand dweight;
   int lanes, in_lanes;
   void (*kernel)(const ConvWeightGradient&);
 
@@ -100,21 +92,30 @@ struct BoundWeight {
     const Index in_group = g.C / g.groups;
     if (c0 + in_lanes <= first_group * in_group || c0 >= (last_group + 1) * in_group) return;  // no common group
 
+    const ImageStrides& xs = x.strides;
     ConvWeightGradient args{};
-    args.doutput = dy.data(run) + ds.origin + out_block * ds.block;
-    args.images = static_cast<int>(g.N), args.rows = static_cast<int>(g.OH), args.columns = static_cast<int>(g.OW);
-    args.input_image_stride = xs.batch, args.input_row_stride = g.stride_h * xs.row, args.input_pixel_stride = g.stride_w * xs.pixel;
-    args.doutput_image_stride = ds.batch, args.doutput_row_stride = ds.row;
-    const float* row = x.data(run) + xs.origin + in_block * xs.block + (i * g.dilation_h - g.top) * xs.row - g.left * xs.pixel;
-    float* sums = reinterpret_cast<float*>(run.scratch);
+    args.doutput = dy.block(run, 0, out_block);
+    args.images = static_cast<int>(g.N);
+    args.rows = static_cast<int>(g.OH);
+    args.columns = static_cast<int>(g.OW);
+    args.input_image_stride = xs.batch;
+    args.input_row_stride = g.stride_h * xs.row;
+    args.input_pixel_stride = g.stride_w * xs.pixel;
+    args.doutput_image_stride = dy.strides.batch;
+    args.doutput_row_stride = dy.strides.row;
+    const float* row = x.block(run, 0, in_block) + (i * g.dilation_h - g.top) * xs.row - g.left * xs.pixel;
+    float* sums = run.scratch_data();
     args.dweight = sums;
     if (in_lanes == 1) {  // the taps are the kernel's columns
-      args.input = row, args.taps = static_cast<int>(g.KW), args.tap_stride = g.dilation_w;
+      args.input = row;
+      args.taps = static_cast<int>(g.KW);
+      args.tap_stride = g.dilation_w;
       kernel(args);
       for (Index j = 0; j < g.KW; ++j) store(sums + j * lanes, dweight.data(run), o0, c0, 1, i, j);
       return;
     }
-    args.taps = static_cast<int>(std::min<Index>(in_lanes, g.C - c0)), args.tap_stride = 1;  // the taps are the block's channels
+    args.taps = static_cast<int>(std::min<Index>(in_lanes, g.C - c0));  // the taps are the block's channels
+    args.tap_stride = 1;
     for (Index j = 0; j < g.KW; ++j) {
       args.input = row + j * g.dilation_w * xs.pixel;
       kernel(args);
@@ -125,22 +126,17 @@ struct BoundWeight {
 
 Step bind_weight(const BindScope& scope) {
   BoundWeight b{.g = geometry_of(scope.attributes),
-                .dy = scope.inputs[0],
-                .x = scope.inputs[1],
+                .dy = ImageView(scope.inputs[0]),
+                .x = ImageView(scope.inputs[1]),
                 .dweight = scope.outputs[0],
-                .ds = scope.inputs[0].type.strides(),
-                .xs = scope.inputs[1].type.strides(),
                 .lanes = scope.kernels.lanes,
                 .in_lanes = scope.attributes.has("narrow") ? 1 : scope.kernels.lanes,
                 .kernel = scope.kernels.conv_weight_gradient};
-  Step step;
-  step.units = ceil_div(b.g.O, b.lanes) * b.in_blocks() * b.g.KH;
+  const Index units = ceil_div(b.g.O, b.lanes) * b.in_blocks() * b.g.KH;
+  Step step = bind_units(units, [b](const RunContext& run, Index unit) { b.run_unit(run, unit); });
   step.flops = 2.0 * static_cast<double>(b.g.macs());
   step.algorithm = b.in_lanes == 1 ? "direct_narrow" : "direct";
-  step.scratch_bytes = std::max<Index>(b.lanes, b.g.KW) * b.lanes * 4;
-  step.run = [b](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) b.run_unit(run, unit);
-  };
+  step.scratch_bytes = std::max<Index>(b.lanes, b.g.KW) * b.lanes * bytes_of(DType::f32);
   return step;
 }
 
@@ -154,20 +150,17 @@ std::vector<TensorType> infer_sum(const NodeView& node) {
 LayoutWish layout_sum(const NodeView&) { return {{Want::image}, {Want::plain}}; }
 
 Step bind_sum(const BindScope& scope) {
-  const Operand dy = scope.inputs[0], sums = scope.outputs[0];
-  const ImageStrides ds = dy.type.strides();
-  const Index N = dy.type.N(), C = dy.type.C(), H = dy.type.H(), W = dy.type.W(), lanes = scope.kernels.lanes;
-  Step step;
-  step.units = ds.blocks;
-  step.flops = static_cast<double>(dy.type.shape.elements());
-  step.scratch_bytes = lanes * 4;
-  step.run = [=, channel_sum = scope.kernels.channel_sum](const RunContext& run, Index begin, Index end) {
-    float* sum = reinterpret_cast<float*>(run.scratch);
-    for (Index block = begin; block < end; ++block) {
-      channel_sum(sum, dy.data(run) + ds.origin + block * ds.block, N, H, W, ds.batch, ds.row);
-      std::copy_n(sum, std::min(lanes, C - block * lanes), sums.data(run) + block * lanes);
-    }
-  };
+  const ImageView dy(scope.inputs[0]);
+  const Operand sums = scope.outputs[0];
+  const Index lanes = scope.kernels.lanes;
+  Step step = bind_units(dy.strides.blocks, [=, channel_sum = scope.kernels.channel_sum](const RunContext& run, Index block) {
+    const TensorType& type = dy.operand.type;
+    float* const sum = run.scratch_data();
+    channel_sum(sum, dy.block(run, 0, block), type.N(), type.H(), type.W(), dy.strides.batch, dy.strides.row);
+    std::copy_n(sum, std::min(lanes, type.C() - block * lanes), sums.data(run) + block * lanes);
+  });
+  step.flops = elements_of(dy.operand);
+  step.scratch_bytes = lanes * bytes_of(DType::f32);
   return step;
 }
 

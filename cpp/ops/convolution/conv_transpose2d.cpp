@@ -52,28 +52,26 @@ struct Transposed {
 Transposed transposed(const Attributes& attributes, const Shape& x, const Shape& weight) {
   require(x.rank() == 4, kOp, "input must be (N, C, H, W)", x);
   require(weight.rank() == 4, kOp, "weight must be (in_channels, out_channels / groups, height, width)", weight);
-  const auto& stride = attributes.integers("stride", 2, 1, kOp);
-  const auto& dilation = attributes.integers("dilation", 2, 1, kOp);
-  const auto& padding = attributes.integers("padding", 4, 0, kOp);
+  Transposed t{};
+  Conv2dGeometry& g = t.g;
+  set_windows(g, attributes, kOp);
   const auto& extra = attributes.integers("output_padding", 2, 0, kOp);
-  const Index groups = attributes.integer("groups");
-  require(groups >= 1, kOp, "groups must be at least 1", "groups=", groups);
   require(x[1] >= 1 && x[2] >= 1 && x[3] >= 1, kOp, "input sizes must be at least 1", x);
   require(weight.elements() >= 1, kOp, "weight sizes must be at least 1", weight);
   require(weight[0] == x[1], kOp, "weight must have in_channels rows", "weight ", weight, ", in_channels=", x[1]);
-  require(x[1] % groups == 0, kOp, "groups must divide in_channels", "groups=", groups, ", in_channels=", x[1]);
+  require(x[1] % g.groups == 0, kOp, "groups must divide in_channels", "groups=", g.groups, ", in_channels=", x[1]);
 
-  Transposed t{};
-  t.rows = output_axis(x[2], weight[2], stride[0], dilation[0], padding[0], padding[2], extra[0]);
-  t.columns = output_axis(x[3], weight[3], stride[1], dilation[1], padding[1], padding[3], extra[1]);
-  Conv2dGeometry& g = t.g;
-  g.N = x[0], g.O = x[1], g.OH = x[2], g.OW = x[3];
-  g.C = weight[1] * groups, g.H = t.rows.size, g.W = t.columns.size;
-  g.KH = weight[2], g.KW = weight[3];
-  g.stride_h = stride[0], g.stride_w = stride[1];
-  g.dilation_h = dilation[0], g.dilation_w = dilation[1];
-  g.top = padding[0], g.left = padding[1], g.bottom = padding[2], g.right = padding[3];
-  g.groups = groups;
+  t.rows = output_axis(x[2], weight[2], g.stride_h, g.dilation_h, g.top, g.bottom, extra[0]);
+  t.columns = output_axis(x[3], weight[3], g.stride_w, g.dilation_w, g.left, g.right, extra[1]);
+  g.N = x[0];
+  g.O = x[1];
+  g.OH = x[2];
+  g.OW = x[3];
+  g.C = weight[1] * g.groups;
+  g.H = t.rows.size;
+  g.W = t.columns.size;
+  g.KH = weight[2];
+  g.KW = weight[3];
   return t;
 }
 
@@ -81,17 +79,12 @@ Conv2dGeometry geometry_of(const NodeView& node) { return transposed(node.attrib
 
 std::vector<TensorType> infer(const NodeView& node) {
   const Conv2dGeometry g = geometry_of(node);
-  if (node.has_input(2))
-    require(node.input(2).shape == Shape{g.C}, kOp, "bias must be (out_channels,)", "bias ", node.input(2).shape, ", out_channels=", g.C);
+  check_bias(kOp, node, g.C);
   fused_activation(node.attributes);
   return {{.shape = {g.N, g.C, g.H, g.W}}};
 }
 
-LayoutWish layout(const NodeView& node) {
-  LayoutWish wish = want_image(node);
-  wish.inputs[1] = Want::plain;
-  return wish;
-}
+LayoutWish layout(const NodeView& node) { return want_image_but_plain(node, {1}); }
 
 int ring(const NodeView& node, std::size_t input) { return input == 0 ? backward_problem(geometry_of(node), 1).ring() : 0; }
 
@@ -103,9 +96,8 @@ void choose(ChoiceScope& scope) {
   scope.attributes.set("kernel", weight.shape.sizes());
 
   // Prepared weights are the same for images of any size: asked for with the smallest that has all passes, they are shared.
-  const Index span_h = g.dilation_h * (g.KH - 1) + 1, span_w = g.dilation_w * (g.KW - 1) + 1;
-  const Index height = std::max(std::min(g.H, g.stride_h), span_h - g.top - g.bottom);
-  const Index width = std::max(std::min(g.W, g.stride_w), span_w - g.left - g.right);
+  const Index height = std::max(std::min(g.H, g.stride_h), g.span_h() - g.top - g.bottom);
+  const Index width = std::max(std::min(g.W, g.stride_w), g.span_w() - g.left - g.right);
   scope.inputs[1] = add_prepared(scope, algorithm, {1, g.C, height, width}, weight.shape, true);
   scope.inputs[2] = kNoValue;
 }
@@ -131,13 +123,11 @@ void backward(GradientScope& scope) {
                         {"dilation", scope.attributes.integers("dilation")},
                         {"groups", t.g.groups},
                         {"padding", std::vector<Index>{t.g.top, t.g.left, t.rows.padding_behind, t.columns.padding_behind}}};
-  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("conv2d", {reached, weight}, attributes);
-  if (scope.wanted[1]) {
-    attributes.set("input", scope.graph.type(reached).shape.sizes());
-    attributes.set("kernel", scope.graph.type(weight).shape.sizes());
-    scope.input_gradients[1] = scope.graph.add_one("conv2d_backward_weight", {x, reached}, attributes);
-  }
-  if (scope.wanted[2]) scope.input_gradients[2] = scope.graph.add_one("channel_sum", {dy});
+  scope.give(0, "conv2d", {reached, weight}, attributes);
+  attributes.set("input", scope.graph.type(reached).shape.sizes());
+  attributes.set("kernel", scope.graph.type(weight).shape.sizes());
+  scope.give(1, "conv2d_backward_weight", {x, reached}, attributes);
+  scope.give(2, "channel_sum", {dy});
 }
 
 }  // namespace

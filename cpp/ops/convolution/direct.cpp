@@ -6,19 +6,18 @@
 #include <algorithm>
 
 #include "kernels/kernels.h"
-#include "ops/activation_kind.h"
 #include "ops/convolution/direct.h"
+#include "ops/convolution/operands.h"
 #include "ops/convolution/prologue.h"
 
 namespace fastcnn {
 
 namespace {
 
-// One pair of walks; forward there is one.
+// One pair of walks; a forward convolution has one.
 struct Pass {
-  AxisWalk row, column;
+  WalkPair walks;
   Index weights;  // where its prepared weights start
-  Index taps() const { return row.taps * column.taps; }
 };
 
 struct Plan {
@@ -61,11 +60,9 @@ Plan plan_of(const ConvProblem& p) {
     plan.weights_a_tap += inputs_of(tile, p.lanes) * tile.out_blocks * p.lanes;
     plan.tiles.push_back(tile);
   }
-  for (const AxisWalk& row : p.rows) {
-    for (const AxisWalk& column : p.columns) {
-      plan.passes.push_back({row, column, plan.bias});
-      plan.bias += plan.weights_a_tap * plan.passes.back().taps();
-    }
+  for (const WalkPair& walks : p.walk_pairs()) {
+    plan.passes.push_back({walks, plan.bias});
+    plan.bias += plan.weights_a_tap * walks.taps();
   }
   plan.elements = plan.bias + p.out_blocks() * p.lanes;
   return plan;
@@ -83,16 +80,16 @@ void prepare_unit(const Kernels& kernels, const ConvProblem& p, const Plan& plan
   const Index tiles = static_cast<Index>(plan.tiles.size());
   const Pass& pass = plan.passes[static_cast<std::size_t>(unit / tiles)];
   const ChannelTile& tile = plan.tiles[static_cast<std::size_t>(unit % tiles)];
-  const Index first_out = tile.out_block * p.lanes, outs = tile.out_blocks * p.lanes;
-  float* to = prepared + pass.weights + tile.weights_before * pass.taps();
+  const ChannelRange outs = {tile.out_block * p.lanes, tile.out_blocks * p.lanes};
+  const Index taps = pass.walks.taps();
+  float* to = prepared + pass.weights + tile.weights_before * taps;
   for (Index block = 0; block < tile.in_blocks; ++block) {
     const Index first_in = (tile.in_block + block) * p.lanes;
     const Index channels = block + 1 < tile.in_blocks ? p.lanes : tile.last_channels;
-    copy_weights(kernels, p, pass.row, pass.column, weight, {first_out, outs}, {first_in, channels}, to);
-    to += pass.taps() * channels * outs;
+    copy_weights(kernels, p, pass.walks.row, pass.walks.column, weight, outs, {first_in, channels}, to);
+    to += taps * channels * outs.count;
   }
-  if (unit >= tiles) return;  // the first pass writes the bias for all
-  for (Index o = first_out; o < first_out + outs; ++o) prepared[plan.bias + o] = bias && o < p.out_channels ? bias[o] : 0.0f;
+  if (unit < tiles) pad_bias(p, bias, outs, prepared + plan.bias);  // in the first pass, for all
 }
 
 PrepareUnit prepare(const ConvProblem& p) {
@@ -104,168 +101,146 @@ PrepareUnit prepare(const ConvProblem& p) {
 double tile_operations(const ConvProblem& p) {  // vector multiply-adds
   const Plan plan = plan_of(p);
   double operations = 0;
-  for (const Pass& pass : plan.passes)
+  for (const auto& [walks, weights] : plan.passes)
     operations +=
-        static_cast<double>(p.N * pass.row.count * pass.column.count * pass.taps()) * static_cast<double>(plan.weights_a_tap / p.lanes);
+        static_cast<double>(p.N * walks.row.count * walks.column.count * walks.taps()) * static_cast<double>(plan.weights_a_tap / p.lanes);
   return operations;
 }
 
 double cost_direct(const ConvProblem& p) { return tile_operations(p) + cost_of_copy(p); }
 bool can_always(const ConvProblem&) { return true; }
 
-// All that stays the same over a program's runs.
+// What stays the same over the runs of a program.
 struct BoundDirect {
   ConvProblem problem;
   Plan plan;
-  Operand x, prepared, residual, y;
-  ImageStrides xs, ys, rs;
-  bool flat;  // 1x1 on images without rings: all pixels are one row
-  Activation activation;
-  std::vector<Strips> strips;     // of each pass
-  std::vector<Index> first_unit;  // of each pass, and the number of units behind them
+  ConvOperands operands;
+  bool flat;                           // 1x1 on images without rings: all pixels are one row
+  std::vector<Strips> strips = {};     // of each pass
+  std::vector<Index> first_unit = {};  // of each pass, and the number of units behind them
 
-  // From the weights of a tile to those of the next, while both find room in L2.
+  Index tiles() const { return static_cast<Index>(plan.tiles.size()); }
+
+  // From the weights of a tile to those of the next, while both fit in L2.
   Index next_weights(const Pass& pass, const ChannelTile& tile) const {
     constexpr Index kMostFloats = (320 << 10) / 4;
     const std::size_t next = static_cast<std::size_t>(&tile - plan.tiles.data()) + 1;
-    const Index size = next < plan.tiles.size() ? (plan.tiles[next].weights_before - tile.weights_before) * pass.taps() : 0;
+    const Index size = next < plan.tiles.size() ? (plan.tiles[next].weights_before - tile.weights_before) * pass.walks.taps() : 0;
     return size <= kMostFloats ? size : 0;
   }
 };
 
-ConvDirect kernel_arguments(const BoundDirect& b, const RunContext& run, const Pass& pass, const ChannelTile& tile, Index n,
-                            Index first_row, Index rows) {
-  const AxisWalk &r = pass.row, &c = pass.column;
-  const ImageStrides &xs = b.xs, &ys = b.ys;
-  ConvDirect unit{};
-  unit.input = b.x.data(run) + xs.origin + n * xs.batch + tile.in_block * xs.block + (r.in_first + first_row * r.in_step) * xs.row +
-               c.in_first * xs.pixel;
-  unit.weights = b.prepared.data(run) + pass.weights + tile.weights_before * pass.taps();
+ConvDirect kernel_arguments(const BoundDirect& b, const RunContext& run, const Pass& pass, Index tile_number, Index image, Index first_row,
+                            Index rows) {
+  const ConvOperands& operands = b.operands;
+  const ChannelTile& tile = b.plan.tiles[static_cast<std::size_t>(tile_number)];
+  ConvDirect unit = walk_arguments<ConvDirect>(operands, run, pass.walks, {image, tile.in_block, tile.out_block, first_row, rows});
+  set_channels(unit, tile, b.problem.lanes);
+  unit.weights = operands.prepared.data(run) + pass.weights + tile.weights_before * pass.walks.taps();
   unit.next_weights = b.next_weights(pass, tile);
-  unit.bias = b.prepared.data(run) + b.plan.bias + tile.out_block * b.problem.lanes;
-  unit.output = b.y.data(run) + ys.origin + n * ys.batch + tile.out_block * ys.block + (r.out_first + first_row * r.out_step) * ys.row +
-                c.out_first * ys.pixel;
-  if (b.residual.given) {
-    unit.residual = b.residual.data(run) + b.rs.origin + n * b.rs.batch + tile.out_block * b.rs.block + first_row * b.rs.row;
-    unit.residual_block_stride = b.rs.block, unit.residual_row_stride = b.rs.row;
+  unit.bias = operands.prepared.data(run) + b.plan.bias + tile.out_block * b.problem.lanes;
+  unit.input_block_stride = operands.x.strides.block;
+  unit.output_block_stride = operands.y.strides.block;
+  unit.residual_block_stride = operands.residual.strides.block;
+  if (b.flat) {
+    unit.rows = 1;
+    unit.columns = static_cast<int>(rows);
   }
-  unit.rows = static_cast<int>(b.flat ? 1 : rows), unit.columns = static_cast<int>(b.flat ? rows : c.count);
-  unit.kernel_h = static_cast<int>(r.taps), unit.kernel_w = static_cast<int>(c.taps);
-  unit.input_blocks = static_cast<int>(tile.in_blocks);
-  unit.block_channels = b.problem.lanes, unit.last_channels = tile.last_channels;
-  unit.output_blocks = static_cast<int>(tile.out_blocks), unit.last_outputs = tile.last_outputs, unit.pixel_pairs = tile.pixel_pairs;
-  unit.input_block_stride = xs.block, unit.row_step = r.in_step * xs.row, unit.pixel_step = c.in_step * xs.pixel;
-  unit.tap_row = r.tap_step * xs.row, unit.tap_column = c.tap_step * xs.pixel;
-  unit.output_block_stride = ys.block, unit.output_row_stride = r.out_step * ys.row, unit.output_pixel_stride = c.out_step * ys.pixel;
-  unit.activation = b.activation;
   return unit;
 }
 
-bool is_flat(const ConvProblem& p, const Operand& x, const Operand& y, const Operand& residual) {
-  if (p.rows.size() != 1 || p.columns.size() != 1 || x.type.layout.ring || y.type.layout.ring) return false;
-  if (residual.given && residual.type.layout.ring) return false;
-  const auto whole = [](const AxisWalk& w) { return w.taps == 1 && w.in_step == 1 && w.out_step == 1 && w.in_first == 0; };
-  return whole(p.rows[0]) && whole(p.columns[0]) && p.in_h == p.out_h && p.in_w == p.out_w;
+bool is_flat(const ConvProblem& p, const ConvOperands& operands) {
+  const auto has_ring = [](const ImageView& image) { return image.operand.given && image.operand.type.layout.ring != 0; };
+  return p.is_pixelwise() && !has_ring(operands.x) && !has_ring(operands.y) && !has_ring(operands.residual);
 }
 
 // Bytes of the input that a row of output adds to those that the rows before it read.
 Index bytes_a_row(const BoundDirect& b, const Pass& pass) {
   const auto touched = [](const AxisWalk& w) { return std::min(w.in_step, w.taps); };  // of each in_step rows or columns
-  const Index row = b.xs.row * touched(pass.column) / std::max<Index>(pass.column.in_step, 1);
-  return b.plan.tiles[0].in_blocks * row * touched(pass.row) * bytes_of(DType::f32);
+  const auto& [rows, columns] = pass.walks;
+  const Index row = b.operands.x.strides.row * touched(columns) / std::max<Index>(columns.in_step, 1);
+  return b.plan.tiles[0].in_blocks * row * touched(rows) * bytes_of(DType::f32);
 }
 
 // A strip of few pixels is read from the cache faster than the weights that come for each anew: then it may be larger.
 Index most_bytes(const Pass& pass, Index bytes_a_row, bool flat) {
   constexpr Index kEnoughPixels = 28, kMost = 400 << 10;  // beside the weights of a tile, still within an L2 of 1 MB
-  const Index rows = ceil_div(kEnoughPixels, std::max<Index>(flat ? 1 : pass.column.count, 1));
+  const Index rows = ceil_div(kEnoughPixels, std::max<Index>(flat ? 1 : pass.walks.column.count, 1));
   return std::max(Strips::kBytes, std::min(kMost, rows * bytes_a_row));
 }
 
-// Units are numbered pass by pass; within a pass the strip changes last, so that a thread meets one strip's input for all tiles of channels
-// while it is in its cache.
+// Units are numbered pass by pass, and within a pass as Strips::Unit.
 void cut_into_units(BoundDirect& b) {
-  const Index tiles = static_cast<Index>(b.plan.tiles.size());
+  ImageView &x = b.operands.x, &y = b.operands.y, &residual = b.operands.residual;
   b.first_unit = {0};
   for (Pass& pass : b.plan.passes) {
     if (b.flat) {  // stretches of the one long row take the place of rows
-      pass.row.count = b.problem.out_h * b.problem.out_w;
-      b.xs.row = b.xs.pixel, b.ys.row = b.ys.pixel, b.rs.row = b.rs.pixel;
+      pass.walks.row.count = b.problem.out_h * b.problem.out_w;
+      x.strides.row = x.strides.pixel;
+      y.strides.row = y.strides.pixel;
+      residual.strides.row = residual.strides.pixel;
     }
     const Index bytes = bytes_a_row(b, pass);
     const Index align = !b.flat ? 1 : b.problem.lanes == 16 ? 14 : 6;  // whole tiles of the kernel
-    b.strips.emplace_back(pass.row.count, bytes, b.problem.N * tiles * static_cast<Index>(b.plan.passes.size()), align,
-                          most_bytes(pass, bytes, b.flat));
-    b.first_unit.push_back(b.first_unit.back() + b.problem.N * b.strips.back().count * tiles);
+    const Index other_units = b.problem.N * b.tiles() * static_cast<Index>(b.plan.passes.size());
+    b.strips.emplace_back(pass.walks.row.count, bytes, other_units, align, most_bytes(pass, bytes, b.flat));
+    b.first_unit.push_back(b.first_unit.back() + b.problem.N * b.strips.back().count * b.tiles());
   }
 }
 
+using Run = std::function<void(const RunContext&, Index begin, Index end)>;
+
 // With a prologue a strip first goes into scratch, (blocks, rows, columns, lanes), when a thread meets it; all its tiles of channels read
 // it there, while it is in the cache. Only 1x1 convolutions have one, so a strip reads no row of another.
-std::function<void(const RunContext&, Index, Index)> run_behind_prologue(const BoundDirect& bound, const BindScope& scope,
-                                                                         Index& scratch_bytes) {
+Run run_behind_prologue(BoundDirect bound, const BindScope& scope, Index& scratch_bytes) {
   const Index pixels_a_row = bound.flat ? 1 : bound.problem.in_w, blocks = bound.problem.in_blocks();
-  Index most_rows = 0;
-  for (Index strip = 0; strip < bound.strips[0].count; ++strip)
-    most_rows = std::max(most_rows, bound.strips[0].begin(strip + 1) - bound.strips[0].begin(strip));
-  scratch_bytes = blocks * most_rows * pixels_a_row * bound.xs.pixel * bytes_of(DType::f32);
-  return [=, b = bound, prologue = bind_prologue(scope), conv_direct = scope.kernels.conv_direct](const RunContext& run, Index begin,
-                                                                                                  Index end) {
-    float* const strip_input = reinterpret_cast<float*>(run.scratch);
+  const Index row_stride = pixels_a_row * bound.operands.x.strides.pixel;
+  scratch_bytes = blocks * bound.strips[0].most() * row_stride * bytes_of(DType::f32);
+  return [=, b = std::move(bound), prologue = bind_prologue(scope), conv_direct = scope.kernels.conv_direct](const RunContext& run,
+                                                                                                             Index begin, Index end) {
+    float* const strip_input = run.scratch_data();
     const Strips& strips = b.strips[0];
-    const Index tiles = static_cast<Index>(b.plan.tiles.size()), row_stride = pixels_a_row * b.xs.pixel;
-    for (Index unit = begin; unit < end; ++unit) {
-      const Index tile = unit % tiles, strip = unit / tiles % strips.count, image = unit / tiles / strips.count;
-      const Index first_row = strips.begin(strip), rows = strips.begin(strip + 1) - first_row;
-      const Index block_stride = rows * row_stride;
+    const ImageView& x = b.operands.x;
+    for (Index number = begin; number < end; ++number) {
+      const Strips::Unit unit = strips.unit(number, b.tiles());
+      const Index first_row = strips.begin(unit.strip), rows = strips.size(unit.strip), block_stride = rows * row_stride;
       if (rows == 0) continue;
-      if (unit == begin || tile == 0) {
-        const float* from = b.x.data(run) + b.xs.origin + image * b.xs.batch + first_row * b.xs.row;
+      if (number == begin || unit.tile == 0) {
         for (Index block = 0; block < blocks; ++block)
-          prologue(run, {image, block, from + block * b.xs.block, strip_input + block * block_stride, b.flat ? 1 : rows,
-                         b.flat ? rows : pixels_a_row, b.xs.row, row_stride});
+          prologue(run, {unit.image, block, x.block(run, unit.image, block) + first_row * x.strides.row, strip_input + block * block_stride,
+                         b.flat ? 1 : rows, b.flat ? rows : pixels_a_row, x.strides.row, row_stride});
       }
-      ConvDirect args = kernel_arguments(b, run, b.plan.passes[0], b.plan.tiles[static_cast<std::size_t>(tile)], image, first_row, rows);
+      ConvDirect args = kernel_arguments(b, run, b.plan.passes[0], unit.tile, unit.image, first_row, rows);
       args.input = strip_input;
-      args.input_block_stride = block_stride, args.row_step = row_stride;
+      args.input_block_stride = block_stride;
+      args.row_step = row_stride;
       conv_direct(args);
     }
   };
 }
 
+Run run_directly(BoundDirect bound, const BindScope& scope) {
+  return [b = std::move(bound), conv_direct = scope.kernels.conv_direct](const RunContext& run, Index begin, Index end) {
+    std::size_t p = 0;
+    for (Index number = begin; number < end; ++number) {
+      while (number >= b.first_unit[p + 1]) ++p;
+      const Strips& strips = b.strips[p];
+      const Strips::Unit unit = strips.unit(number - b.first_unit[p], b.tiles());
+      conv_direct(kernel_arguments(b, run, b.plan.passes[p], unit.tile, unit.image, strips.begin(unit.strip), strips.size(unit.strip)));
+    }
+  };
+}
+
 Step bind(const ConvProblem& problem, const BindScope& scope) {
-  BoundDirect b{};
-  b.problem = problem, b.plan = plan_of(problem);
-  b.x = scope.inputs[0], b.prepared = scope.inputs[1], b.y = scope.outputs[0];
-  if (scope.inputs.size() > 3) b.residual = scope.inputs[3];
-  b.xs = b.x.type.strides(), b.ys = b.y.type.strides();
-  if (b.residual.given) b.rs = b.residual.type.strides();
-  b.flat = is_flat(problem, b.x, b.y, b.residual);
-  b.activation = fused_activation(scope.attributes);
+  BoundDirect b{.problem = problem, .plan = plan_of(problem), .operands = ConvOperands(scope), .flat = false};
+  b.flat = is_flat(problem, b.operands);
   cut_into_units(b);
 
   Step step;
   step.units = b.first_unit.back();
   step.flops = 2.0 * static_cast<double>(problem.macs());
   step.algorithm = b.flat ? "direct_1x1" : "direct";
-  if (problem.prologue) {
-    step.run = run_behind_prologue(b, scope, step.scratch_bytes);
-    return step;
-  }
-  const auto conv_direct = scope.kernels.conv_direct;
-  step.run = [b = std::move(b), conv_direct](const RunContext& run, Index begin, Index end) {
-    const Index tiles = static_cast<Index>(b.plan.tiles.size());
-    std::size_t p = 0;
-    for (Index unit = begin; unit < end; ++unit) {
-      while (unit >= b.first_unit[p + 1]) ++p;
-      const Pass& pass = b.plan.passes[p];
-      const Strips& strips = b.strips[p];
-      const Index at = (unit - b.first_unit[p]) / tiles, strip = at % strips.count;
-      const ChannelTile& tile = b.plan.tiles[static_cast<std::size_t>(unit % tiles)];
-      const Index first_row = strips.begin(strip), rows = strips.begin(strip + 1) - first_row;
-      conv_direct(kernel_arguments(b, run, pass, tile, at / strips.count, first_row, rows));
-    }
-  };
+  step.run = problem.prologue ? run_behind_prologue(std::move(b), scope, step.scratch_bytes) : run_directly(std::move(b), scope);
   return step;
 }
 

@@ -2,6 +2,7 @@
 // of a convolution as a part of theirs.
 #pragma once
 
+#include "kernels/arguments.h"
 #include "ops/convolution/algorithms.h"
 
 namespace fastcnn {
@@ -15,6 +16,16 @@ struct ChannelTile {
   int last_channels = 0;     // of the last of them
   Index weights_before = 0;  // prepared weights of one tap in the tiles before this one
 };
+
+// The arguments of a kernel that say which channels it sums.
+inline void set_channels(ConvDirect& kernel, const ChannelTile& tile, int lanes) {
+  kernel.input_blocks = static_cast<int>(tile.in_blocks);
+  kernel.block_channels = lanes;
+  kernel.last_channels = tile.last_channels;
+  kernel.output_blocks = static_cast<int>(tile.out_blocks);
+  kernel.last_outputs = tile.last_outputs;
+  kernel.pixel_pairs = tile.pixel_pairs;
+}
 
 std::vector<ChannelTile> direct_tiles(const ConvProblem& problem);
 

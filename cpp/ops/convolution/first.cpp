@@ -9,8 +9,7 @@
 #include <cmath>
 
 #include "kernels/kernels.h"
-#include "ops/activation_kind.h"
-#include "ops/convolution/algorithms.h"
+#include "ops/convolution/operands.h"
 #include "ops/convolution/pooled_rows.h"
 
 namespace fastcnn {
@@ -87,7 +86,7 @@ Index prepared_elements(const ConvProblem& p) {
   return p.out_blocks() * (block_weights<Winograd>(p) + p.lanes);
 }
 
-Index prepare_units(const ConvProblem& p) { return ceil_div(p.out_blocks(), 2); }
+Index prepare_units(const ConvProblem& p) { return p.out_pairs(); }
 
 void pack(const ConvProblem& p, const float* weight, ChannelRange outs, float* to) {
   for (Index i = 0; i < p.kernel_h; ++i)
@@ -139,91 +138,105 @@ void pack_winograd(const ConvProblem& p, const float* weight, ChannelRange outs,
 
 template <bool Winograd>
 void prepare(const Kernels&, const ConvProblem& p, const float* weight, const float* bias, float* prepared, Index unit) {
-  const Index block = 2 * unit, blocks = std::min<Index>(2, p.out_blocks() - block);
-  const ChannelRange outs = {block * p.lanes, blocks * p.lanes};
-  (Winograd ? pack_winograd : pack)(p, weight, outs, prepared + block * block_weights<Winograd>(p));
-  float* to = prepared + p.out_blocks() * block_weights<Winograd>(p);
-  for (Index o = outs.first; o < outs.end(); ++o) to[o] = bias && o < p.out_channels ? bias[o] : 0.0f;
+  (Winograd ? pack_winograd : pack)(p, weight, p.out_pair(unit), prepared + 2 * unit * block_weights<Winograd>(p));
+  pad_bias(p, bias, p.out_pair(unit), prepared + p.out_blocks() * block_weights<Winograd>(p));
 }
 
 // ---- the run
 
-// All that stays the same over a program's runs.
+// What stays the same over the runs of a program.
 struct BoundFirst {
   ConvProblem problem;
-  Operand x, prepared, residual, y;
-  ImageStrides ys, rs;
+  ConvOperands operands;
   Strips strips;
+  std::optional<PooledRows> pooled;
   Index line, bias;
-  Index lines_elements;  // of the scratch, before what Winograd needs
-  Index pooled_rows;     // and where behind that rows are that will be pooled
-  PadLines pad;
-  ConvFirst unit;
+  Index lines_elements = 0;  // floats of scratch before those that Winograd needs
+  Index pooled_offset = 0;   // where in scratch the rows lie that will be pooled
+  PadLines pad = {};
+  ConvFirst unit = {};
+
+  const AxisWalk& row_walk() const { return problem.rows[0]; }
 };
 
-Index most_rows(const Strips& strips) {
-  Index most = 0;
-  for (Index strip = 0; strip < strips.count; ++strip) most = std::max(most, strips.begin(strip + 1) - strips.begin(strip));
-  return most;
+// The arguments of pad_lines that all units have in common.
+PadLines pad_arguments(const BoundFirst& b) {
+  const Index before = -b.problem.columns[0].in_first;
+  const Operand& x = b.operands.x.operand;
+  PadLines pad{};
+  pad.channels = b.problem.in_channels;
+  pad.line = b.line;
+  pad.height = b.problem.in_h;
+  pad.left = std::min(before, b.line);
+  pad.columns = std::clamp<Index>(b.line - before, 0, b.problem.in_w);
+  pad.channel_stride = x.type.layout.plain() ? b.problem.in_h * b.problem.in_w : b.operands.x.strides.block;  // a band of rows of planes
+  pad.row_stride = b.problem.in_w;
+  return pad;
 }
 
-// What all units have in common.
-void set_arguments(BoundFirst& b, Activation activation) {
-  const AxisWalk &r = b.problem.rows[0], &c = b.problem.columns[0];
-  const Index channels = b.problem.in_channels, before = -c.in_first;
-  b.pad.channels = channels, b.pad.line = b.line, b.pad.height = b.problem.in_h;
-  b.pad.left = std::min(before, b.line);
-  b.pad.columns = std::clamp<Index>(b.line - before, 0, b.problem.in_w);
-  b.pad.channel_stride = b.problem.in_h * b.problem.in_w, b.pad.row_stride = b.problem.in_w;
-  if (!b.x.type.layout.plain()) b.pad.channel_stride = b.x.type.strides().block;  // a band of rows of planes
-
-  ConvFirst& unit = b.unit;
+// The arguments of the sums that all units have in common.
+ConvFirst sum_arguments(const BoundFirst& b) {
+  const AxisWalk &r = b.row_walk(), &c = b.problem.columns[0];
+  const Index channels = b.problem.in_channels;
+  const ImageStrides &ys = b.operands.y.strides, &rs = b.operands.residual.strides;
+  ConvFirst unit{};
   unit.columns = static_cast<int>(c.count);
-  unit.kernel_h = static_cast<int>(r.taps), unit.channels = static_cast<int>(channels), unit.kernel_w = static_cast<int>(c.taps);
-  unit.output_blocks = static_cast<int>(b.problem.out_blocks()), unit.outputs = static_cast<int>(b.problem.out_channels);
+  unit.kernel_h = static_cast<int>(r.taps);
+  unit.channels = static_cast<int>(channels);
+  unit.kernel_w = static_cast<int>(c.taps);
+  unit.output_blocks = static_cast<int>(b.problem.out_blocks());
+  unit.outputs = static_cast<int>(b.problem.out_channels);
   unit.stride = static_cast<int>(r.in_step);
-  unit.line = b.line, unit.row_step = r.in_step * channels * b.line, unit.tap_row = r.tap_step * channels * b.line;
-  unit.pixel_step = c.in_step, unit.tap_column = c.tap_step;
-  unit.output_block_stride = b.ys.block, unit.output_row_stride = b.ys.row;
-  unit.residual_block_stride = b.rs.block, unit.residual_row_stride = b.rs.row;
-  unit.activation = activation;
+  unit.line = b.line;
+  unit.row_step = r.in_step * channels * b.line;
+  unit.tap_row = r.tap_step * channels * b.line;
+  unit.pixel_step = c.in_step;
+  unit.tap_column = c.tap_step;
+  unit.output_block_stride = b.pooled ? b.pooled->block_stride() : ys.block;
+  unit.output_row_stride = b.pooled ? b.pooled->row_stride() : ys.row;
+  unit.residual_block_stride = rs.block;
+  unit.residual_row_stride = rs.row;
+  unit.activation = b.operands.activation;
+  return unit;
 }
 
 // Some rows of one image; `output` is the first pixel of the first of them.
 template <bool Winograd>
 void run_rows(const BoundFirst& b, const Kernels& kernels, const RunContext& run, Index image, Index first_row, Index rows, float* output) {
-  float* const lines = reinterpret_cast<float*>(run.scratch);
+  float* const lines = run.scratch_data();
   PadLines pad = b.pad;
-  pad.input = b.x.data(run) + image * b.problem.in_channels * pad.channel_stride;
+  pad.input = b.operands.x.operand.data(run) + image * b.problem.in_channels * pad.channel_stride;
   pad.lines = lines;
   pad.rows = input_rows<Winograd>(b.problem, rows);
-  pad.first_row = b.problem.rows[0].in_first + first_row * b.problem.rows[0].in_step;
+  pad.first_row = b.row_walk().in_first + first_row * b.row_walk().in_step;
   kernels.pad_lines(pad);
 
+  const ImageView& residual = b.operands.residual;
   ConvFirst unit = b.unit;
-  unit.lines = lines, unit.scratch = lines + b.lines_elements;
-  unit.weights = b.prepared.data(run), unit.bias = unit.weights + b.bias;
+  unit.lines = lines;
+  unit.scratch = lines + b.lines_elements;
+  unit.weights = b.operands.prepared.data(run);
+  unit.bias = unit.weights + b.bias;
   unit.output = output;
-  if (b.residual.given) unit.residual = b.residual.data(run) + b.rs.origin + image * b.rs.batch + first_row * b.rs.row;
+  if (residual.operand.given) unit.residual = residual.block(run, image, 0) + first_row * residual.strides.row;
   unit.rows = static_cast<int>(rows);
   (Winograd ? kernels.conv_first_winograd : kernels.conv_first)(unit);
 }
 
 template <bool Winograd>
 void run_units(const BoundFirst& b, const Kernels& kernels, const RunContext& run, Index begin, Index end) {
-  for (Index unit = begin; unit < end; ++unit) {
-    const Index image = unit / b.strips.count, strip = unit % b.strips.count, first_row = b.strips.begin(strip);
-    float* const output = b.y.data(run) + b.ys.origin + image * b.ys.batch + first_row * b.ys.row;
-    run_rows<Winograd>(b, kernels, run, image, first_row, b.strips.begin(strip + 1) - first_row, output);
+  if (b.pooled) {
+    float* const scratch = run.scratch_data() + b.pooled_offset;
+    return b.pooled->run(kernels, b.operands.y, run, scratch, begin, end, [&](Index image, Index first_row, Index rows, float* to) {
+      run_rows<Winograd>(b, kernels, run, image, first_row, rows, to);
+    });
   }
-}
-
-template <bool Winograd>
-void run_pooled_units(const BoundFirst& b, const PooledRows& pooled, const Kernels& kernels, const RunContext& run, Index begin,
-                      Index end) {
-  float* const scratch = reinterpret_cast<float*>(run.scratch) + b.pooled_rows;
-  pooled.run(kernels, b.y, run, scratch, begin, end,
-             [&](Index image, Index first_row, Index rows, float* to) { run_rows<Winograd>(b, kernels, run, image, first_row, rows, to); });
+  for (Index number = begin; number < end; ++number) {
+    const Strips::Unit unit = b.strips.unit(number, 1);
+    const Index first_row = b.strips.begin(unit.strip);
+    float* const output = b.operands.y.block(run, unit.image, 0) + first_row * b.operands.y.strides.row;
+    run_rows<Winograd>(b, kernels, run, unit.image, first_row, b.strips.size(unit.strip), output);
+  }
 }
 
 template <bool Winograd>
@@ -231,42 +244,25 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
   constexpr Index group = Winograd ? kGroup : 1;
   const Index line = line_of(problem), row_elements = problem.in_channels * line;
   BoundFirst b{.problem = problem,
-               .x = scope.inputs[0],
-               .prepared = scope.inputs[1],
-               .residual = scope.inputs.size() > 3 ? scope.inputs[3] : Operand{},
-               .y = scope.outputs[0],
-               .ys = scope.outputs[0].type.strides(),
-               .rs = {},
+               .operands = ConvOperands(scope),
                .strips = Strips(problem.out_h, row_elements * problem.rows[0].in_step * 4, problem.N, group),
+               .pooled = problem.pool ? std::optional(PooledRows(problem, group)) : std::nullopt,
                .line = line,
-               .bias = problem.out_blocks() * block_weights<Winograd>(problem),
-               .lines_elements = 0,
-               .pooled_rows = 0,
-               .pad = {},
-               .unit = {}};
-  if (b.residual.given) b.rs = b.residual.type.strides();
-  std::optional<PooledRows> pooled;
-  if (problem.pool) pooled.emplace(problem, group);
-  b.lines_elements = input_rows<Winograd>(problem, pooled ? pooled->most_rows() : most_rows(b.strips)) * row_elements;
-  set_arguments(b, fused_activation(scope.attributes));
+               .bias = problem.out_blocks() * block_weights<Winograd>(problem)};
+  b.lines_elements = input_rows<Winograd>(problem, b.pooled ? b.pooled->most_rows() : b.strips.most()) * row_elements;
+  b.pooled_offset = b.lines_elements;
+  if (Winograd) b.pooled_offset += terms<true>(problem) * line + points(problem) * kFirstTile * problem.lanes;
+  b.pad = pad_arguments(b);
+  b.unit = sum_arguments(b);
 
   Step step;
-  step.units = pooled ? pooled->units() : problem.N * b.strips.count;
+  step.units = b.pooled ? b.pooled->units() : problem.N * b.strips.count;
   step.flops = 2.0 * static_cast<double>(problem.macs());
   step.algorithm = Winograd ? "first_winograd" : "first";
-  b.pooled_rows = b.lines_elements;
-  if (Winograd) b.pooled_rows += terms<true>(problem) * line + points(problem) * kFirstTile * problem.lanes;
-  step.scratch_bytes = (b.pooled_rows + (pooled ? pooled->scratch_elements() : 0)) * bytes_of(DType::f32);
-  if (pooled) {
-    b.unit.output_block_stride = pooled->block_stride(), b.unit.output_row_stride = pooled->row_stride();
-    step.run = [b = std::move(b), pooled = *std::move(pooled), &kernels = scope.kernels](const RunContext& run, Index begin, Index end) {
-      run_pooled_units<Winograd>(b, pooled, kernels, run, begin, end);
-    };
-  } else {
-    step.run = [b = std::move(b), &kernels = scope.kernels](const RunContext& run, Index begin, Index end) {
-      run_units<Winograd>(b, kernels, run, begin, end);
-    };
-  }
+  step.scratch_bytes = (b.pooled_offset + (b.pooled ? b.pooled->scratch_elements() : 0)) * bytes_of(DType::f32);
+  step.run = [b = std::move(b), &kernels = scope.kernels](const RunContext& run, Index begin, Index end) {
+    run_units<Winograd>(b, kernels, run, begin, end);
+  };
   return step;
 }
 

@@ -9,26 +9,23 @@ Conv2dGeometry conv2d_geometry(const Attributes& attributes, const Shape& input,
   const char* op = "conv2d";
   require(input.rank() == 4, op, "input must be (N, C, H, W)", input);
   require(weight.rank() == 4, op, "weight must be (out_channels, in_channels / groups, height, width)", weight);
-  const auto& stride = attributes.integers("stride", 2, 1, op);
-  const auto& dilation = attributes.integers("dilation", 2, 1, op);
-  const auto& padding = attributes.integers("padding", 4, 0, op);
-
   Conv2dGeometry g{};
-  g.N = input[0], g.C = input[1], g.H = input[2], g.W = input[3];
-  g.O = weight[0], g.KH = weight[2], g.KW = weight[3];
-  g.stride_h = stride[0], g.stride_w = stride[1];
-  g.dilation_h = dilation[0], g.dilation_w = dilation[1];
-  g.top = padding[0], g.left = padding[1], g.bottom = padding[2], g.right = padding[3];
-  g.groups = attributes.integer("groups");
+  set_windows(g, attributes, op);
+  g.N = input[0];
+  g.C = input[1];
+  g.H = input[2];
+  g.W = input[3];
+  g.O = weight[0];
+  g.KH = weight[2];
+  g.KW = weight[3];
 
-  require(g.groups >= 1, op, "groups must be at least 1", "groups=", g.groups);
   require(g.C >= 1 && g.H >= 1 && g.W >= 1, op, "input sizes must be at least 1", input);
   require(weight.elements() >= 1, op, "weight sizes must be at least 1", weight);
   require(g.C % g.groups == 0, op, "groups must divide in_channels", "groups=", g.groups, ", in_channels=", g.C);
   require(g.O % g.groups == 0, op, "groups must divide out_channels", "groups=", g.groups, ", out_channels=", g.O);
   require(weight[1] * g.groups == g.C, op, "weight must have in_channels / groups channels", "weight ", weight, ", in_channels=", g.C,
           ", groups=", g.groups);
-  const Index span_h = g.dilation_h * (g.KH - 1) + 1, span_w = g.dilation_w * (g.KW - 1) + 1;
+  const Index span_h = g.span_h(), span_w = g.span_w();
   const Index padded_h = g.H + g.top + g.bottom, padded_w = g.W + g.left + g.right;
   require(span_h <= padded_h && span_w <= padded_w, op,
           CodedRule{"kernel_larger_than_input", "the kernel must not be larger than the padded input"}, "kernel ", span_h, "x", span_w,
@@ -36,6 +33,27 @@ Conv2dGeometry conv2d_geometry(const Attributes& attributes, const Shape& input,
   g.OH = (padded_h - span_h) / g.stride_h + 1;
   g.OW = (padded_w - span_w) / g.stride_w + 1;
   return g;
+}
+
+void set_windows(Conv2dGeometry& g, const Attributes& attributes, std::string_view op) {
+  const auto& stride = attributes.integers("stride", 2, 1, op);
+  const auto& dilation = attributes.integers("dilation", 2, 1, op);
+  const auto& padding = attributes.integers("padding", 4, 0, op);
+  g.stride_h = stride[0];
+  g.stride_w = stride[1];
+  g.dilation_h = dilation[0];
+  g.dilation_w = dilation[1];
+  g.top = padding[0];
+  g.left = padding[1];
+  g.bottom = padding[2];
+  g.right = padding[3];
+  g.groups = attributes.integer("groups");
+  require(g.groups >= 1, op, "groups must be at least 1", "groups=", g.groups);
+}
+
+Attributes plain_windows(std::vector<Index> padding) {
+  return {
+      {"stride", std::vector<Index>{1, 1}}, {"dilation", std::vector<Index>{1, 1}}, {"padding", std::move(padding)}, {"groups", Index{1}}};
 }
 
 AxisWalk forward_walk(Index outputs, Index kernel, Index stride, Index dilation, Index padding) {

@@ -15,12 +15,20 @@ struct Conv2dGeometry {
   Index top, left, bottom, right;  // padding
   Index groups;
 
+  Index span_h() const { return dilation_h * (KH - 1) + 1; }  // rows from the first tap to the last
+  Index span_w() const { return dilation_w * (KW - 1) + 1; }
   Index macs() const { return N * O * OH * OW * (C / groups) * KH * KW; }
   bool depthwise() const { return groups == C && groups == O; }
 };
 
 // From a node's attributes, its input shape (N, C, H, W) and weight shape (O, C / groups, KH, KW). Checks every rule of a convolution.
 Conv2dGeometry conv2d_geometry(const Attributes& attributes, const Shape& input, const Shape& weight);
+
+// Sets stride, dilation and padding from the attributes of these names, and groups.
+void set_windows(Conv2dGeometry& geometry, const Attributes& attributes, std::string_view op);
+
+// The attributes of a convolution with stride 1, no dilation and no groups.
+Attributes plain_windows(std::vector<Index> padding);
 
 // One axis of a walk over outputs: output out_first + r out_step, r < count, is the sum over taps i < taps of the input at
 // in_first + r in_step + i tap_step, weighted by kernel entry kernel_first + i kernel_step.
@@ -34,6 +42,12 @@ struct AxisWalk {
   Index in_first, in_step;
   Index taps, tap_step;
   Index kernel_first, kernel_step;
+};
+
+// The walks down the rows and along the columns.
+struct WalkPair {
+  AxisWalk row, column;
+  Index taps() const { return row.taps * column.taps; }
 };
 
 AxisWalk forward_walk(Index outputs, Index kernel, Index stride, Index dilation, Index padding);

@@ -14,8 +14,8 @@
 #include <cstring>
 
 #include "kernels/kernels.h"
-#include "ops/activation_kind.h"
 #include "ops/convolution/direct.h"
+#include "ops/convolution/operands.h"
 #include "ops/ops.h"
 #include "ops/views/row_bands.h"
 
@@ -32,23 +32,14 @@ Problems problems_of(const Attributes& attributes, const Shape& x) {
   require(x.rank() == 4, op, "input must be (N, C, H, W)", x);
   const Shape kernel(attributes.integers("kernel"));
   require(kernel.rank() == 4, op, "kernel must be (channels, 1, height, width)", kernel);
-  const Index lanes = attributes.integer("lanes");
-  require(lanes == 4 || lanes == 8 || lanes == 16, op, "lanes must be 4, 8 or 16", "lanes=", lanes);
-  const Attributes one{{"stride", std::vector<Index>{1, 1}},
-                       {"dilation", std::vector<Index>{1, 1}},
-                       {"padding", std::vector<Index>{0, 0, 0, 0}},
-                       {"groups", Index{1}}};
-  const Conv2dGeometry first = conv2d_geometry(one, x, {kernel[0], x[1], 1, 1});
+  const int lanes = checked_lanes(op, attributes);
+  const Conv2dGeometry first = conv2d_geometry(plain_windows({0, 0, 0, 0}), x, {kernel[0], x[1], 1, 1});
   const Conv2dGeometry second = conv2d_geometry(attributes, {x[0], kernel[0], x[2], x[3]}, kernel);
   require(second.depthwise(), op, "the second convolution must be depthwise", "groups=", second.groups);
-  return {forward_problem(first, static_cast<int>(lanes), false), forward_problem(second, static_cast<int>(lanes), false)};
+  return {forward_problem(first, lanes, false), forward_problem(second, lanes, false)};
 }
 
-Activation activation_between(const Attributes& attributes) {
-  return fused_activation(Attributes{{"activation", attributes.text("between")},
-                                     {"activation_a", attributes.number("between_a")},
-                                     {"activation_b", attributes.number("between_b")}});
-}
+Activation activation_between(const Attributes& attributes) { return activation_named(attributes, "between"); }
 
 std::vector<TensorType> infer(const NodeView& node) {
   const Problems p = problems_of(node.attributes, node.input(0).shape);
@@ -63,25 +54,21 @@ std::vector<TensorType> infer(const NodeView& node) {
 std::optional<Band> band(const NodeView& node, RowRange made) {
   const Conv2dGeometry g = conv2d_geometry(node.attributes, {node.input(0).N(), node.output(0).C(), node.input(0).H(), node.input(0).W()},
                                            Shape(node.attributes.integers("kernel")));
-  return padded_band(node, {g.H, g.OH, g.stride_h, g.dilation_h * (g.KH - 1) + 1, g.top, g.bottom}, made);
+  return padded_band(node, {g.H, g.OH, g.stride_h, g.span_h(), g.top, g.bottom}, made);
 }
 
 BandSizes band_sizes(const NodeView&) { return {.group = 2, .least = 4}; }  // the kernel sums two rows at once
 
-LayoutWish layout(const NodeView& node) {
-  LayoutWish wish = want_image(node);
-  wish.inputs[1] = wish.inputs[2] = Want::plain;
-  return wish;
-}
+LayoutWish layout(const NodeView& node) { return want_image_but_plain(node, {1, 2}); }
 
 // All that stays the same over a program's runs.
 struct BoundPair {
   Index N, C, H, W;  // of e
   int lanes;
-  AxisWalk rows, columns;  // of the depthwise convolution
+  WalkPair walks;  // of the depthwise convolution
   std::vector<ChannelTile> tiles;
-  Operand x, first, second, y;
-  ImageStrides xs, ys;
+  ImageView x, y;
+  Operand first, second;  // prepared weights
   Activation between, activation;
   Index bands, rows_a_band;
   Index blocks;                          // of channels, in the largest tile
@@ -89,10 +76,11 @@ struct BoundPair {
 
   Index row_stride() const { return row_pixels * lanes; }
   Index first_row(Index band) const { return band * rows_a_band; }
-  Index end_row(Index band) const { return std::min(rows.count, (band + 1) * rows_a_band); }
+  Index end_row(Index band) const { return std::min(walks.row.count, (band + 1) * rows_a_band); }
+  Index span() const { return (walks.row.taps - 1) * walks.row.tap_step + 1; }  // rows of a window
   RowRange needed(Index band) const {
-    return {rows.in_first + first_row(band) * rows.in_step,
-            rows.in_first + (end_row(band) - 1) * rows.in_step + (rows.taps - 1) * rows.tap_step + 1};
+    const AxisWalk& r = walks.row;
+    return {r.in_first + first_row(band) * r.in_step, r.in_first + (end_row(band) - 1) * r.in_step + span()};
   }
 };
 
@@ -101,13 +89,13 @@ void cut_into_bands(BoundPair& b) {
   constexpr Index kScratchBytes = 80 << 10;
   b.blocks = 1;
   for (const ChannelTile& tile : b.tiles) b.blocks = std::max(b.blocks, tile.out_blocks);
-  const Index span = (b.rows.taps - 1) * b.rows.tap_step + 1;
+  const AxisWalk& rows = b.walks.row;
   const Index most = kScratchBytes / (b.row_stride() * bytes_of(DType::f32) * b.blocks);
-  const Index fitting = std::max(Index{2}, (most - span) / b.rows.in_step + 1);
-  b.bands = std::max(Index{1}, ceil_div(b.rows.count, fitting));
-  b.rows_a_band = std::max(Index{2}, round_up(ceil_div(b.rows.count, b.bands), 2));
-  b.bands = ceil_div(b.rows.count, b.rows_a_band);
-  b.block_stride = ((b.rows_a_band - 1) * b.rows.in_step + span) * b.row_stride();
+  const Index fitting = std::max(Index{2}, (most - b.span()) / rows.in_step + 1);
+  b.bands = std::max(Index{1}, ceil_div(rows.count, fitting));
+  b.rows_a_band = std::max(Index{2}, round_up(ceil_div(rows.count, b.bands), 2));
+  b.bands = ceil_div(rows.count, b.rows_a_band);
+  b.block_stride = ((b.rows_a_band - 1) * rows.in_step + b.span()) * b.row_stride();
 }
 
 // Rows `made` of e: outside of the image they are zeros.
@@ -125,41 +113,42 @@ void make_rows(const BoundPair& b, const RunContext& run, void (*conv_direct)(co
   const Index first = std::max(Index{0}, made.begin), count = std::min(b.H, made.end) - first;
   if (count <= 0) return;
   ConvDirect unit{};
-  unit.input = b.x.data(run) + b.xs.origin + n * b.xs.batch + tile.in_block * b.xs.block + first * b.xs.row;
+  set_channels(unit, tile, b.lanes);
+  unit.input = b.x.block(run, n, tile.in_block) + first * b.x.strides.row;
   unit.weights = b.first.data(run) + tile.weights_before;
   unit.bias = b.first.data(run) + tile.out_block * b.lanes + b.first.type.shape[0] - ceil_div(b.C, b.lanes) * b.lanes;
   unit.output = to + (first - made.begin) * row + left;
-  unit.rows = static_cast<int>(count), unit.columns = static_cast<int>(b.W);
+  unit.rows = static_cast<int>(count);
+  unit.columns = static_cast<int>(b.W);
   unit.kernel_h = unit.kernel_w = 1;
-  unit.input_blocks = static_cast<int>(tile.in_blocks);
-  unit.block_channels = b.lanes, unit.last_channels = tile.last_channels;
-  unit.output_blocks = static_cast<int>(tile.out_blocks), unit.last_outputs = tile.last_outputs, unit.pixel_pairs = tile.pixel_pairs;
-  unit.input_block_stride = b.xs.block, unit.row_step = b.xs.row, unit.pixel_step = b.lanes;
-  unit.output_block_stride = b.block_stride, unit.output_row_stride = row, unit.output_pixel_stride = b.lanes;
+  unit.input_block_stride = b.x.strides.block;
+  unit.row_step = b.x.strides.row;
+  unit.pixel_step = b.lanes;
+  unit.output_block_stride = b.block_stride;
+  unit.output_row_stride = row;
+  unit.output_pixel_stride = b.lanes;
   unit.activation = b.between;
   conv_direct(unit);
 }
 
 void sum_rows(const BoundPair& b, const RunContext& run, void (*conv_depthwise)(const ConvDepthwise&), Index block, Index n, Index band,
               const float* rows) {
-  const Index taps = b.rows.taps * b.columns.taps;
+  const Index taps = b.walks.taps();
   ConvDepthwise unit{};
-  unit.input = rows + (b.left + b.columns.in_first) * b.lanes;
+  unit.input = rows + (b.left + b.walks.column.in_first) * b.lanes;
   unit.weights = b.second.data(run) + block * taps * b.lanes;
   unit.bias = b.second.data(run) + (taps * ceil_div(b.C, b.lanes) + block) * b.lanes;
-  unit.output = b.y.data(run) + b.ys.origin + n * b.ys.batch + block * b.ys.block + b.first_row(band) * b.ys.row;
-  unit.rows = static_cast<int>(b.end_row(band) - b.first_row(band)), unit.columns = static_cast<int>(b.columns.count);
-  unit.kernel_h = static_cast<int>(b.rows.taps), unit.kernel_w = static_cast<int>(b.columns.taps);
-  unit.row_step = b.rows.in_step * b.row_stride(), unit.pixel_step = b.columns.in_step * b.lanes;
-  unit.tap_row = b.rows.tap_step * b.row_stride(), unit.tap_column = b.columns.tap_step * b.lanes;
-  unit.output_row_stride = b.ys.row, unit.output_pixel_stride = b.ys.pixel;
+  unit.output = b.y.block(run, n, block) + b.first_row(band) * b.y.strides.row;
+  unit.rows = static_cast<int>(b.end_row(band) - b.first_row(band));
+  unit.columns = static_cast<int>(b.walks.column.count);
+  set_steps(unit, b.walks, b.row_stride(), b.lanes, b.y.strides.row, b.y.strides.pixel);
   unit.activation = b.activation;
   conv_depthwise(unit);
 }
 
 // Units: images x tiles of channels x bands; bands change first, so that a worker mostly goes from one to the next.
 void run_units(const BoundPair& b, const RunContext& run, const Kernels& kernels, Index begin, Index end) {
-  float* const rows = reinterpret_cast<float*>(run.scratch);
+  float* const rows = run.scratch_data();
   const Index tiles = static_cast<Index>(b.tiles.size());
   RowRange there{0, 0};
   for (Index unit = begin; unit < end; ++unit) {
@@ -184,18 +173,24 @@ void run_units(const BoundPair& b, const RunContext& run, const Kernels& kernels
 
 Step bind(const BindScope& scope) {
   const Problems p = problems_of(scope.attributes, scope.inputs[0].type.shape);
-  require(p.pointwise.lanes == scope.kernels.lanes, "pointwise_depthwise", "lanes must be those of the kernels",
-          "lanes=", p.pointwise.lanes, ", kernels of ", scope.kernels.lanes);
+  check_lanes("pointwise_depthwise", p.pointwise.lanes, scope.kernels);
   BoundPair b{};
-  b.N = p.depthwise.N, b.C = p.depthwise.in_channels, b.H = p.depthwise.in_h, b.W = p.depthwise.in_w;
+  b.N = p.depthwise.N;
+  b.C = p.depthwise.in_channels;
+  b.H = p.depthwise.in_h;
+  b.W = p.depthwise.in_w;
   b.lanes = p.pointwise.lanes;
-  b.rows = p.depthwise.rows[0], b.columns = p.depthwise.columns[0];
+  b.walks = p.depthwise.walk_pairs().front();
   b.tiles = direct_tiles(p.pointwise);
-  b.x = scope.inputs[0], b.first = scope.inputs[1], b.second = scope.inputs[2], b.y = scope.outputs[0];
-  b.xs = b.x.type.strides(), b.ys = b.y.type.strides();
-  b.between = activation_between(scope.attributes), b.activation = fused_activation(scope.attributes);
-  const Index last = b.columns.in_first + (b.columns.count - 1) * b.columns.in_step + (b.columns.taps - 1) * b.columns.tap_step;
-  b.left = -b.columns.in_first;
+  b.x = ImageView(scope.inputs[0]);
+  b.y = ImageView(scope.outputs[0]);
+  b.first = scope.inputs[1];
+  b.second = scope.inputs[2];
+  b.between = activation_between(scope.attributes);
+  b.activation = fused_activation(scope.attributes);
+  const AxisWalk& columns = b.walks.column;
+  const Index last = columns.in_first + (columns.count - 1) * columns.in_step + (columns.taps - 1) * columns.tap_step;
+  b.left = -columns.in_first;
   b.row_pixels = b.left + std::max(b.W, last + 1);
   cut_into_bands(b);
 

@@ -30,7 +30,7 @@ PooledRows::PooledRows(const ConvProblem& p, Index group)
   Index step = group;  // from a strip to the next: slots are a multiple of it, so that the rows of most strips are neighbours
   for (Index strip = 0; strip < strips_.count; ++strip) {
     slots_ = std::max(slots_, rows_of(strip).last - rows_of(strip).first);
-    step = std::max(step, round_up((strips_.begin(strip + 1) - strips_.begin(strip)) * p.pool->rows.stride, group));
+    step = std::max(step, round_up(strips_.size(strip) * p.pool->rows.stride, group));
   }
   slots_ = round_up(slots_, step);
 }
@@ -47,17 +47,22 @@ PooledRows::Rows PooledRows::rows_of(Index strip) const {
   return {first.first / group_ * group_, std::min(out_h_, round_up(last.last, group_))};
 }
 
-void PooledRows::pool(const Kernels& kernels, const Operand& y, const RunContext& run, const float* scratch, Index image,
+void PooledRows::pool(const Kernels& kernels, const ImageView& y, const RunContext& run, const float* scratch, Index image,
                       Index strip) const {
-  const ImageStrides ys = y.type.strides();
   const Index first = strips_.begin(strip);
   Pool args{};
-  args.rows = rows_.windows.data() + first, args.row_count = strips_.begin(strip + 1) - first, args.row_step = rows_.step;
-  args.columns = columns_.windows.data(), args.column_count = y.type.W(), args.column_step = columns_.step;
-  args.x_row_stride = row_, args.x_slots = slots_, args.y_row_stride = ys.row;
+  args.rows = rows_.windows.data() + first;
+  args.row_count = strips_.size(strip);
+  args.row_step = rows_.step;
+  args.columns = columns_.windows.data();
+  args.column_count = y.operand.type.W();
+  args.column_step = columns_.step;
+  args.x_row_stride = row_;
+  args.x_slots = slots_;
+  args.y_row_stride = y.strides.row;
   for (Index block = 0; block < blocks_; ++block) {
     args.x = scratch + block * block_stride();
-    args.y = y.data(run) + ys.origin + image * ys.batch + block * ys.block + first * ys.row;
+    args.y = y.block(run, image, block) + first * y.strides.row;
     kernels.max_pool(args);
   }
 }

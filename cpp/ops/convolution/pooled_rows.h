@@ -14,6 +14,7 @@
 
 #include "kernels/kernels.h"
 #include "ops/convolution/algorithms.h"
+#include "ops/views/image_view.h"
 
 namespace fastcnn {
 
@@ -31,7 +32,7 @@ class PooledRows {
 
   // The work of units begin .. end - 1. compute(image, first row, rows, to) writes rows of all channel blocks.
   template <class Compute>
-  void run(const Kernels& kernels, const Operand& y, const RunContext& run, float* scratch, Index begin, Index end,
+  void run(const Kernels& kernels, const ImageView& y, const RunContext& run, float* scratch, Index begin, Index end,
            const Compute& compute) const {
     Index have = 0;  // rows of this image so far
     for (Index unit = begin; unit < end; ++unit) {
@@ -53,7 +54,7 @@ class PooledRows {
     Index first, last;
   };
   Rows rows_of(Index strip) const;
-  void pool(const Kernels& kernels, const Operand& y, const RunContext& run, const float* scratch, Index image, Index strip) const;
+  void pool(const Kernels& kernels, const ImageView& y, const RunContext& run, const float* scratch, Index image, Index strip) const;
 
   Index images_, blocks_, out_h_, group_, row_, slots_;
   Strips strips_;

@@ -16,11 +16,7 @@ bool is_scaled(const Attributes& attributes) { return attributes.has("scaled") &
 
 float norm_eps(const Attributes& attributes) { return checked_eps("batch_norm", Attributes{{"eps", attributes.number("norm_eps")}}); }
 
-Activation norm_activation(const Attributes& attributes) {
-  return fused_activation(Attributes{{"activation", attributes.text("norm_activation")},
-                                     {"activation_a", attributes.number("norm_activation_a")},
-                                     {"activation_b", attributes.number("norm_activation_b")}});
-}
+Activation norm_activation(const Attributes& attributes) { return activation_named(attributes, "norm_activation"); }
 
 Prologue bind_norm(const BindScope& scope) {
   const Operand weight = scope.inputs[kNormWeight], bias = scope.inputs[kNormBias], mean = scope.inputs[kMean], var = scope.inputs[kVar];
@@ -42,15 +38,14 @@ Prologue bind_norm(const BindScope& scope) {
 }
 
 Prologue bind_scale(const BindScope& scope) {
-  const Operand scale = scope.inputs[kScale];
-  return [scale, strides = scale.type.strides(), binary = scope.kernels.binary](const RunContext& run, const PrologueRows& part) {
-    const float* factors = scale.data(run) + strides.origin + part.image * strides.batch + part.block * strides.block;
+  return [scale = ImageView(scope.inputs[kScale]), binary = scope.kernels.binary](const RunContext& run, const PrologueRows& part) {
+    const float* factors = scale.block(run, part.image, part.block);
     for (Index row = 0; row < part.rows; ++row)
       binary({.kind = BinaryKind::multiply,
               .y = part.to + row * part.to_stride,
               .a = {part.from + row * part.from_stride, Repeat::none},
               .b = {factors, Repeat::lanes},
-              .count = part.pixels * strides.pixel});
+              .count = part.pixels * scale.strides.pixel});
   };
 }
 
@@ -73,7 +68,8 @@ void check_prologue(const NodeView& node, bool pointwise) {
   }
   require(node.has_input(kMean) && node.has_input(kVar), "conv2d", "a prologue needs mean and var");
   check_batch_norm("conv2d", node, 0, {{kNormWeight, "norm_weight"}, {kNormBias, "norm_bias"}, {kMean, "mean"}, {kVar, "var"}});
-  norm_eps(node.attributes), norm_activation(node.attributes);
+  norm_eps(node.attributes);
+  norm_activation(node.attributes);
 }
 
 Prologue bind_prologue(const BindScope& scope) { return is_scaled(scope.attributes) ? bind_scale(scope) : bind_norm(scope); }

@@ -19,8 +19,7 @@
 #include <array>
 
 #include "kernels/kernels.h"
-#include "ops/activation_kind.h"
-#include "ops/convolution/algorithms.h"
+#include "ops/convolution/operands.h"
 #include "ops/convolution/prologue.h"
 
 namespace fastcnn {
@@ -70,24 +69,19 @@ void prepare(const Kernels&, const ConvProblem& p, const float* weight, const fl
     float* to = prepared + halves.weights_before(tile) + block * p.lanes * outs;
     for (Index at = 0; at < p.lanes * outs; ++at, ++to) {
       const float t1 = w12[at] - w11[at], t2 = w22[at] - t1;
-      to[0] = w11[at], to[panel] = w21[at];
-      to[2 * panel] = t2, to[3 * panel] = w22[at] - w12[at], to[4 * panel] = w21[at] - t2;
-      to[5 * panel] = t1, to[6 * panel] = w22[at];
+      to[0] = w11[at];
+      to[panel] = w21[at];
+      to[2 * panel] = t2;
+      to[3 * panel] = w22[at] - w12[at];
+      to[4 * panel] = w21[at] - t2;
+      to[5 * panel] = t1;
+      to[6 * panel] = w22[at];
     }
   }
-  float* padded = prepared + halves.bias();
-  for (const ChannelRange& range : {first_outs, second_outs})
-    for (Index o = range.first; o < range.end(); ++o) padded[o] = bias && o < p.out_channels ? bias[o] : 0.0f;
+  for (const ChannelRange& range : {first_outs, second_outs}) pad_bias(p, bias, range, prepared + halves.bias());
 }
 
-bool is_whole(const AxisWalk& w, Index in, Index out) {
-  return w.taps == 1 && w.in_step == 1 && w.out_step == 1 && w.in_first == 0 && in == out;
-}
-
-bool can_run(const ConvProblem& p) {
-  return !p.backward && p.groups == 1 && is_whole(p.rows[0], p.in_h, p.out_h) && is_whole(p.columns[0], p.in_w, p.out_w) &&
-         p.in_channels % p.lanes == 0;
-}
+bool can_run(const ConvProblem& p) { return !p.backward && p.groups == 1 && p.is_pixelwise() && p.in_channels % p.lanes == 0; }
 
 // Measured on one core of a Zen 4, in vector multiply-adds: what comes to the products, for each vector of the input (sums) and of the
 // output (what is kept between the products). Weights come from a cache of all cores, and there are 7/4 of those of direct sums: a gain of
@@ -102,43 +96,39 @@ double cost(const ConvProblem& p) {
   return kWorth * (std::max(products, weights) + moves) + cost_of_copy(p);
 }
 
-// All that stays the same over a program's runs.
+// What stays the same over the runs of a program.
 struct BoundStrassen {
   ConvProblem problem;
   Halves halves;
-  Operand x, prepared, residual, y;
-  ImageStrides xs, ys, rs;
-  bool gathered;  // the strip's pixels are copied, for they do not lie side by side
-  Activation activation;
-  Strips strips;                               // of pixels
-  std::vector<Index> pixels, residual_pixels;  // where each of an image's lies
+  ConvOperands operands;
+  bool gathered;  // the pixels of a strip are copied, because they are no neighbours in x, or go through a prologue
+  Strips strips;  // of pixels
+  std::vector<Index> pixels, residual_pixels;  // the offset of each pixel in a block of y and of the residual
 };
 
 // Where the parts of a worker's scratch start, in floats.
 struct Scratch {
   Index sums, kept, elements;
   explicit Scratch(const BoundStrassen& b) {
-    Index most = 0;
-    for (Index strip = 0; strip < b.strips.count; ++strip) most = std::max(most, b.strips.begin(strip + 1) - b.strips.begin(strip));
-    const Index lanes = b.problem.lanes, half = ceil_div(most, 2) * lanes;
+    const Index most = b.strips.most(), lanes = b.problem.lanes, half = ceil_div(most, 2) * lanes;
     sums = b.gathered ? b.problem.in_blocks() * most * lanes : 0;
     kept = sums + 4 * b.halves.ins * half;
     elements = kept + 3 * 2 * half;
   }
 };
 
-// A strip and its sums fit into an L2 of 1 MB; smaller ones read the weights, which do not, more often. Strips of even size share no pixel;
-// whole register tiles in each half would be uneven shares of a 14x14 image for two threads.
+// A strip and its sums fit into an L2 of 1 MB; smaller strips read the weights, which do not fit, more often. Strips of even size share no
+// pixel; whole register tiles in each half would be uneven shares of a 14x14 image for two threads.
 Strips strips_of(const ConvProblem& p) {
   constexpr Index kBytes = 400 << 10, kEnoughUnits = 8, kAlign = 2;
   return Strips(p.out_h * p.out_w, p.in_channels * bytes_of(DType::f32), p.N * Halves(p).tiles, kAlign, kBytes, kEnoughUnits);
 }
 
-std::vector<Index> pixel_places(const ImageStrides& s, Index rows, Index columns) {
-  std::vector<Index> places;
+std::vector<Index> pixel_offsets(const ImageStrides& s, Index rows, Index columns) {
+  std::vector<Index> offsets;
   for (Index h = 0; h < rows; ++h)
-    for (Index w = 0; w < columns; ++w) places.push_back(h * s.row + w * s.pixel);
-  return places;
+    for (Index w = 0; w < columns; ++w) offsets.push_back(h * s.row + w * s.pixel);
+  return offsets;
 }
 
 // A strip of an image: its pixels as they are multiplied.
@@ -167,16 +157,17 @@ StrassenOutput output_quarter(const BoundStrassen& b, const RunContext& run, con
                               const float* plus) {
   const Index block = 2 * tile + (second ? b.halves.outs : 0);
   const std::size_t pixel = static_cast<std::size_t>(strip.first + (lower ? strip.lower() : 0));
+  const ImageView &y = b.operands.y, &residual = b.operands.residual;
   StrassenOutput to{};
-  to.output = b.y.data(run) + b.ys.origin + strip.image * b.ys.batch + block * b.ys.block;
+  to.output = y.block(run, strip.image, block);
   to.plus = plus;
-  to.bias = b.prepared.data(run) + b.halves.bias() + block * b.problem.lanes;
+  to.bias = b.operands.prepared.data(run) + b.halves.bias() + block * b.problem.lanes;
   to.blocks = static_cast<int>(std::min(b.halves.tile_blocks(tile), b.problem.out_blocks() - block));
-  to.block_stride = b.ys.block;
+  to.block_stride = y.strides.block;
   to.pixels = b.pixels.data() + pixel;
-  if (b.residual.given) {
-    to.residual = b.residual.data(run) + b.rs.origin + strip.image * b.rs.batch + block * b.rs.block;
-    to.residual_block_stride = b.rs.block;
+  if (residual.operand.given) {
+    to.residual = residual.block(run, strip.image, block);
+    to.residual_block_stride = residual.strides.block;
     to.residual_pixels = b.residual_pixels.data() + pixel;
   }
   return to;
@@ -195,14 +186,18 @@ void multiply(const Kernels& kernels, const BoundStrassen& b, const RunContext& 
   const StrassenOutput y12 = output_quarter(b, run, strip, tile, false, true, u4);
 
   StrassenProduct unit{};
-  unit.weights = b.prepared.data(run) + b.halves.weights_before(tile);
+  unit.weights = b.operands.prepared.data(run) + b.halves.weights_before(tile);
   unit.next_weights = panel;
-  unit.pixels = static_cast<int>(half), unit.input_blocks = static_cast<int>(b.halves.ins);
+  unit.pixels = static_cast<int>(half);
+  unit.input_blocks = static_cast<int>(b.halves.ins);
   unit.output_blocks = static_cast<int>(b.halves.tile_blocks(tile));
-  unit.activation = b.activation;
+  unit.activation = b.operands.activation;
   const auto product = [&](const float* input, Index block_stride, float* keep, const float* keep_plus, const StrassenOutput* output) {
-    unit.input = input, unit.input_block_stride = block_stride;
-    unit.keep = keep, unit.keep_plus = keep_plus, unit.output = output;
+    unit.input = input;
+    unit.input_block_stride = block_stride;
+    unit.keep = keep;
+    unit.keep_plus = keep_plus;
+    unit.output = output;
     kernels.strassen_multiply(unit);
     unit.weights += panel;
   };
@@ -216,13 +211,11 @@ void multiply(const Kernels& kernels, const BoundStrassen& b, const RunContext& 
   product(sums + 3 * sum, summed, nullptr, nullptr, &y12);
 }
 
-// Brings a strip's pixels side by side, through the prologue if there is one.
-using Gather = std::function<void(const RunContext&, const StripPixels&, float* to)>;
-
-// Calls body(first pixel, pixels) for each stretch of a strip whose pixels lie side by side in the input.
+// Calls body(first pixel, pixels) for each stretch of a strip whose pixels are neighbours in x.
 template <class Body>
 void for_stretches(const BoundStrassen& b, const StripPixels& strip, Body&& body) {
-  const bool flat = b.xs.row == b.problem.in_w * b.xs.pixel;
+  const ImageStrides& xs = b.operands.x.strides;
+  const bool flat = xs.row == b.problem.in_w * xs.pixel;
   const Index row = flat ? b.problem.in_h * b.problem.in_w : b.problem.in_w, last = strip.first + strip.count;
   for (Index begin = strip.first, end; begin < last; begin = end) {
     end = std::min(last, (begin / row + 1) * row);
@@ -230,51 +223,58 @@ void for_stretches(const BoundStrassen& b, const StripPixels& strip, Body&& body
   }
 }
 
-Gather gather_of(const BoundStrassen& bound, const BindScope& scope) {
-  const std::vector<Index> places = pixel_places(bound.xs, bound.problem.in_h, bound.problem.in_w);
-  if (!bound.problem.prologue) {
-    return [b = bound, places](const RunContext& run, const StripPixels& strip, float* to) {
-      const Index lanes = b.problem.lanes;
-      for (Index block = 0; block < b.problem.in_blocks(); ++block) {
-        const float* from = b.x.data(run) + b.xs.origin + strip.image * b.xs.batch + block * b.xs.block;
-        float* copy = to + block * strip.count * lanes;
-        for_stretches(b, strip, [&](Index first, Index count) {
-          std::copy_n(from + places[static_cast<std::size_t>(first)], count * lanes, copy + (first - strip.first) * lanes);
-        });
-      }
-    };
-  }
-  return [b = bound, places, prologue = bind_prologue(scope)](const RunContext& run, const StripPixels& strip, float* to) {
+// Copies the pixels of a strip to `to`, (blocks, pixels, lanes).
+using Gather = std::function<void(const RunContext&, const StripPixels&, float* to)>;
+
+// copy(run, part): a row of pixels of one block, like a Prologue.
+template <class Copy>
+Gather gather_with(const BoundStrassen& bound, Copy copy) {
+  const ConvProblem& p = bound.problem;
+  return [b = bound, places = pixel_offsets(bound.operands.x.strides, p.in_h, p.in_w), copy = std::move(copy)](
+             const RunContext& run, const StripPixels& strip, float* to) {
     const Index lanes = b.problem.lanes;
     for (Index block = 0; block < b.problem.in_blocks(); ++block) {
-      const float* from = b.x.data(run) + b.xs.origin + strip.image * b.xs.batch + block * b.xs.block;
-      float* copy = to + block * strip.count * lanes;
+      const float* from = b.operands.x.block(run, strip.image, block);
+      float* pixels = to + block * strip.count * lanes;
       for_stretches(b, strip, [&](Index first, Index count) {
-        prologue(run, {strip.image, block, from + places[static_cast<std::size_t>(first)], copy + (first - strip.first) * lanes, 1, count,
-                       0, 0});
+        copy(run,
+             {strip.image, block, from + places[static_cast<std::size_t>(first)], pixels + (first - strip.first) * lanes, 1, count, 0, 0});
       });
     }
   };
 }
 
+Gather gather_of(const BoundStrassen& b, const BindScope& scope) {
+  if (!b.gathered) return nullptr;
+  if (b.problem.prologue) return gather_with(b, bind_prologue(scope));
+  return gather_with(
+      b, [lanes = b.problem.lanes](const RunContext&, const PrologueRows& part) { std::copy_n(part.from, part.pixels * lanes, part.to); });
+}
+
+// Strip `at` of an image as it is multiplied; gathered pixels go to `to`.
+StripPixels strip_pixels(const BoundStrassen& b, const Gather& gather, const RunContext& run, Index image, Index at, float* to) {
+  StripPixels strip{image, b.strips.begin(at), b.strips.size(at), to, 0};
+  if (gather) {
+    strip.block_stride = strip.count * b.problem.lanes;
+    gather(run, strip, to);
+  } else {
+    const ImageView& x = b.operands.x;
+    strip.input = x.block(run, image, 0) + strip.first * x.strides.pixel;
+    strip.block_stride = x.strides.block;
+  }
+  return strip;
+}
+
 Step bind(const ConvProblem& problem, const BindScope& scope) {
   BoundStrassen b{.problem = problem,
                   .halves = Halves(problem),
-                  .x = scope.inputs[0],
-                  .prepared = scope.inputs[1],
-                  .residual = {},
-                  .y = scope.outputs[0],
-                  .xs = scope.inputs[0].type.strides(),
-                  .ys = scope.outputs[0].type.strides(),
-                  .rs = {},
+                  .operands = ConvOperands(scope),
                   .gathered = problem.prologue || scope.inputs[0].type.layout.ring != 0,
-                  .activation = fused_activation(scope.attributes),
                   .strips = strips_of(problem),
                   .pixels = {},
                   .residual_pixels = {}};
-  if (scope.inputs.size() > 3 && scope.inputs[3].given) b.residual = scope.inputs[3], b.rs = b.residual.type.strides();
-  b.pixels = pixel_places(b.ys, problem.out_h, problem.out_w);
-  if (b.residual.given) b.residual_pixels = pixel_places(b.rs, problem.out_h, problem.out_w);
+  b.pixels = pixel_offsets(b.operands.y.strides, problem.out_h, problem.out_w);
+  if (b.operands.residual.operand.given) b.residual_pixels = pixel_offsets(b.operands.residual.strides, problem.out_h, problem.out_w);
   const Scratch scratch(b);
 
   Step step;
@@ -282,25 +282,17 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
   step.flops = 2.0 * static_cast<double>(problem.macs());
   step.algorithm = "strassen";
   step.scratch_bytes = scratch.elements * bytes_of(DType::f32);
-  const Gather gather = b.gathered ? gather_of(b, scope) : nullptr;
-  step.run = [b = std::move(b), gather, scratch, kernels = &scope.kernels](const RunContext& run, Index begin, Index end) {
-    float* const floats = reinterpret_cast<float*>(run.scratch);
+  const Gather gather = gather_of(b, scope);
+  step.run = [b = std::move(b), gather, scratch, &kernels = scope.kernels](const RunContext& run, Index begin, Index end) {
+    float* const floats = run.scratch_data();
     StripPixels strip{};
     for (Index unit = begin; unit < end; ++unit) {
-      const Index tile = unit % b.halves.tiles, at = unit / b.halves.tiles % b.strips.count;
+      const auto [image, at, tile] = b.strips.unit(unit, b.halves.tiles);
       if (unit == begin || tile == 0) {
-        const Index first = b.strips.begin(at);
-        strip = {unit / b.halves.tiles / b.strips.count, first, b.strips.begin(at + 1) - first, floats, 0};
-        if (gather) {
-          strip.block_stride = strip.count * b.problem.lanes;
-          gather(run, strip, floats);
-        } else {
-          strip.input = b.x.data(run) + b.xs.origin + strip.image * b.xs.batch + strip.first * b.xs.pixel;
-          strip.block_stride = b.xs.block;
-        }
-        make_sums(*kernels, b, strip, floats + scratch.sums);
+        strip = strip_pixels(b, gather, run, image, at, floats);
+        make_sums(kernels, b, strip, floats + scratch.sums);
       }
-      multiply(*kernels, b, run, strip, tile, floats + scratch.sums, floats + scratch.kept);
+      multiply(kernels, b, run, strip, tile, floats + scratch.sums, floats + scratch.kept);
     }
   };
   return step;

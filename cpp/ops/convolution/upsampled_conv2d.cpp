@@ -12,11 +12,9 @@
 // are summed in the run, panel by panel (point_products.h).
 #include <algorithm>
 
-#include "ops/activation_kind.h"
-#include "ops/convolution/point_products.h"
+#include "ops/convolution/operands.h"
 #include "ops/convolution/upsampled.h"
 #include "ops/ops.h"
-#include "ops/views/image_pieces.h"
 
 namespace fastcnn {
 
@@ -29,22 +27,14 @@ Shape weight_shape(const NodeView& node) {
 std::vector<TensorType> infer(const NodeView& node) {
   const char* op = "upsampled_conv2d";
   const Upsampled u = upsampled(op, node.attributes, node.input(0).shape, weight_shape(node), 1);
-  const TensorType y{.shape = {u.N, u.O, 2 * u.H, 2 * u.W}};
-  if (node.has_input(2))
-    require(node.input(2).shape == Shape{u.O}, op, "bias must be (out_channels,)", "bias ", node.input(2).shape, ", out_channels=", u.O);
-  if (node.has_input(3))
-    require(node.input(3).shape == y.shape, op, "residual must have the shape of the output", "residual ", node.input(3).shape, ", output ",
-            y.shape);
+  const Shape y{u.N, u.O, 2 * u.H, 2 * u.W};
+  check_bias(op, node, u.O);
+  check_residual(op, node, y);
   fused_activation(node.attributes);
-  return {y};
+  return {{.shape = y}};
 }
 
-LayoutWish layout(const NodeView& node) {
-  LayoutWish wish = want_image(node);
-  wish.inputs[1] = Want::plain;
-  if (wish.inputs.size() > 2) wish.inputs[2] = Want::plain;
-  return wish;
-}
+LayoutWish layout(const NodeView& node) { return want_image_but_plain(node, {1, 2}); }
 
 int ring(const NodeView&, std::size_t input) { return input == 0 ? 1 : 0; }
 
@@ -70,125 +60,80 @@ void choose(ChoiceScope& scope) {
     scope.attributes.set("packed", true);
     scope.inputs[1] = add_prepared(scope, k_direct, {1, weight[1], weight[2], weight[3]}, weight, false);
   } else {
-    const ValueId bias = scope.inputs.size() > 2 ? scope.inputs[2] : kNoValue;
-    scope.inputs[1] = scope.graph.add_one("upsampled_conv2d_prepare", {scope.inputs[1], bias}, attributes);
+    scope.inputs[1] = scope.graph.add_one("upsampled_conv2d_prepare", {scope.inputs[1], scope.inputs[2]}, attributes);
   }
-  if (scope.inputs.size() > 2) scope.inputs[2] = kNoValue;
+  scope.inputs[2] = kNoValue;
 }
 
-// How a program's pixels are cut, of all images.
-struct Groups {
-  Index pixels, count, most;  // pixels in the largest group
-  Index first(Index group) const { return pixels * group / count; }
-};
-
-Groups groups_of(const Upsampled& u) {
+PointGrid grid_of(const Upsampled& u) {
   constexpr Index kPointBytes = 256 << 10;  // of a group: beside its products and the weights they stay in L2
-  const Index register_tile = u.lanes == 16 ? 14 : 12, of_pixel = u.points() * u.in_blocks() * u.lanes * bytes_of(DType::f32);
-  const Index tiles = std::clamp<Index>(kPointBytes / std::max<Index>(of_pixel, 1) / register_tile, 2, 8);
-  Groups groups{.pixels = u.N * u.H * u.W, .count = 1, .most = 0};
-  if (groups.pixels == 0) return groups.count = 0, groups;
-  groups.count = ceil_div(groups.pixels, tiles * register_tile);
-  groups.count += groups.count % 2;  // two threads are the commonest team
-  groups.most = ceil_div(groups.pixels, groups.count);
-  return groups;
+  const Index register_tile = u.lanes == 16 ? 14 : 12;
+  const Index bytes_a_pixel = u.points() * u.in_blocks() * u.lanes * bytes_of(DType::f32);
+  const Index tiles = std::clamp<Index>(kPointBytes / std::max<Index>(bytes_a_pixel, 1) / register_tile, 2, 8);
+  PointGrid grid{.an_image = u.H * u.W, .pieces = u.N * u.H * u.W, .groups = 0, .chunks = 1};
+  if (grid.pieces == 0) return grid;
+  grid.groups = ceil_div(grid.pieces, tiles * register_tile);
+  grid.groups += grid.groups % 2;  // two threads are the commonest team
+  return grid;
 }
 
-// All that stays the same over a program's runs.
-struct Bound {
+void list_neighbours(const UpsampledAxis& axis, Index step, std::int64_t (&to)[2]) {
+  to[0] = axis.before ? -step : step;
+  to[1] = step;
+}
+
+// What stays the same over the runs of a program.
+struct BoundUpsampled {
   Upsampled u;
-  Groups groups;
+  ConvOperands operands;
   PointProducts products;
-  Operand x, prepared, residual, y;
-  ImageStrides xs, ys, rs;
-  Activation activation;
+
+  void input(const Kernels& kernels, const RunContext& run, const Pieces& pixels, float* to) const {
+    const ImageView& x = operands.x;
+    UpsampledInput unit{.input = x.block(run, pixels.image, pixels.block),
+                        .row_stride = x.strides.row,
+                        .columns = u.W,
+                        .first = pixels.first,
+                        .count = static_cast<int>(pixels.count),
+                        .neighbours = u.rows.neighbours(),
+                        .down = {},
+                        .across = {},
+                        .output = to,
+                        .point_stride = products.input_point()};
+    list_neighbours(u.rows, x.strides.row, unit.down);
+    list_neighbours(u.columns, x.strides.pixel, unit.across);
+    kernels.upsampled_input(unit);
+  }
+
+  void output(const Kernels& kernels, const RunContext& run, const Pieces& pixels, const float* from) const {
+    const auto plain = [](const UpsampledAxis& axis) { return axis.neighbours() == 1 && axis.before ? 1 : 0; };
+    kernels.upsampled_output({.products = from,
+                              .point_stride = products.product_point(),
+                              .bias = operands.prepared.data(run) + products.bias() + pixels.block * u.lanes,
+                              .output = operands.y.block(run, pixels.image, pixels.block),
+                              .residual = operands.residual.block(run, pixels.image, pixels.block),
+                              .output_row_stride = operands.y.strides.row,
+                              .residual_row_stride = operands.residual.strides.row,
+                              .columns = u.W,
+                              .first = pixels.first,
+                              .count = static_cast<int>(pixels.count),
+                              .neighbours = u.rows.neighbours(),
+                              .plain_row = plain(u.rows),
+                              .plain_column = plain(u.columns),
+                              .activation = operands.activation});
+  }
 };
-
-// Calls body(image, first pixel of it, pixels, where they are in the group) for each image that a group has pixels of.
-template <class Body>
-void for_pixels(const Bound& b, Index group, Body&& body) {
-  for_images(b.u.H * b.u.W, b.groups.first(group), b.groups.first(group + 1), body);
-}
-
-void list_neighbours(const UpsampledAxis& axis, Index step, std::int64_t (&to)[2]) { to[0] = axis.before ? -step : step, to[1] = step; }
-
-void transform_input(const Kernels& kernels, const Bound& b, const RunContext& run, Index group, Index pixels, float* points) {
-  for_pixels(b, group, [&](Index image, Index first, Index count, Index at) {
-    for (Index block = 0; block < b.u.in_blocks(); ++block) {
-      UpsampledInput unit{.input = b.x.data(run) + b.xs.origin + image * b.xs.batch + block * b.xs.block,
-                          .row_stride = b.xs.row,
-                          .columns = b.u.W,
-                          .first = first,
-                          .count = static_cast<int>(count),
-                          .neighbours = b.u.rows.neighbours(),
-                          .down = {},
-                          .across = {},
-                          .output = points + (block * pixels + at) * b.u.lanes,
-                          .point_stride = b.products.input_point};
-      list_neighbours(b.u.rows, b.xs.row, unit.down);
-      list_neighbours(b.u.columns, b.xs.pixel, unit.across);
-      kernels.upsampled_input(unit);
-    }
-  });
-}
-
-void transform_output(const Kernels& kernels, const Bound& b, const RunContext& run, Index group, const ChannelTile& tile, Index pixels,
-                      const float* products) {
-  const Upsampled& u = b.u;
-  const auto plain = [](const UpsampledAxis& axis) { return axis.neighbours() == 1 && axis.before ? 1 : 0; };
-  for_pixels(b, group, [&](Index image, Index first, Index count, Index at) {
-    for (Index block = tile.out_block; block < tile.out_block + tile.out_blocks; ++block)
-      kernels.upsampled_output(
-          {.products = products + ((block - tile.out_block) * pixels + at) * u.lanes,
-           .point_stride = b.products.product_point,
-           .bias = b.prepared.data(run) + b.products.bias + block * u.lanes,
-           .output = b.y.data(run) + b.ys.origin + image * b.ys.batch + block * b.ys.block,
-           .residual = b.residual.given ? b.residual.data(run) + b.rs.origin + image * b.rs.batch + block * b.rs.block : nullptr,
-           .output_row_stride = b.ys.row,
-           .residual_row_stride = b.rs.row,
-           .columns = u.W,
-           .first = first,
-           .count = static_cast<int>(count),
-           .neighbours = u.rows.neighbours(),
-           .plain_row = plain(u.rows),
-           .plain_column = plain(u.columns),
-           .activation = b.activation});
-  });
-}
 
 Step bind(const BindScope& scope) {
   const Shape kernel(scope.attributes.integers("kernel"));
   const Upsampled u = upsampled("upsampled_conv2d", scope.attributes, scope.inputs[0].type.shape, kernel, scope.kernels.lanes);
-  const Groups groups = groups_of(u);
-  Bound b{.u = u,
-          .groups = groups,
-          .products = PointProducts(u.problem(), u.points(), groups.most, scope.attributes.has("packed"), sums_of_taps(u)),
-          .x = scope.inputs[0],
-          .prepared = scope.inputs[1],
-          .residual = {},
-          .y = scope.outputs[0],
-          .xs = scope.inputs[0].type.strides(),
-          .ys = scope.outputs[0].type.strides(),
-          .rs = {},
-          .activation = fused_activation(scope.attributes)};
-  if (scope.inputs.size() > 3 && scope.inputs[3].given) b.residual = scope.inputs[3], b.rs = b.residual.type.strides();
-
-  Step step;
-  step.units = groups.count;
+  Step step = bind_points(
+      BoundUpsampled{.u = u,
+                     .operands = ConvOperands(scope),
+                     .products = PointProducts(u.problem(), u.points(), grid_of(u), scope.attributes.has("packed"), sums_of_taps(u))},
+      scope.kernels);
   step.flops = 2.0 * static_cast<double>(u.N * u.O * 4 * u.H * u.W * u.C * u.taps * u.taps);
   step.algorithm = "differences";
-  step.scratch_bytes = b.products.scratch_bytes();
-  step.run = [b = std::move(b), kernels = &scope.kernels](const RunContext& run, Index begin, Index end) {
-    const PointProducts::Scratch scratch = b.products.scratch(run);
-    for (Index group = begin; group < end; ++group) {
-      const Index pixels = b.groups.first(group + 1) - b.groups.first(group);
-      transform_input(*kernels, b, run, group, pixels, scratch.input);
-      for (const ChannelTile& tile : b.products.channels) {
-        b.products.multiply(*kernels, b.prepared.data(run), tile, &tile == &b.products.channels.back(), pixels, scratch);
-        transform_output(*kernels, b, run, group, tile, pixels, scratch.products);
-      }
-    }
-  };
   return step;
 }
 

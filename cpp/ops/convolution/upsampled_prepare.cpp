@@ -22,9 +22,8 @@ TapRange taps_of(const UpsampledAxis& axis, int taps, int at) {
 
 Upsampled prepared(const Attributes& attributes, const Shape& weight) {
   require(weight.rank() == 4, "upsampled_conv2d_prepare", "weight must have rank 4", weight);
-  const Index lanes = attributes.integer("lanes");
-  require(lanes == 4 || lanes == 8 || lanes == 16, "upsampled_conv2d_prepare", "lanes must be 4, 8 or 16", "lanes=", lanes);
-  return upsampled("upsampled_conv2d_prepare", attributes, {1, weight[1], 1, 1}, weight, static_cast<int>(lanes));
+  const int lanes = checked_lanes("upsampled_conv2d_prepare", attributes);
+  return upsampled("upsampled_conv2d_prepare", attributes, {1, weight[1], 1, 1}, weight, lanes);
 }
 
 std::vector<TensorType> infer(const NodeView& node) {
@@ -36,17 +35,13 @@ std::vector<TensorType> infer(const NodeView& node) {
 
 Step bind(const BindScope& scope) {
   const Upsampled u = prepared(scope.attributes, scope.inputs[0].type.shape);
-  require(u.lanes == scope.kernels.lanes, "upsampled_conv2d_prepare", "lanes must be those of the kernels", "lanes=", u.lanes,
-          ", kernels of ", scope.kernels.lanes);
-  const Operand weight = scope.inputs[0], bias = scope.inputs.size() > 1 ? scope.inputs[1] : Operand{}, to = scope.outputs[0];
-  Step step;
-  step.units = ceil_div(u.out_blocks(), 2);
-  step.run = [=, points = u.points(), conv = u.problem(), sums = sums_of_taps(u), kernels = &scope.kernels](const RunContext& run,
-                                                                                                            Index begin, Index end) {
-    for (Index tile = begin; tile < end; ++tile)
-      prepare_points(*kernels, conv, points, sums, weight.data(run), bias.data(run), to.data(run), tile);
-  };
-  return step;
+  check_lanes("upsampled_conv2d_prepare", u.lanes, scope.kernels);
+  const Operand weight = scope.inputs[0], bias = scope.inputs[1], to = scope.outputs[0];
+  const ConvProblem problem = u.problem();
+  return bind_units(problem.out_pairs(),
+                    [=, points = u.points(), sums = sums_of_taps(u), &kernels = scope.kernels](const RunContext& run, Index tile) {
+                      prepare_points(kernels, problem, points, sums, weight.data(run), bias.data(run), to.data(run), tile);
+                    });
 }
 
 }  // namespace
@@ -69,25 +64,26 @@ Upsampled upsampled(std::string_view op, const Attributes& attributes, const Sha
 }
 
 ConvProblem Upsampled::problem() const {
-  const Attributes attributes{{"stride", std::vector<Index>{1, 1}},
-                              {"dilation", std::vector<Index>{1, 1}},
-                              {"padding", std::vector<Index>{rows.before, columns.before, rows.behind, columns.behind}},
-                              {"groups", Index{1}}};
+  const Attributes attributes = plain_windows({rows.before, columns.before, rows.behind, columns.behind});
   return forward_problem(conv2d_geometry(attributes, {N, C, 2 * H, 2 * W}, {O, C, taps, taps}), lanes, false);
 }
 
 PanelWeights sums_of_taps(const Upsampled& u) {
   UpsampledWeights unit{};
   unit.taps = static_cast<int>(u.taps);
-  unit.down = 1 + u.rows.neighbours(), unit.across = 1 + u.columns.neighbours();
+  unit.down = 1 + u.rows.neighbours();
+  unit.across = 1 + u.columns.neighbours();
   const auto list = [&](const UpsampledAxis& axis, TapRange(&ranges)[3]) {
     for (int at = 0; at <= axis.neighbours(); ++at) ranges[at] = taps_of(axis, unit.taps, at);
   };
-  list(u.rows, unit.rows), list(u.columns, unit.columns);
+  list(u.rows, unit.rows);
+  list(u.columns, unit.columns);
   return [unit](const Kernels& kernels, const float* filters, Index count, float* weights, Index point_stride) {
     UpsampledWeights sums = unit;
-    sums.filters = filters, sums.count = count;
-    sums.weights = weights, sums.point_stride = point_stride;
+    sums.filters = filters;
+    sums.count = count;
+    sums.weights = weights;
+    sums.point_stride = point_stride;
     kernels.upsampled_weights(sums);
   };
 }

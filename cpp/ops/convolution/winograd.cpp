@@ -10,9 +10,8 @@
 #include <algorithm>
 
 #include "kernels/kernels.h"
-#include "ops/activation_kind.h"
+#include "ops/convolution/operands.h"
 #include "ops/convolution/point_products.h"
-#include "ops/views/image_pieces.h"
 
 namespace fastcnn {
 
@@ -26,35 +25,32 @@ constexpr const char* name_of() {
   return R == 5 ? "winograd_f2_5x5" : M == 2 ? "winograd_f2" : M == 4 ? "winograd_f4" : M == 5 ? "winograd_f5" : "winograd_f6";
 }
 
-// How a problem is cut.
-struct Plan {
-  Index outputs, taps, points;  // M, R, N * N
-  Index down, across, tiles;    // tiles of an image, and of all images
-  Index groups, most;           // of tiles; tiles in the largest
-  Index channel_tiles, chunks;  // of output channels
-  Index first_tile(Index group) const { return tiles * group / groups; }
-  Index first_channel_tile(Index chunk) const { return channel_tiles * chunk / chunks; }
+// Tiles of an image: M x M outputs each.
+struct Tiling {
+  Index down, across;
+  Index count() const { return down * across; }
 };
 
-Plan plan_of(const ConvProblem& p, Index outputs, Index taps) {
-  Plan plan{};
-  plan.outputs = outputs, plan.taps = taps, plan.points = (outputs + taps - 1) * (outputs + taps - 1);
-  plan.down = ceil_div(p.out_h, outputs), plan.across = ceil_div(p.out_w, outputs), plan.tiles = p.N * plan.down * plan.across;
-  plan.channel_tiles = ceil_div(p.out_blocks(), 2);
-  // Points of one register tile (14) of 128 channels, F4: a quarter of a megabyte, which leaves room in L2 for the weights. With many more
-  // channels than that they do not fit, and larger groups read the weights less often; and still larger ones transform them less often.
+Tiling tiling_of(const ConvProblem& p, Index outputs) { return {ceil_div(p.out_h, outputs), ceil_div(p.out_w, outputs)}; }
+
+PointGrid grid_of(const ConvProblem& p, Index outputs) {
+  PointGrid grid{};
+  grid.an_image = tiling_of(p, outputs).count();
+  grid.pieces = p.N * grid.an_image;
+  // Points of one register tile (14) of 128 channels, F4: a quarter of a megabyte, which leaves space in L2 for the weights. With many more
+  // channels than that they do not fit, and larger groups read the weights less often; even larger ones transform packed weights less
+  // often.
   const bool fits = std::max(p.in_channels, p.out_channels) <= 128;
   const Index most = (p.lanes == 16 ? 14 : 12) * (p.packed ? 4 : fits ? 1 : 2);
-  plan.groups = ceil_div(plan.tiles, most);
+  grid.groups = ceil_div(grid.pieces, most);
   constexpr Index kEnoughUnits = 4;
-  if (plan.groups >= kEnoughUnits) {
-    plan.groups += plan.groups % 2;  // two threads are the commonest team
-    plan.chunks = 1;
+  if (grid.groups >= kEnoughUnits) {
+    grid.groups += grid.groups % 2;  // two threads are the commonest team
+    grid.chunks = 1;
   } else {
-    plan.chunks = std::min(plan.channel_tiles, plan.groups == 2 ? Index{2} : kEnoughUnits);
+    grid.chunks = std::min(p.out_pairs(), grid.groups == 2 ? Index{2} : kEnoughUnits);
   }
-  plan.most = plan.groups ? ceil_div(plan.tiles, plan.groups) : 0;
-  return plan;
+  return grid;
 }
 
 template <int M, int R>
@@ -62,7 +58,7 @@ Index prepared_elements(const ConvProblem& p) {
   return point_weights(p, kPoints<M, R>);
 }
 
-Index prepare_units(const ConvProblem& p) { return ceil_div(p.out_blocks(), 2); }
+Index prepare_units(const ConvProblem& p) { return p.out_pairs(); }
 
 template <int M, int R>
 void transform_weights(const Kernels& kernels, const float* filters, Index count, float* weights, Index point_stride) {
@@ -105,11 +101,11 @@ double cost_of_memory(Index elements) {
 
 template <int M, int R>
 double cost(const ConvProblem& p) {
-  const Plan plan = plan_of(p, M, R);
-  const double tiles = static_cast<double>(plan.tiles), points = static_cast<double>(plan.points);
-  const double products = points * tiles * static_cast<double>(p.in_channels * p.out_blocks());
+  const PointGrid grid = grid_of(p, M);
+  const double tiles = static_cast<double>(grid.pieces);
+  const double products = kPoints<M, R> * tiles * static_cast<double>(p.in_channels * p.out_blocks());
   const Index kept = p.packed ? k_direct.prepared_elements(p) : prepared_elements<M, R>(p);
-  const double transformed = p.packed ? static_cast<double>(plan.groups * p.in_channels * p.out_blocks()) * weights_cost(kPoints<M, R>) : 0;
+  const double transformed = p.packed ? static_cast<double>(grid.groups * p.in_channels * p.out_blocks()) * weights_cost(kPoints<M, R>) : 0;
   const double transforms =
       input_cost(kPoints<M, R>) * static_cast<double>(p.in_blocks()) + output_cost(kPoints<M, R>) * static_cast<double>(p.out_blocks());
   const double sum = std::max(products, cost_of_weights(p, kept)) + cost_of_copy(p) + cost_of_memory(kept) +
@@ -118,102 +114,62 @@ double cost(const ConvProblem& p) {
   return M == 6 ? kLargestPays * sum : sum;
 }
 
-// All that stays the same over a program's runs.
+// What stays the same over the runs of a program.
 struct BoundWinograd {
   ConvProblem problem;
-  Plan plan;
+  int outputs, taps;  // M, R
+  Index across;       // tiles in a row of the image
+  ConvOperands operands;
   PointProducts products;
-  Operand x, prepared, residual, y;
-  ImageStrides xs, ys, rs;
-  Activation activation;
+
+  void input(const Kernels& kernels, const RunContext& run, const Pieces& tiles, float* to) const {
+    const ImageView& x = operands.x;
+    const Index top = problem.rows[0].in_first, left = problem.columns[0].in_first, ring = x.operand.type.layout.ring;
+    kernels.winograd_input({.outputs = outputs,
+                            .taps = taps,
+                            .input = x.block(run, tiles.image, tiles.block) + top * x.strides.row + left * x.strides.pixel,
+                            .row_stride = x.strides.row,
+                            .rows = problem.in_h + ring - top,
+                            .columns = problem.in_w + ring - left,
+                            .first = tiles.first,
+                            .across = across,
+                            .count = static_cast<int>(tiles.count),
+                            .output = to,
+                            .point_stride = products.input_point()});
+  }
+
+  void output(const Kernels& kernels, const RunContext& run, const Pieces& tiles, const float* from) const {
+    kernels.winograd_output({.outputs = outputs,
+                             .taps = taps,
+                             .products = from,
+                             .point_stride = products.product_point(),
+                             .bias = operands.prepared.data(run) + products.bias() + tiles.block * problem.lanes,
+                             .output = operands.y.block(run, tiles.image, tiles.block),
+                             .residual = operands.residual.block(run, tiles.image, tiles.block),
+                             .output_row_stride = operands.y.strides.row,
+                             .residual_row_stride = operands.residual.strides.row,
+                             .rows = problem.out_h,
+                             .columns = problem.out_w,
+                             .first = tiles.first,
+                             .across = across,
+                             .count = static_cast<int>(tiles.count),
+                             .pooled = problem.pool.has_value(),
+                             .activation = operands.activation});
+  }
 };
-
-// Calls body(image, first tile of it, tiles, where they are in the group) for each image that a group has tiles of.
-template <class Body>
-void for_tiles(const Plan& plan, Index group, Body&& body) {
-  for_images(plan.down * plan.across, plan.first_tile(group), plan.first_tile(group + 1), body);
-}
-
-void transform_input(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, Index group, Index tiles, float* points) {
-  const ConvProblem& p = b.problem;
-  const Index top = p.rows[0].in_first, left = p.columns[0].in_first, ring = b.x.type.layout.ring;
-  const float* origin = b.x.data(run) + b.xs.origin + top * b.xs.row + left * b.xs.pixel;
-  for_tiles(b.plan, group, [&](Index image, Index first, Index count, Index at) {
-    for (Index block = 0; block < p.in_blocks(); ++block)
-      kernels.winograd_input({.outputs = static_cast<int>(b.plan.outputs),
-                              .taps = static_cast<int>(b.plan.taps),
-                              .input = origin + image * b.xs.batch + block * b.xs.block,
-                              .row_stride = b.xs.row,
-                              .rows = p.in_h + ring - top,
-                              .columns = p.in_w + ring - left,
-                              .first = first,
-                              .across = b.plan.across,
-                              .count = static_cast<int>(count),
-                              .output = points + (block * tiles + at) * p.lanes,
-                              .point_stride = b.products.input_point});
-  });
-}
-
-void transform_output(const Kernels& kernels, const BoundWinograd& b, const RunContext& run, Index group, const ChannelTile& channels,
-                      Index tiles, const float* products) {
-  const ConvProblem& p = b.problem;
-  for_tiles(b.plan, group, [&](Index image, Index first, Index count, Index at) {
-    for (Index block = channels.out_block; block < channels.out_block + channels.out_blocks; ++block)
-      kernels.winograd_output(
-          {.outputs = static_cast<int>(b.plan.outputs),
-           .taps = static_cast<int>(b.plan.taps),
-           .products = products + ((block - channels.out_block) * tiles + at) * p.lanes,
-           .point_stride = b.products.product_point,
-           .bias = b.prepared.data(run) + b.products.bias + block * p.lanes,
-           .output = b.y.data(run) + b.ys.origin + image * b.ys.batch + block * b.ys.block,
-           .residual = b.residual.given ? b.residual.data(run) + b.rs.origin + image * b.rs.batch + block * b.rs.block : nullptr,
-           .output_row_stride = b.ys.row,
-           .residual_row_stride = b.rs.row,
-           .rows = p.out_h,
-           .columns = p.out_w,
-           .first = first,
-           .across = b.plan.across,
-           .count = static_cast<int>(count),
-           .pooled = p.pool.has_value(),
-           .activation = b.activation});
-  });
-}
 
 template <int M, int R>
 Step bind(const ConvProblem& problem, const BindScope& scope) {
-  const Plan plan = plan_of(problem, M, R);
-  BoundWinograd b{.problem = problem,
-                  .plan = plan,
-                  .products = PointProducts(problem, plan.points, plan.most, problem.packed, transform_weights<M, R>),
-                  .x = scope.inputs[0],
-                  .prepared = scope.inputs[1],
-                  .residual = {},
-                  .y = scope.outputs[0],
-                  .xs = scope.inputs[0].type.strides(),
-                  .ys = scope.outputs[0].type.strides(),
-                  .rs = {},
-                  .activation = fused_activation(scope.attributes)};
-  if (scope.inputs.size() > 3 && scope.inputs[3].given) b.residual = scope.inputs[3], b.rs = b.residual.type.strides();
-
-  Step step;
-  step.units = b.plan.groups * b.plan.chunks;
+  Step step = bind_points(
+      BoundWinograd{.problem = problem,
+                    .outputs = M,
+                    .taps = R,
+                    .across = tiling_of(problem, M).across,
+                    .operands = ConvOperands(scope),
+                    .products = PointProducts(problem, kPoints<M, R>, grid_of(problem, M), problem.packed, transform_weights<M, R>)},
+      scope.kernels);
   step.flops = 2.0 * static_cast<double>(problem.macs());
   step.algorithm = name_of<M, R>();
-  step.scratch_bytes = b.products.scratch_bytes();
-  step.run = [b = std::move(b), kernels = &scope.kernels](const RunContext& run, Index begin, Index end) {
-    const PointProducts::Scratch scratch = b.products.scratch(run);
-    for (Index unit = begin; unit < end; ++unit) {
-      const Index group = unit / b.plan.chunks, chunk = unit % b.plan.chunks;
-      const Index tiles = b.plan.first_tile(group + 1) - b.plan.first_tile(group);
-      if (unit == begin || chunk == 0) transform_input(*kernels, b, run, group, tiles, scratch.input);
-      const Index end_tile = b.plan.first_channel_tile(chunk + 1);
-      for (Index tile = b.plan.first_channel_tile(chunk); tile < end_tile; ++tile) {
-        const ChannelTile& channels = b.products.channels[static_cast<std::size_t>(tile)];
-        b.products.multiply(*kernels, b.prepared.data(run), channels, tile + 1 == end_tile, tiles, scratch);
-        transform_output(*kernels, b, run, group, channels, tiles, scratch.products);
-      }
-    }
-  };
   return step;
 }
 

@@ -16,20 +16,17 @@ std::vector<TensorType> infer(const NodeView& node) {
 
 std::vector<TensorType> infer_backward(const NodeView& node) {
   const Shape &dy = node.input(0).shape, &x = node.input(1).shape;
-  require(dy == x, "activation_backward", "the gradient must have the shape of the input", "gradient ", dy, ", input ", x);
+  check_gradient("activation_backward", dy, x, "input");
   return infer(node);
 }
 
 Step bind(const BindScope& scope) {
-  const Operand x = scope.inputs[0], y = scope.outputs[0];
-  const RowView xs(x.type), ys(y.type);
-  Step step;
-  step.units = ys.count();
-  step.flops = static_cast<double>(y.type.shape.elements());
-  step.run = [=, activation = activation_of(scope.attributes), activate = scope.kernels.activate](const RunContext& run, Index begin,
-                                                                                                  Index end) {
-    for (Index i = begin; i < end; ++i) activate(y.data(run) + ys.row(i), x.data(run) + xs.row(i), ys.length(i), activation);
-  };
+  const OperandRows x(scope.inputs[0]), y(scope.outputs[0]);
+  const Activation activation = activation_of(scope.attributes);
+  Step step = bind_units(y.count(), [=, activate = scope.kernels.activate](const RunContext& run, Index i) {
+    activate(y.data(run, i), x.data(run, i), y.length(i), activation);
+  });
+  step.flops = elements_of(scope.outputs[0]);
   return step;
 }
 
@@ -40,22 +37,17 @@ bool told_by_output(const Activation& activation) {
 }
 
 void backward(GradientScope& scope) {
-  if (!scope.wanted[0]) return;
   const ValueId x = told_by_output(activation_of(scope.attributes)) ? scope.outputs[0] : scope.inputs[0];
-  scope.input_gradients[0] = scope.graph.add_one("activation_backward", {scope.output_gradients[0], x}, scope.attributes);
+  scope.give(0, "activation_backward", {scope.output_gradients[0], x}, scope.attributes);
 }
 
 Step bind_backward(const BindScope& scope) {
-  const Operand dy = scope.inputs[0], x = scope.inputs[1], dx = scope.outputs[0];
-  const RowView dys(dy.type), xs(x.type), dxs(dx.type);
-  Step step;
-  step.units = dxs.count();
-  step.flops = 2.0 * static_cast<double>(dx.type.shape.elements());
-  step.run = [=, activation = activation_of(scope.attributes), kernel = scope.kernels.activate_backward](const RunContext& run, Index begin,
-                                                                                                         Index end) {
-    for (Index i = begin; i < end; ++i)
-      kernel(dx.data(run) + dxs.row(i), dy.data(run) + dys.row(i), x.data(run) + xs.row(i), dxs.length(i), activation);
-  };
+  const OperandRows dy(scope.inputs[0]), x(scope.inputs[1]), dx(scope.outputs[0]);
+  const Activation activation = activation_of(scope.attributes);
+  Step step = bind_units(dx.count(), [=, kernel = scope.kernels.activate_backward](const RunContext& run, Index i) {
+    kernel(dx.data(run, i), dy.data(run, i), x.data(run, i), dx.length(i), activation);
+  });
+  step.flops = 2 * elements_of(scope.outputs[0]);
   return step;
 }
 

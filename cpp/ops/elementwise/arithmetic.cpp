@@ -15,26 +15,24 @@ namespace {
 // ---- scale_shift
 
 std::vector<TensorType> infer_scale(const NodeView& node) {
-  node.attributes.number("scale"), node.attributes.number("shift");
+  node.attributes.number("scale");
+  node.attributes.number("shift");
   return {{.shape = node.input(0).shape}};
 }
 
 Step bind_scale(const BindScope& scope) {
-  const Operand x = scope.inputs[0], y = scope.outputs[0];
-  const RowView xs(x.type), ys(y.type);
-  const float scale = static_cast<float>(scope.attributes.number("scale")), shift = static_cast<float>(scope.attributes.number("shift"));
-  Step step;
-  step.units = ys.count();
-  step.flops = 2.0 * static_cast<double>(y.type.shape.elements());
-  step.run = [=, scale_shift = scope.kernels.scale_shift](const RunContext& run, Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) scale_shift(y.data(run) + ys.row(i), x.data(run) + xs.row(i), ys.length(i), scale, shift);
-  };
+  const OperandRows x(scope.inputs[0]), y(scope.outputs[0]);
+  const float scale = static_cast<float>(scope.attributes.number("scale"));
+  const float shift = static_cast<float>(scope.attributes.number("shift"));
+  Step step = bind_units(y.count(), [=, scale_shift = scope.kernels.scale_shift](const RunContext& run, Index i) {
+    scale_shift(y.data(run, i), x.data(run, i), y.length(i), scale, shift);
+  });
+  step.flops = 2 * elements_of(scope.outputs[0]);
   return step;
 }
 
 void backward_scale(GradientScope& scope) {
-  const Attributes attributes{{"scale", scope.attributes.number("scale")}, {"shift", 0.0}};
-  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("scale_shift", {scope.output_gradients[0]}, attributes);
+  scope.give(0, "scale_shift", {scope.output_gradients[0]}, {{"scale", scope.attributes.number("scale")}, {"shift", 0.0}});
 }
 
 // ---- reduce_to

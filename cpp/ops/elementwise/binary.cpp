@@ -19,18 +19,9 @@ std::vector<TensorType> infer(const NodeView& node) {
 
 Step bind_kind(const BindScope& scope, BinaryKind kind, bool swapped = false) {
   const Operand a = scope.inputs[swapped ? 1 : 0], b = scope.inputs[swapped ? 0 : 1], y = scope.outputs[0];
-  const BroadcastRows rows(y, {a, b}, scope.kernels.lanes);
-  Step step;
-  step.units = rows.count();
-  step.scratch_bytes = rows.scratch_bytes();
-  step.flops = static_cast<double>(y.type.shape.elements());
-  step.run = [=, binary = scope.kernels.binary](const RunContext& run, Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      const BroadcastRows::Row row = rows.row(i, run);
-      binary({kind, row.y, rows.input(0, row, run), rows.input(1, row, run), row.length});
-    }
-  };
-  return step;
+  return bind_broadcast_rows(y, {a, b}, scope.kernels.lanes, [kind, binary = scope.kernels.binary](const auto& row, const auto& input) {
+    binary({kind, row.y, input(0), input(1), row.length});
+  });
 }
 
 template <BinaryKind Kind>
@@ -41,9 +32,7 @@ Step bind(const BindScope& scope) {
 // ---- gradients: each is summed back to the shape of its operand. Both operands may be one value: gradient() then adds the two.
 
 void give(GradientScope& scope, std::size_t operand, ValueId gradient) {
-  const Shape& shape = scope.graph.type(scope.inputs[operand]).shape;
-  const bool whole = scope.graph.type(gradient).shape == shape;
-  scope.input_gradients[operand] = whole ? gradient : scope.graph.add_one("reduce_to", {gradient}, {{"shape", shape.sizes()}});
+  scope.input_gradients[operand] = reduced_to(scope.graph, gradient, scope.graph.type(scope.inputs[operand]).shape);
 }
 
 ValueId negative(GraphEditor& graph, ValueId value) { return graph.add_one("scale_shift", {value}, {{"scale", -1.0}, {"shift", 0.0}}); }

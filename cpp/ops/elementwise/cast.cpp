@@ -1,25 +1,22 @@
 // cast: int32, as arg_max and top_k count, as float32: exact below 2^24, else rounded to even. It has no gradient.
 #include "ops/ops.h"
+#include "ops/views/rows.h"
 
 namespace fastcnn {
 
 namespace {
 
-constexpr Index kRun = 4096;  // elements in a unit: 16 KB
-
 std::vector<TensorType> infer(const NodeView& node) { return {{.shape = node.input(0).shape}}; }
 
 Step bind(const BindScope& scope) {
-  const Operand x = scope.inputs[0], y = scope.outputs[0];
-  const Index elements = x.type.shape.elements();
-  Step step;
-  step.units = ceil_div(elements, kRun);
-  step.flops = static_cast<double>(elements);
-  step.run = [=](const RunContext& run, Index begin, Index end) {
-    const std::int32_t* from = x.data<std::int32_t>(run);
-    float* to = y.data(run);
-    for (Index i = begin * kRun; i < std::min(elements, end * kRun); ++i) to[i] = static_cast<float>(from[i]);
-  };
+  const OperandRows x(scope.inputs[0]), y(scope.outputs[0]);
+  Step step = bind_units(y.count(), [=](const RunContext& run, Index row) {
+    const std::int32_t* from = x.data<std::int32_t>(run, row);
+    float* to = y.data(run, row);
+    const Index count = y.length(row);
+    for (Index i = 0; i < count; ++i) to[i] = static_cast<float>(from[i]);
+  });
+  step.flops = elements_of(scope.outputs[0]);
   return step;
 }
 

@@ -34,11 +34,11 @@ std::vector<TensorType> infer(const NodeView& node) {
 
 // A unit is a row (ops/views/rows.h). In an image a vector is the channels of one pixel, so its lanes are H * W elements apart.
 Step bind(const BindScope& scope) {
-  const Operand x = scope.inputs[0], y = scope.outputs[0];
-  const RowView from(x.type), to(y.type);
-  const bool plain = x.type.layout.plain();
-  const Index C = plain ? 0 : x.type.C(), H = plain ? 0 : x.type.H(), W = plain ? 0 : x.type.W();
-  const Index blocks = plain ? 0 : x.type.strides().blocks, block = x.type.layout.block;
+  const OperandRows x(scope.inputs[0]), y(scope.outputs[0]);
+  const TensorType& type = scope.inputs[0].type;
+  const bool plain = type.layout.plain();
+  const Index C = plain ? 0 : type.C(), H = plain ? 0 : type.H(), W = plain ? 0 : type.W();
+  const Index blocks = plain ? 0 : type.strides().blocks, block = type.layout.block;
   const Index stream = scope.attributes.integer("stream");
   const double p = scope.attributes.number("p");
   Dropout common{};
@@ -47,25 +47,26 @@ Step bind(const BindScope& scope) {
   common.limit = static_cast<std::int32_t>(static_cast<Index>(p * 0x1p31 + 0.5) - 1);
   common.scale = static_cast<float>(1 / (1 - p));  // for p = 1 nothing is kept
   Step step;
-  step.units = from.count();
-  step.flops = static_cast<double>(x.type.shape.elements());
+  step.units = x.count();
+  step.flops = elements_of(scope.inputs[0]);
   step.run = [=, dropout = scope.kernels.dropout](const RunContext& run, Index begin, Index end) {
     const std::uint64_t key = key_of(run, stream);
     for (Index i = begin; i < end; ++i) {
       const Index first = plain ? i * RowView::kChunk : ((i / H / blocks * C + i / H % blocks * block) * H + i % H) * W;
       Dropout args = common;
-      args.x = x.data(run) + from.row(i), args.y = y.data(run) + to.row(i), args.count = from.length(i);
+      args.x = x.data(run, i);
+      args.y = y.data(run, i);
+      args.count = x.length(i);
       args.first = static_cast<std::uint32_t>(first);
-      args.key[0] = static_cast<std::uint32_t>(key), args.key[1] = static_cast<std::uint32_t>(key >> 32);
+      args.key[0] = static_cast<std::uint32_t>(key);
+      args.key[1] = static_cast<std::uint32_t>(key >> 32);
       dropout(args);
     }
   };
   return step;
 }
 
-void backward(GradientScope& scope) {
-  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("dropout_backward", {scope.output_gradients[0]}, scope.attributes);
-}
+void backward(GradientScope& scope) { scope.give(0, "dropout_backward", {scope.output_gradients[0]}, scope.attributes); }
 
 constexpr char kForward[] = "dropout", kBackward[] = "dropout_backward";
 

@@ -36,28 +36,19 @@ Step bind(const BindScope& scope) {
   const Operand x = scope.inputs[0], weight = scope.inputs[1], y = scope.outputs[0];
   const Runs runs = runs_of(x.type.shape);
   const bool shared = weight.type.shape[0] == 1;
-  Step step;
-  step.units = runs.N * runs.C;
-  step.flops = static_cast<double>(x.type.shape.elements());
-  step.run = [=, activate = scope.kernels.activate](const RunContext& run, Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      const float slope = weight.data(run)[shared ? 0 : i % runs.C];
-      activate(y.data(run) + i * runs.length, x.data(run) + i * runs.length, runs.length, leaky(slope));
-    }
-  };
+  Step step = bind_units(runs.N * runs.C, [=, activate = scope.kernels.activate](const RunContext& run, Index i) {
+    const float slope = weight.data(run)[shared ? 0 : i % runs.C];
+    activate(y.data(run) + i * runs.length, x.data(run) + i * runs.length, runs.length, leaky(slope));
+  });
+  step.flops = elements_of(x);
   return step;
 }
 
-void backward(GradientScope& scope) {
-  const std::vector<ValueId> gradients =
-      scope.graph.add("prelu_backward", {scope.output_gradients[0], scope.inputs[0], scope.inputs[1]}, {});
-  for (std::size_t i = 0; i < 2; ++i)
-    if (scope.wanted[i]) scope.input_gradients[i] = gradients[i];
-}
+void backward(GradientScope& scope) { scope.give_all("prelu_backward", {scope.output_gradients[0], scope.inputs[0], scope.inputs[1]}); }
 
 std::vector<TensorType> infer_backward(const NodeView& node) {
   const Shape &dy = node.input(0).shape, &x = node.input(1).shape;
-  require(dy == x, "prelu_backward", "the gradient must have the shape of the input", "gradient ", dy, ", input ", x);
+  check_gradient("prelu_backward", dy, x, "input");
   check_weight(x, node.input(2).shape);
   return {{.shape = node.input(1).shape}, {.shape = node.input(2).shape}};
 }
@@ -67,26 +58,21 @@ Step bind_backward(const BindScope& scope) {
   const Operand dy = scope.inputs[0], x = scope.inputs[1], weight = scope.inputs[2], dx = scope.outputs[0], dweight = scope.outputs[1];
   const Runs runs = runs_of(x.type.shape);
   const bool shared = weight.type.shape[0] == 1;
-  Step step;
-  step.units = shared ? 1 : runs.C;
-  step.flops = 4.0 * static_cast<double>(x.type.shape.elements());
-  step.run = [=, activate_backward = scope.kernels.activate_backward, prelu_slope = scope.kernels.prelu_slope](const RunContext& run,
-                                                                                                               Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) {
-      double sum = 0;
-      const Index first = shared ? 0 : unit, last = shared ? runs.C : unit + 1;
-      for (Index n = 0; n < runs.N; ++n) {
-        for (Index c = first; c < last; ++c) {
-          const Index at = (n * runs.C + c) * runs.length;
-          float part = 0;
-          prelu_slope(&part, dy.data(run) + at, x.data(run) + at, runs.length);
-          sum += part;
-          activate_backward(dx.data(run) + at, dy.data(run) + at, x.data(run) + at, runs.length, leaky(weight.data(run)[unit]));
-        }
+  Step step = bind_units(shared ? 1 : runs.C, [=, &kernels = scope.kernels](const RunContext& run, Index unit) {
+    double sum = 0;
+    const Index first = shared ? 0 : unit, last = shared ? runs.C : unit + 1;
+    for (Index n = 0; n < runs.N; ++n) {
+      for (Index c = first; c < last; ++c) {
+        const Index at = (n * runs.C + c) * runs.length;
+        float part = 0;
+        kernels.prelu_slope(&part, dy.data(run) + at, x.data(run) + at, runs.length);
+        sum += part;
+        kernels.activate_backward(dx.data(run) + at, dy.data(run) + at, x.data(run) + at, runs.length, leaky(weight.data(run)[unit]));
       }
-      dweight.data(run)[unit] = static_cast<float>(sum);
     }
-  };
+    dweight.data(run)[unit] = static_cast<float>(sum);
+  });
+  step.flops = 4 * elements_of(x);
   return step;
 }
 

@@ -46,35 +46,30 @@ LayoutWish layout(const NodeView& node) { return {{want(node)}, {Want::plain}}; 
 LayoutWish layout_backward(const NodeView& node) { return {{want(node), Want::plain}, {want(node)}}; }
 
 // A unit is a row.
-std::uint32_t* words_of_row(const Operand& mask, const RunContext& run, const RowView& rows, Index row) {
+std::uint32_t* words_of_row(const Operand& mask, const RunContext& run, const OperandRows& rows, Index row) {
   return mask.data<std::uint32_t>(run) + row * ceil_div(rows.length(0), 32);
 }
 
 Step bind(const BindScope& scope) {
-  const Operand y = scope.inputs[0], mask = scope.outputs[0];
-  const RowView rows(y.type);
-  Step step;
-  step.units = rows.count();
-  step.flops = static_cast<double>(y.type.shape.elements());
-  step.run = [=, activation = activation_of(scope.attributes), kernel = scope.kernels.slope_mask](const RunContext& run, Index begin,
-                                                                                                  Index end) {
-    for (Index i = begin; i < end; ++i) kernel(words_of_row(mask, run, rows, i), y.data(run) + rows.row(i), rows.length(i), activation);
-  };
+  const OperandRows y(scope.inputs[0]);
+  const Operand mask = scope.outputs[0];
+  const Activation activation = activation_of(scope.attributes);
+  Step step = bind_units(y.count(), [=, kernel = scope.kernels.slope_mask](const RunContext& run, Index i) {
+    kernel(words_of_row(mask, run, y, i), y.data(run, i), y.length(i), activation);
+  });
+  step.flops = elements_of(scope.inputs[0]);
   return step;
 }
 
 Step bind_backward(const BindScope& scope) {
-  const Operand dy = scope.inputs[0], mask = scope.inputs[1], dx = scope.outputs[0];
-  const RowView from(dy.type), to(dx.type);
+  const OperandRows dy(scope.inputs[0]), dx(scope.outputs[0]);
+  const Operand mask = scope.inputs[1];
   const Activation activation = activation_of(scope.attributes);
   const float other = activation.kind == ActivationKind::leaky_relu ? activation.a : 0.0f;
-  Step step;
-  step.units = to.count();
-  step.flops = 2.0 * static_cast<double>(dx.type.shape.elements());
-  step.run = [=, kernel = scope.kernels.slope_mask_backward](const RunContext& run, Index begin, Index end) {
-    for (Index i = begin; i < end; ++i)
-      kernel(dx.data(run) + to.row(i), dy.data(run) + from.row(i), words_of_row(mask, run, to, i), to.length(i), other);
-  };
+  Step step = bind_units(dx.count(), [=, kernel = scope.kernels.slope_mask_backward](const RunContext& run, Index i) {
+    kernel(dx.data(run, i), dy.data(run, i), words_of_row(mask, run, dx, i), dx.length(i), other);
+  });
+  step.flops = 2 * elements_of(scope.outputs[0]);
   return step;
 }
 

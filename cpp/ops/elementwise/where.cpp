@@ -18,19 +18,9 @@ std::vector<TensorType> infer(const NodeView& node) {
 }
 
 Step bind(const BindScope& scope) {
-  const Operand y = scope.outputs[0];
-  const BroadcastRows rows(y, scope.inputs, scope.kernels.lanes);
-  Step step;
-  step.units = rows.count();
-  step.scratch_bytes = rows.scratch_bytes();
-  step.flops = static_cast<double>(y.type.shape.elements());
-  step.run = [=, where = scope.kernels.where](const RunContext& run, Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      const BroadcastRows::Row row = rows.row(i, run);
-      where({row.y, rows.input(0, row, run), rows.input(1, row, run), rows.input(2, row, run), row.length});
-    }
-  };
-  return step;
+  return bind_broadcast_rows(
+      scope.outputs[0], scope.inputs, scope.kernels.lanes,
+      [where = scope.kernels.where](const auto& row, const auto& input) { where({row.y, input(0), input(1), input(2), row.length}); });
 }
 
 void backward(GradientScope& scope) {
@@ -39,9 +29,7 @@ void backward(GradientScope& scope) {
     std::vector<ValueId> inputs = {scope.inputs[0], kNoValue, kNoValue};
     inputs[i] = scope.output_gradients[0];
     const ValueId gradient = scope.graph.add_one("where", inputs);
-    const Shape& shape = scope.graph.type(scope.inputs[i]).shape;
-    const bool whole = scope.graph.type(gradient).shape == shape;
-    scope.input_gradients[i] = whole ? gradient : scope.graph.add_one("reduce_to", {gradient}, {{"shape", shape.sizes()}});
+    scope.input_gradients[i] = reduced_to(scope.graph, gradient, scope.graph.type(scope.inputs[i]).shape);
   }
 }
 

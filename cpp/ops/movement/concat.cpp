@@ -25,6 +25,11 @@ void copy_rows(const Section& to, float* to_data, const Section& from, const flo
   for (Index i = begin; i < end; ++i) std::memcpy(to_data + to.row(i), from_data + from.row(i), bytes);
 }
 
+void clear_rows(const Section& section, float* data, Index begin, Index end) {
+  const std::size_t bytes = static_cast<std::size_t>(section.length()) * sizeof(float);
+  for (Index i = begin; i < end; ++i) std::memset(data + section.row(i), 0, bytes);
+}
+
 // ---- concat
 
 std::vector<TensorType> infer(const NodeView& node) {
@@ -61,7 +66,7 @@ Step bind(const BindScope& scope) {
   struct Part {
     Operand x;
     Section to, from;
-    Index first_unit;
+    Index first_unit, units;
   };
   std::vector<Part> parts;
   Index start = 0, units = 0;
@@ -71,18 +76,15 @@ Step bind(const BindScope& scope) {
     start += size;
     const bool is_there = x.type.layout.of > 0 && x.where == Location{y.where.space, y.where.offset + place.offset()};
     if (is_there) continue;
-    parts.push_back({x, place, Section(x.type, axis, 0, size), units});
-    units += size ? parts.back().to.rows() : 0;
+    parts.push_back({x, place, Section(x.type, axis, 0, size), units, size ? place.rows() : 0});
+    units += parts.back().units;
   }
   Step step;
   step.units = units;
   step.run = [=](const RunContext& run, Index begin, Index end) {
-    for (std::size_t p = 0; p < parts.size(); ++p) {
-      const Part& part = parts[p];
-      const Index first = part.first_unit, last = p + 1 < parts.size() ? parts[p + 1].first_unit : units;
-      if (std::max(begin, first) < std::min(end, last))
-        copy_rows(part.to, y.data(run), part.from, part.x.data(run), std::max(begin, first) - first, std::min(end, last) - first);
-    }
+    for (const Part& part : parts)
+      for_part(begin, end, part.first_unit, part.units,
+               [&](Index first, Index last) { copy_rows(part.to, y.data(run), part.from, part.x.data(run), first, last); });
   };
   return step;
 }
@@ -92,9 +94,7 @@ void backward(GradientScope& scope) {
   Index start = 0;
   for (std::size_t i = 0; i < scope.inputs.size(); ++i) {
     const Index stop = start + scope.graph.type(scope.inputs[i]).shape[axis];
-    if (scope.wanted[i])
-      scope.input_gradients[i] =
-          scope.graph.add_one("slice", {scope.output_gradients[0]}, {{"axis", Index{axis}}, {"start", start}, {"stop", stop}});
+    scope.give(i, "slice", {scope.output_gradients[0]}, {{"axis", Index{axis}}, {"start", start}, {"stop", stop}});
     start = stop;
   }
 }
@@ -129,12 +129,7 @@ Step bind_slice(const BindScope& scope) {
   return step;
 }
 
-void backward_slice(GradientScope& scope) {
-  const Shape& x = scope.graph.type(scope.inputs[0]).shape;
-  Attributes attributes = scope.attributes;
-  attributes.set("size", x[axis_of(attributes, x, "slice")]);
-  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("slice_backward", {scope.output_gradients[0]}, attributes);
-}
+void backward_slice(GradientScope& scope) { give_axis_gradient(scope, "slice_backward"); }
 
 std::vector<TensorType> infer_slice_backward(const NodeView& node) {
   const Shape& dy = node.input(0).shape;
@@ -160,19 +155,16 @@ Step bind_slice_backward(const BindScope& scope) {
   const Index start = scope.attributes.integer("start"), stop = scope.attributes.integer("stop"), size = dx.type.shape[axis];
   const Section before(dx.type, axis, 0, start), taken(dx.type, axis, start, stop - start), behind(dx.type, axis, stop, size - stop);
   const Section from(dy.type, axis, 0, stop - start);
-  const auto clear = [](const Section& section, float* data, Index first, Index last) {
-    for (Index i = first; i < last; ++i) std::memset(data + section.row(i), 0, static_cast<std::size_t>(section.length()) * sizeof(float));
-  };
   Step step;
   step.units = before.rows() + taken.rows() + behind.rows();
   step.run = [=](const RunContext& run, Index begin, Index end) {
-    const auto part = [&](Index first, Index rows, auto&& work) {  // the units that lie in one of the three sections
-      const Index from_row = std::max(begin, first) - first, to_row = std::min(end, first + rows) - first;
-      if (from_row < to_row) work(from_row, to_row);
+    const auto clear = [&](const Section& section, Index first_unit) {
+      for_part(begin, end, first_unit, section.rows(), [&](Index first, Index last) { clear_rows(section, dx.data(run), first, last); });
     };
-    part(0, before.rows(), [&](Index a, Index b) { clear(before, dx.data(run), a, b); });
-    part(before.rows(), taken.rows(), [&](Index a, Index b) { copy_rows(taken, dx.data(run), from, dy.data(run), a, b); });
-    part(before.rows() + taken.rows(), behind.rows(), [&](Index a, Index b) { clear(behind, dx.data(run), a, b); });
+    clear(before, 0);
+    for_part(begin, end, before.rows(), taken.rows(),
+             [&](Index first, Index last) { copy_rows(taken, dx.data(run), from, dy.data(run), first, last); });
+    clear(behind, before.rows() + taken.rows());
   };
   return step;
 }

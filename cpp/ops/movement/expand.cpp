@@ -21,8 +21,7 @@ Step bind(const BindScope& scope) {
 }
 
 void backward(GradientScope& scope) {
-  const Attributes attributes{{"shape", scope.graph.type(scope.inputs[0]).shape.sizes()}};
-  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("reduce_to", {scope.output_gradients[0]}, attributes);
+  scope.give(0, "reduce_to", {scope.output_gradients[0]}, {{"shape", scope.graph.type(scope.inputs[0]).shape.sizes()}});
 }
 
 }  // namespace

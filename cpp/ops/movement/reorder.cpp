@@ -35,20 +35,18 @@ Step bind(const BindScope& scope) {
   const ImageStrides xs = strides_of(x.type), ys = strides_of(y.type);
   const Index H = x.type.H();
   ReorderRow common{};
-  common.columns = x.type.W(), common.channels = x.type.C();
-  common.from_block = xs.pixel, common.to_block = ys.pixel;
-  common.from_block_stride = xs.block, common.to_block_stride = ys.block;
-  Step step;
-  step.units = x.type.N() * H;
-  step.run = [=, reorder_row = scope.kernels.reorder_row](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) {
-      ReorderRow args = common;
-      args.from = x.data(run) + xs.origin + unit / H * xs.batch + unit % H * xs.row;
-      args.to = y.data(run) + ys.origin + unit / H * ys.batch + unit % H * ys.row;
-      reorder_row(args);
-    }
-  };
-  return step;
+  common.columns = x.type.W();
+  common.channels = x.type.C();
+  common.from_block = xs.pixel;
+  common.to_block = ys.pixel;
+  common.from_block_stride = xs.block;
+  common.to_block_stride = ys.block;
+  return bind_units(x.type.N() * H, [=, reorder_row = scope.kernels.reorder_row](const RunContext& run, Index unit) {
+    ReorderRow args = common;
+    args.from = x.data(run) + xs.origin + unit / H * xs.batch + unit % H * xs.row;
+    args.to = y.data(run) + ys.origin + unit / H * ys.batch + unit % H * ys.row;
+    reorder_row(args);
+  });
 }
 
 std::vector<TensorType> infer_reshape(const NodeView& node) {
@@ -60,9 +58,7 @@ std::vector<TensorType> infer_reshape(const NodeView& node) {
 Step bind_reshape(const BindScope&) { return {}; }
 
 void backward_reshape(GradientScope& scope) {
-  Attributes attributes;
-  attributes.set("shape", scope.graph.type(scope.inputs[0]).shape.sizes());
-  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("reshape", {scope.output_gradients[0]}, attributes);
+  scope.give(0, "reshape", {scope.output_gradients[0]}, {{"shape", scope.graph.type(scope.inputs[0]).shape.sizes()}});
 }
 
 std::vector<TensorType> infer_copy(const NodeView& node) { return {{.shape = node.input(0).shape, .dtype = node.input(0).dtype}}; }

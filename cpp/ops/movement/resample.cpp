@@ -50,21 +50,12 @@ Step bind(const BindScope& scope) {
   return bind_sparse_rows(scope, axis_of(scope.attributes, scope.inputs[0].type.shape, "resample"), rows_of(scope.attributes));
 }
 
-void backward(GradientScope& scope) {
-  const Shape& x = scope.graph.type(scope.inputs[0]).shape;
-  Attributes attributes = scope.attributes;
-  attributes.set("size", x[axis_of(attributes, x, "resample")]);
-  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("resample_backward", {scope.output_gradients[0]}, attributes);
-}
+void backward(GradientScope& scope) { give_axis_gradient(scope, "resample_backward"); }
 
 std::vector<TensorType> infer_backward(const NodeView& node) {
   const char* op = "resample_backward";
-  const Shape& dy = node.input(0).shape;
-  const int axis = axis_of(node.attributes, dy, op);
-  const Index size = node.attributes.integer("size"), outputs = checked_outputs(op, node.attributes, size);
-  require(size >= 0 && dy[axis] == outputs, op, "the gradient must have an entry for each output", "gradient ", dy, ", ", outputs,
-          " outputs");
-  return {{.shape = with_size(dy, axis, size)}};
+  const Index outputs = checked_outputs(op, node.attributes, node.attributes.integer("size"));
+  return infer_axis_gradient(op, node, outputs, "output", "outputs");
 }
 
 Step bind_backward(const BindScope& scope) {

@@ -43,7 +43,8 @@ float filling(DType dtype, double value) {
 }
 
 // y[i] = x[indices[i]] for the pieces of one line.
-void take_pieces(float* y, Index y_stride, const float* x, Index x_stride, Index piece, const Index* indices, Index count, float value) {
+void take_pieces(const LinePart& part, const Index* indices, float value) {
+  const auto [x, y, first, count, piece, x_stride, y_stride] = part;
   if (piece == 1) {
     for (Index i = 0; i < count; ++i) y[i * y_stride] = indices[i] < 0 ? value : x[indices[i] * x_stride];
     return;
@@ -78,37 +79,18 @@ std::optional<Band> band(const NodeView& node, RowRange made) {
 Step bind(const BindScope& scope) {
   const Operand x = scope.inputs[0], y = scope.outputs[0];
   const int axis = axis_of(scope.attributes, x.type.shape, "take");
-  const AxisPieces xs(x.type, axis), ys(y.type, axis);
-  const PieceUnits units(ys, y.type.shape[axis]);
   const float value = filling(x.type.dtype, scope.attributes.number("value"));
-  Step step;
-  step.units = units.units;
-  step.run = [=, indices = scope.attributes.integers("indices")](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) {
-      const Index line = units.line(unit), first = units.first(unit);
-      float* to = y.data(run) + ys.line(line) + first * ys.stride();
-      take_pieces(to, ys.stride(), x.data(run) + xs.line(line), xs.stride(), ys.piece(), indices.data() + first, units.count(unit), value);
-    }
-  };
-  return step;
+  return bind_pieces(x, y, axis, [value, indices = scope.attributes.integers("indices")](const LinePart& part) {
+    take_pieces(part, indices.data() + part.first, value);
+  });
 }
 
-void backward(GradientScope& scope) {
-  const Shape& x = scope.graph.type(scope.inputs[0]).shape;
-  Attributes attributes = scope.attributes;
-  attributes.set("size", x[axis_of(attributes, x, "take")]);
-  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("take_backward", {scope.output_gradients[0]}, attributes);
-}
+void backward(GradientScope& scope) { give_axis_gradient(scope, "take_backward"); }
 
 std::vector<TensorType> infer_backward(const NodeView& node) {
   const char* op = "take_backward";
-  const Shape& dy = node.input(0).shape;
-  const int axis = axis_of(node.attributes, dy, op);
-  const Index size = node.attributes.integer("size");
-  const std::vector<Index>& indices = checked_indices(op, node.attributes, size);
-  require(size >= 0 && dy[axis] == static_cast<Index>(indices.size()), op, "the gradient must have an entry for each index", "gradient ",
-          dy, ", ", indices.size(), " indices");
-  return {{.shape = with_size(dy, axis, size)}};
+  const std::vector<Index>& indices = checked_indices(op, node.attributes, node.attributes.integer("size"));
+  return infer_axis_gradient(op, node, static_cast<Index>(indices.size()), "index", "indices");
 }
 
 Step bind_backward(const BindScope& scope) {

@@ -45,7 +45,7 @@ void backward(GradientScope& scope) {
   const std::vector<std::size_t> axes = permutation_of(scope.attributes, scope.graph.type(scope.inputs[0]).shape);
   std::vector<Index> inverse(axes.size());
   for (std::size_t i = 0; i < axes.size(); ++i) inverse[axes[i]] = static_cast<Index>(i);
-  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("transpose", {scope.output_gradients[0]}, {{"axes", inverse}});
+  scope.give(0, "transpose", {scope.output_gradients[0]}, {{"axes", inverse}});
 }
 
 }  // namespace

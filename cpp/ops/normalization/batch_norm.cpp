@@ -9,6 +9,7 @@
 
 #include "ops/activation_kind.h"
 #include "ops/ops.h"
+#include "ops/views/image_pieces.h"
 
 namespace fastcnn {
 
@@ -47,31 +48,29 @@ LayoutWish layout(const NodeView& node) { return layout_batch_norm(node, 1); }
 
 // A unit is a row of pixels of one channel block; rows of one block go together.
 Step bind(const BindScope& scope) {
-  const Operand x = scope.inputs[0], weight = scope.inputs[1], bias = scope.inputs[2], mean = scope.inputs[3], var = scope.inputs[4];
-  const Operand y = scope.outputs[0];
-  const ImageStrides xs = x.type.strides(), ys = y.type.strides();
-  const Index H = x.type.H(), W = x.type.W();
+  const Operand weight = scope.inputs[1], bias = scope.inputs[2], mean = scope.inputs[3], var = scope.inputs[4];
+  const ImageView x(scope.inputs[0]), y(scope.outputs[0]);
+  const TensorType type = x.operand.type;
   const float eps = checked_eps("batch_norm", scope.attributes);
   const Activation activation = fused_activation(scope.attributes);
   Step step;
-  step.units = x.type.N() * xs.blocks * H;
-  step.flops = 3.0 * static_cast<double>(x.type.shape.elements());
+  step.units = x.all_blocks() * type.H();
+  step.flops = 3 * elements_of(x.operand);
   step.run = [=, kernel = scope.kernels.batch_norm](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end;) {
-      const Index image = unit / H, row = unit % H, rows = std::min(H - row, end - unit), block = image % xs.blocks;
-      kernel({.x = x.data(run) + xs.origin + xs.image(image) + row * xs.row,
-              .y = y.data(run) + ys.origin + ys.image(image) + row * ys.row,
-              .weight = channel_data(weight, run, block * xs.pixel),
-              .bias = channel_data(bias, run, block * xs.pixel),
-              .mean = channel_data(mean, run, block * xs.pixel),
-              .var = channel_data(var, run, block * xs.pixel),
+    for_images(type.H(), begin, end, [&](Index i, Index row, Index rows, Index) {
+      const Index block = i % x.strides.blocks, first = block * x.strides.pixel;
+      kernel({.x = x.block(run, i) + row * x.strides.row,
+              .y = y.block(run, i) + row * y.strides.row,
+              .weight = channel_data(weight, run, first),
+              .bias = channel_data(bias, run, first),
+              .mean = channel_data(mean, run, first),
+              .var = channel_data(var, run, first),
               .eps = eps,
-              .pixels = {1, rows, W, channels_in(x.type, block)},
-              .x_strides = {0, xs.row},
-              .y_strides = {0, ys.row},
+              .pixels = {1, rows, type.W(), channels_in(type, block)},
+              .x_strides = {0, x.strides.row},
+              .y_strides = {0, y.strides.row},
               .activation = activation});
-      unit += rows;
-    }
+    });
   };
   return step;
 }
@@ -82,17 +81,14 @@ void backward(GradientScope& scope) {
     throw Error(ErrorKind::unsupported, "batch_norm", "a normalization with a fused activation has no gradient");
   if (scope.wanted[3] || scope.wanted[4])
     throw Error(ErrorKind::unsupported, "batch_norm", "mean and var are constants and have no gradient");
-  const std::vector<ValueId> gradients =
-      scope.graph.add("batch_norm_backward", {scope.output_gradients[0], in[0], in[1], in[3], in[4]}, scope.attributes);
-  for (std::size_t i = 0; i < 3; ++i)
-    if (scope.wanted[i]) scope.input_gradients[i] = gradients[i];
+  scope.give_all("batch_norm_backward", {scope.output_gradients[0], in[0], in[1], in[3], in[4]}, scope.attributes);
 }
 
 std::vector<TensorType> infer_backward(const NodeView& node) {
   const char* op = "batch_norm_backward";
+  const Shape& x = node.input(1).shape;
   check_batch_norm(op, node, 1, {{2, "weight"}, {3, "mean"}, {4, "var"}});
-  const Shape &dy = node.input(0).shape, &x = node.input(1).shape;
-  require(dy == x, op, "the gradient must have the shape of the input", "gradient ", dy, ", input ", x);
+  check_gradient(op, node.input(0).shape, x, "input");
   checked_eps(op, node.attributes);
   return {{.shape = x}, {.shape = {x[1]}}, {.shape = {x[1]}}};
 }
@@ -103,9 +99,9 @@ Step bind_backward(const BindScope& scope) {
   const Operand var = scope.inputs[4];
   const float eps = checked_eps("batch_norm_backward", scope.attributes);
   const auto inv_std = [=](const RunContext& run, Index first, int channels) {
-    float* made = reinterpret_cast<float*>(run.scratch);
-    for (int i = 0; i < channels; ++i) made[i] = 1.0f / std::sqrt(var.data(run)[first + i] + eps);
-    return made;
+    float* const values = run.scratch_data();
+    for (int i = 0; i < channels; ++i) values[i] = 1.0f / std::sqrt(var.data(run)[first + i] + eps);
+    return values;
   };
   return bind_batch_norm_backward(scope, inv_std, false);
 }
@@ -114,32 +110,27 @@ Step bind_backward(const BindScope& scope) {
 
 // A unit is a channel block of all images, whose sums are made in one order.
 Step bind_batch_norm_backward(const BindScope& scope, InverseStd inv_std, bool batch_statistics) {
-  const Operand dy = scope.inputs[0], x = scope.inputs[1], weight = scope.inputs[2], mean = scope.inputs[3];
-  const Operand dx = scope.outputs[0], dweight = scope.outputs[1], dbias = scope.outputs[2];
-  const ImageStrides dys = dy.type.strides(), xs = x.type.strides(), dxs = dx.type.strides();
-  Step step;
-  step.units = xs.blocks;
-  step.flops = 8.0 * static_cast<double>(x.type.shape.elements());
-  step.scratch_bytes = xs.pixel * bytes_of(DType::f32);
-  step.run = [=, kernel = scope.kernels.batch_norm_backward](const RunContext& run, Index begin, Index end) {
-    for (Index block = begin; block < end; ++block) {
-      const Index first = block * xs.pixel;
-      const int channels = channels_in(x.type, block);
-      kernel({.dy = dy.data(run) + dys.origin + block * dys.block,
-              .x = x.data(run) + xs.origin + block * xs.block,
-              .dx = dx.data(run) + dxs.origin + block * dxs.block,
-              .weight = channel_data(weight, run, first),
-              .mean = channel_data(mean, run, first),
-              .inv_std = inv_std(run, first, channels),
-              .dweight = channel_data(dweight, run, first),
-              .dbias = channel_data(dbias, run, first),
-              .batch_statistics = batch_statistics,
-              .pixels = {x.type.N(), x.type.H(), x.type.W(), channels},
-              .dy_strides = {dys.batch, dys.row},
-              .x_strides = {xs.batch, xs.row},
-              .dx_strides = {dxs.batch, dxs.row}});
-    }
-  };
+  const Operand weight = scope.inputs[2], mean = scope.inputs[3], dweight = scope.outputs[1], dbias = scope.outputs[2];
+  const ImageView dy(scope.inputs[0]), x(scope.inputs[1]), dx(scope.outputs[0]);
+  Step step = bind_units(x.strides.blocks, [=, kernel = scope.kernels.batch_norm_backward](const RunContext& run, Index block) {
+    const Index first = block * x.strides.pixel;
+    const BlockPixels pixels = pixels_of_block(x.operand.type, block);
+    kernel({.dy = dy.block(run, 0, block),
+            .x = x.block(run, 0, block),
+            .dx = dx.block(run, 0, block),
+            .weight = channel_data(weight, run, first),
+            .mean = channel_data(mean, run, first),
+            .inv_std = inv_std(run, first, pixels.channels),
+            .dweight = channel_data(dweight, run, first),
+            .dbias = channel_data(dbias, run, first),
+            .batch_statistics = batch_statistics,
+            .pixels = pixels,
+            .dy_strides = pixel_strides(dy),
+            .x_strides = pixel_strides(x),
+            .dx_strides = pixel_strides(dx)});
+  });
+  step.flops = 8 * elements_of(x.operand);
+  step.scratch_bytes = x.strides.pixel * bytes_of(DType::f32);
   return step;
 }
 

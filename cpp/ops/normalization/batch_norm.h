@@ -6,6 +6,7 @@
 
 #include "kernels/kernels.h"
 #include "ops/op.h"
+#include "ops/views/image_view.h"
 
 namespace fastcnn {
 
@@ -32,6 +33,12 @@ inline float* channel_data(const Operand& array, const RunContext& run, Index fi
 inline int channels_in(const TensorType& image, Index block) {
   return static_cast<int>(std::min<Index>(image.layout.block, image.C() - block * image.layout.block));
 }
+
+// A channel block of all images, as the kernels walk it.
+inline BlockPixels pixels_of_block(const TensorType& image, Index block) {
+  return {image.N(), image.H(), image.W(), channels_in(image, block)};
+}
+inline PixelStrides pixel_strides(const ImageView& image) { return {image.strides.batch, image.strides.row}; }
 
 // Where 1 / sqrt(var + eps) of some channels stands: an array of the run, or its scratch (a value a lane), filled on the way.
 using InverseStd = std::function<const float*(const RunContext& run, Index first, int channels)>;

@@ -25,40 +25,33 @@ std::vector<TensorType> infer(const NodeView& node) {
 LayoutWish layout(const NodeView& node) { return layout_batch_norm(node, 1); }
 
 Step bind(const BindScope& scope) {
-  const Operand x = scope.inputs[0], weight = scope.inputs[1], bias = scope.inputs[2];
-  const Operand y = scope.outputs[0], mean = scope.outputs[1], var = scope.outputs[2], inv_std = scope.outputs[3];
-  const ImageStrides xs = x.type.strides(), ys = y.type.strides();
+  const Operand weight = scope.inputs[1], bias = scope.inputs[2];
+  const Operand mean = scope.outputs[1], var = scope.outputs[2], inv_std = scope.outputs[3];
+  const ImageView x(scope.inputs[0]), y(scope.outputs[0]);
   const float eps = checked_eps("batch_norm_training", scope.attributes);
-  const auto statistics = scope.kernels.batch_norm_statistics;
-  const auto normalize = scope.kernels.batch_norm;
-  Step step;
-  step.units = xs.blocks;
-  step.flops = 7.0 * static_cast<double>(x.type.shape.elements());
-  step.run = [=](const RunContext& run, Index begin, Index end) {
-    for (Index block = begin; block < end; ++block) {
-      const Index first = block * xs.pixel;
-      const BlockPixels pixels{x.type.N(), x.type.H(), x.type.W(), channels_in(x.type, block)};
-      const float* from = x.data(run) + xs.origin + block * xs.block;
-      statistics({.x = from,
-                  .mean = channel_data(mean, run, first),
-                  .var = channel_data(var, run, first),
-                  .inv_std = channel_data(inv_std, run, first),
-                  .eps = eps,
-                  .pixels = pixels,
-                  .x_strides = {xs.batch, xs.row}});
-      normalize({.x = from,
-                 .y = y.data(run) + ys.origin + block * ys.block,
-                 .weight = channel_data(weight, run, first),
-                 .bias = channel_data(bias, run, first),
-                 .mean = channel_data(mean, run, first),
-                 .var = channel_data(var, run, first),
-                 .eps = eps,
-                 .pixels = pixels,
-                 .x_strides = {xs.batch, xs.row},
-                 .y_strides = {ys.batch, ys.row},
-                 .activation = {}});
-    }
-  };
+  Step step = bind_units(x.strides.blocks, [=, &kernels = scope.kernels](const RunContext& run, Index block) {
+    const Index first = block * x.strides.pixel;
+    const BlockPixels pixels = pixels_of_block(x.operand.type, block);
+    kernels.batch_norm_statistics({.x = x.block(run, 0, block),
+                                   .mean = channel_data(mean, run, first),
+                                   .var = channel_data(var, run, first),
+                                   .inv_std = channel_data(inv_std, run, first),
+                                   .eps = eps,
+                                   .pixels = pixels,
+                                   .x_strides = pixel_strides(x)});
+    kernels.batch_norm({.x = x.block(run, 0, block),
+                        .y = y.block(run, 0, block),
+                        .weight = channel_data(weight, run, first),
+                        .bias = channel_data(bias, run, first),
+                        .mean = channel_data(mean, run, first),
+                        .var = channel_data(var, run, first),
+                        .eps = eps,
+                        .pixels = pixels,
+                        .x_strides = pixel_strides(x),
+                        .y_strides = pixel_strides(y),
+                        .activation = {}});
+  });
+  step.flops = 7 * elements_of(x.operand);
   return step;
 }
 
@@ -67,17 +60,14 @@ void backward(GradientScope& scope) {
     if (scope.output_gradients[i] != kNoValue)
       throw Error(ErrorKind::unsupported, "batch_norm_training", "the statistics that it returns have no gradient");
   const std::vector<ValueId>&in = scope.inputs, &out = scope.outputs;
-  const std::vector<ValueId> gradients =
-      scope.graph.add("batch_norm_training_backward", {scope.output_gradients[0], in[0], in[1], out[1], out[3]}, {});
-  for (std::size_t i = 0; i < 3; ++i)
-    if (scope.wanted[i]) scope.input_gradients[i] = gradients[i];
+  scope.give_all("batch_norm_training_backward", {scope.output_gradients[0], in[0], in[1], out[1], out[3]});
 }
 
 std::vector<TensorType> infer_backward(const NodeView& node) {
   const char* op = "batch_norm_training_backward";
+  const Shape& x = node.input(1).shape;
   check_batch_norm(op, node, 1, {{2, "weight"}, {3, "mean"}, {4, "inv_std"}});
-  const Shape &dy = node.input(0).shape, &x = node.input(1).shape;
-  require(dy == x, op, "the gradient must have the shape of the input", "gradient ", dy, ", input ", x);
+  check_gradient(op, node.input(0).shape, x, "input");
   require(x[0] >= 1, op, "there must be more than one value per channel", x);
   return {{.shape = x}, {.shape = {x[1]}}, {.shape = {x[1]}}};
 }
@@ -93,8 +83,7 @@ std::vector<TensorType> infer_update(const NodeView& node) {
   const char* op = "batch_norm_update";
   const Shape &running = node.input(0).shape, &batch = node.input(1).shape;
   require(running == batch, op, "running and batch statistics must have one shape", "running ", running, ", batch ", batch);
-  require(!node.has_input(2) || node.input(2).shape == Shape{1}, op, "rate must be one number",
-          node.has_input(2) ? node.input(2).shape : Shape{});
+  if (node.has_input(2)) require(node.input(2).shape == Shape{1}, op, "rate must be one number", node.input(2).shape);
   const double momentum = node.attributes.number("momentum"), correction = node.attributes.number("correction");
   require(momentum >= 0 && momentum <= 1, op, "momentum must be from 0 to 1", "momentum=", momentum);
   require(std::isfinite(correction) && correction > 0, op, "correction must be finite and positive", "correction=", correction);
@@ -105,16 +94,13 @@ Step bind_update(const BindScope& scope) {
   const Operand running = scope.inputs[0], batch = scope.inputs[1], rate = scope.inputs[2];
   const Index count = running.type.shape.elements();
   const double momentum = scope.attributes.number("momentum"), correction = scope.attributes.number("correction");
-  Step step;
-  step.run = [=](const RunContext& run, Index begin, Index end) {
-    if (begin == end) return;
+  return bind_units(1, [=](const RunContext& run, Index) {
     const double share = rate.given ? momentum * rate.data(run)[0] : momentum;
     const float keep = static_cast<float>(1.0 - share), take = static_cast<float>(share * correction);
     float* to = running.data(run);
     const float* from = batch.data(run);
     for (Index i = 0; i < count; ++i) to[i] = keep * to[i] + take * from[i];
-  };
-  return step;
+  });
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "kernels/kernels.h"
 #include "ops/ops.h"
+#include "ops/views/image_pieces.h"
 
 namespace fastcnn {
 
@@ -27,9 +28,11 @@ LocalResponseNorm common_arguments(std::string_view op, const Attributes& attrib
   args.channels = x[1];
   args.channel_stride = 1;
   for (int axis = 2; axis < x.rank(); ++axis) args.channel_stride *= x[axis];
-  args.before = std::min(size / 2, x[1]), args.after = std::min((size - 1) / 2, x[1]);
+  args.before = std::min(size / 2, x[1]);
+  args.after = std::min((size - 1) / 2, x[1]);
   args.alpha = static_cast<float>(finite("alpha") / static_cast<double>(size));
-  args.beta = static_cast<float>(finite("beta")), args.k = static_cast<float>(finite("k"));
+  args.beta = static_cast<float>(finite("beta"));
+  args.k = static_cast<float>(finite("k"));
   return args;
 }
 
@@ -52,26 +55,26 @@ Step bind(const BindScope& scope) {
   step.run = [=, kernel = scope.kernels.local_response_norm](const RunContext& run, Index begin, Index end) {
     LocalResponseNorm args = common;
     args.count = common.channel_stride;
-    for (Index unit = begin; unit < end; unit += args.last - args.first) {
-      const Index image = unit / common.channels * common.channels * common.channel_stride;
-      args.first = unit % common.channels, args.last = std::min(common.channels, args.first + end - unit);
-      args.x = x.data(run) + image, args.y = y.data(run) + image;
+    for_images(common.channels, begin, end, [&](Index image, Index first, Index count, Index) {
+      const Index offset = image * common.channels * common.channel_stride;
+      args.first = first;
+      args.last = first + count;
+      args.x = x.data(run) + offset;
+      args.y = y.data(run) + offset;
       kernel(args);
-    }
+    });
   };
   return step;
 }
 
 void backward(GradientScope& scope) {
-  if (scope.wanted[0])
-    scope.input_gradients[0] =
-        scope.graph.add_one("local_response_norm_backward", {scope.output_gradients[0], scope.inputs[0]}, scope.attributes);
+  scope.give(0, "local_response_norm_backward", {scope.output_gradients[0], scope.inputs[0]}, scope.attributes);
 }
 
 std::vector<TensorType> infer_backward(const NodeView& node) {
   const char* op = "local_response_norm_backward";
-  const Shape &dy = node.input(0).shape, &x = node.input(1).shape;
-  require(dy == x, op, "the gradient must have the shape of the input", "gradient ", dy, ", input ", x);
+  const Shape& x = node.input(1).shape;
+  check_gradient(op, node.input(0).shape, x, "input");
   common_arguments(op, node.attributes, x);
   return {{.shape = x}};
 }
@@ -82,20 +85,18 @@ Step bind_backward(const BindScope& scope) {
   const Operand dy = scope.inputs[0], x = scope.inputs[1], dx = scope.outputs[0];
   const LocalResponseNorm common = common_arguments("local_response_norm_backward", scope.attributes, x.type.shape);
   const Index positions = common.channel_stride, parts = ceil_div(positions, kPositions);
-  Step step;
-  step.units = x.type.N() * parts;
+  Step step = bind_units(x.type.N() * parts, [=, kernel = scope.kernels.local_response_norm_backward](const RunContext& run, Index unit) {
+    const Index at = unit % parts * kPositions, offset = unit / parts * common.channels * positions + at;
+    LocalResponseNorm args = common;
+    args.count = std::min(kPositions, positions - at);
+    args.scratch = run.scratch_data();
+    args.x = x.data(run) + offset;
+    args.dy = dy.data(run) + offset;
+    args.y = dx.data(run) + offset;
+    kernel(args);
+  });
   step.flops = 2 * flops_of(common, x.type.shape);
   step.scratch_bytes = common.channels * kPositions * bytes_of(DType::f32);
-  step.run = [=, kernel = scope.kernels.local_response_norm_backward](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) {
-      const Index at = unit % parts * kPositions, offset = unit / parts * common.channels * positions + at;
-      LocalResponseNorm args = common;
-      args.count = std::min(kPositions, positions - at);
-      args.scratch = reinterpret_cast<float*>(run.scratch);
-      args.x = x.data(run) + offset, args.dy = dy.data(run) + offset, args.y = dx.data(run) + offset;
-      kernel(args);
-    }
-  };
   return step;
 }
 

@@ -55,35 +55,30 @@ Step bind(const BindScope& scope) {
   const Operand x = scope.inputs[0], y = scope.outputs[0], inv_std = scope.outputs[1];
   const Rows rows = rows_of("normalize", scope.attributes, x.type.shape);
   const double eps = scope.attributes.number("eps");
-  Step step;
-  step.units = rows.count;
-  step.flops = 6.0 * static_cast<double>(x.type.shape.elements());
-  step.run = [=](const RunContext& run, Index begin, Index end) {
-    for (Index row = begin; row < end; ++row) {
-      const float* from = x.data(run) + row * rows.length;
-      float* to = y.data(run) + row * rows.length;
-      const double mean = mean_of(rows.length, [&](Index i) { return from[i]; });
-      const double variance = mean_of(rows.length, [&](Index i) { return (from[i] - mean) * (from[i] - mean); });
-      const double scale = 1 / std::sqrt(variance + eps);
-      for (Index i = 0; i < rows.length; ++i) to[i] = static_cast<float>((from[i] - mean) * scale);
-      inv_std.data(run)[row] = static_cast<float>(scale);
-    }
-  };
+  Step step = bind_units(rows.count, [=](const RunContext& run, Index row) {
+    const float* from = x.data(run) + row * rows.length;
+    float* to = y.data(run) + row * rows.length;
+    const double mean = mean_of(rows.length, [&](Index i) { return from[i]; });
+    const double variance = mean_of(rows.length, [&](Index i) { return (from[i] - mean) * (from[i] - mean); });
+    const double scale = 1 / std::sqrt(variance + eps);
+    for (Index i = 0; i < rows.length; ++i) to[i] = static_cast<float>((from[i] - mean) * scale);
+    inv_std.data(run)[row] = static_cast<float>(scale);
+  });
+  step.flops = 6 * elements_of(x);
   return step;
 }
 
 void backward(GradientScope& scope) {
   const ValueId dy = scope.output_gradients[0];
   require(dy != kNoValue && scope.output_gradients[1] == kNoValue, "normalize", "only the normalized values have a gradient");
-  if (scope.wanted[0])
-    scope.input_gradients[0] = scope.graph.add_one("normalize_backward", {dy, scope.outputs[0], scope.outputs[1]}, scope.attributes);
+  scope.give(0, "normalize_backward", {dy, scope.outputs[0], scope.outputs[1]}, scope.attributes);
 }
 
 std::vector<TensorType> infer_backward(const NodeView& node) {
   const char* op = "normalize_backward";
-  const Shape &dy = node.input(0).shape, &y = node.input(1).shape, &inv_std = node.input(2).shape;
+  const Shape &y = node.input(1).shape, &inv_std = node.input(2).shape;
   const Rows rows = rows_of(op, node.attributes, y);
-  require(dy == y, op, "the gradient must have the shape of the output", "gradient ", dy, ", output ", y);
+  check_gradient(op, node.input(0).shape, y, "output");
   require(inv_std == rows.statistics, op, "inv_std must have one number for each row", inv_std);
   return {{.shape = y}};
 }
@@ -91,19 +86,15 @@ std::vector<TensorType> infer_backward(const NodeView& node) {
 Step bind_backward(const BindScope& scope) {
   const Operand dy = scope.inputs[0], y = scope.inputs[1], inv_std = scope.inputs[2], dx = scope.outputs[0];
   const Rows rows = rows_of("normalize_backward", scope.attributes, y.type.shape);
-  Step step;
-  step.units = rows.count;
-  step.flops = 8.0 * static_cast<double>(y.type.shape.elements());
-  step.run = [=](const RunContext& run, Index begin, Index end) {
-    for (Index row = begin; row < end; ++row) {
-      const float *d = dy.data(run) + row * rows.length, *v = y.data(run) + row * rows.length;
-      float* to = dx.data(run) + row * rows.length;
-      const double mean = mean_of(rows.length, [&](Index i) { return d[i]; });
-      const double product = mean_of(rows.length, [&](Index i) { return double{d[i]} * v[i]; });
-      const double scale = inv_std.data(run)[row];
-      for (Index i = 0; i < rows.length; ++i) to[i] = static_cast<float>(scale * (d[i] - mean - v[i] * product));
-    }
-  };
+  Step step = bind_units(rows.count, [=](const RunContext& run, Index row) {
+    const float *d = dy.data(run) + row * rows.length, *v = y.data(run) + row * rows.length;
+    float* to = dx.data(run) + row * rows.length;
+    const double mean = mean_of(rows.length, [&](Index i) { return d[i]; });
+    const double product = mean_of(rows.length, [&](Index i) { return double{d[i]} * v[i]; });
+    const double scale = inv_std.data(run)[row];
+    for (Index i = 0; i < rows.length; ++i) to[i] = static_cast<float>(scale * (d[i] - mean - v[i] * product));
+  });
+  step.flops = 8 * elements_of(y);
   return step;
 }
 

@@ -38,6 +38,11 @@ PoolWindows average_windows(const PoolAxis& a, const Attributes& attributes, boo
   return found;
 }
 
+// Rows and columns; one of them has the divisor.
+std::pair<PoolWindows, PoolWindows> windows_of(const PoolGeometry& g, const Attributes& attributes) {
+  return {average_windows(g.rows, attributes, true), average_windows(g.columns, attributes, false)};
+}
+
 // For each input the outputs whose windows hold it. They are neighbours, for neither end of a window ever moves back.
 PoolWindows transposed(const PoolWindows& forward, Index size) {
   PoolWindows found;
@@ -63,8 +68,8 @@ std::optional<Band> band(const NodeView& node, RowRange made) {
 
 Step bind(const BindScope& scope) {
   const PoolGeometry g = geometry("avg_pool", scope.attributes, scope.inputs[0].type.shape);
-  Step step = bind_pool(scope.inputs[0], scope.outputs[0], average_windows(g.rows, scope.attributes, true),
-                        average_windows(g.columns, scope.attributes, false), scope.kernels.avg_pool);
+  const auto [rows, columns] = windows_of(g, scope.attributes);
+  Step step = bind_pool(scope.inputs[0], scope.outputs[0], rows, columns, scope.kernels.avg_pool);
   step.flops = g.taps();
   return step;
 }
@@ -72,20 +77,21 @@ Step bind(const BindScope& scope) {
 void backward(GradientScope& scope) {
   Attributes attributes = scope.attributes;
   attributes.set("input_shape", scope.graph.type(scope.inputs[0]).shape.sizes());
-  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("avg_pool_backward", {scope.output_gradients[0]}, attributes);
+  scope.give(0, "avg_pool_backward", {scope.output_gradients[0]}, attributes);
 }
 
 std::vector<TensorType> infer_backward(const NodeView& node) {
   const Shape &dy = node.input(0).shape, x(node.attributes.integers("input_shape"));
   const Shape y = geometry("avg_pool_backward", node.attributes, x).output;
-  require(dy == y, "avg_pool_backward", "the gradient must have the shape of the output", "gradient ", dy, ", output ", y);
+  check_gradient("avg_pool_backward", dy, y, "output");
   return {{.shape = x}};
 }
 
 Step bind_backward(const BindScope& scope) {
   const PoolGeometry g = geometry("avg_pool_backward", scope.attributes, scope.outputs[0].type.shape);
-  Step step = bind_pool(scope.inputs[0], scope.outputs[0], transposed(average_windows(g.rows, scope.attributes, true), g.rows.size),
-                        transposed(average_windows(g.columns, scope.attributes, false), g.columns.size), scope.kernels.avg_pool_backward);
+  const auto [rows, columns] = windows_of(g, scope.attributes);
+  Step step = bind_pool(scope.inputs[0], scope.outputs[0], transposed(rows, g.rows.size), transposed(columns, g.columns.size),
+                        scope.kernels.avg_pool_backward);
   step.flops = 2 * g.taps();
   return step;
 }

@@ -8,6 +8,7 @@
 
 #include "ops/ops.h"
 #include "ops/pooling/pool_windows.h"
+#include "ops/views/image_view.h"
 
 namespace fastcnn {
 
@@ -33,73 +34,76 @@ void backward(GradientScope& scope) {
   Attributes attributes = scope.attributes;
   attributes.set("input", scope.graph.type(scope.inputs[0]).shape.sizes());
   const ValueId places = scope.graph.add_one("max_pool_places", {scope.inputs[0]}, scope.attributes);
-  scope.input_gradients[0] = scope.graph.add_one("max_pool_backward", {scope.output_gradients[0], places}, attributes);
+  scope.give(0, "max_pool_backward", {scope.output_gradients[0], places}, attributes);
 }
 
-// How places are kept.
+// A pooling with places: its windows, and how the places are kept.
 struct Places {
-  bool wide = false;
-  Index elements = 0;  // of the plain array, which has room for the blocks of any ISA
+  PoolGeometry geometry;
+  PoolWindows rows, columns;
+  bool wide;       // integers, not bytes
+  Index outputs;   // of a channel block of an image
+  Index elements;  // of the plain array, which is large enough for the blocks of any ISA
 
-  Places(const PoolGeometry& g, Index N, Index C) {
-    constexpr Index kMostLanes = 16, kMostPlaces = 256;
-    Index most = 1;
-    for (const PoolAxis* axis : {&g.rows, &g.columns}) {
-      const PoolWindows all = clipped_windows(*axis);
-      Index longest = 0;
-      for (const PoolWindow& window : all.windows) longest = std::max(longest, ceil_div(window.last - window.first, all.step));
-      most *= longest;
-    }
-    wide = most > kMostPlaces;
-    elements = ceil_div(N * round_up(C, kMostLanes) * g.rows.outputs * g.columns.outputs, wide ? 1 : bytes_of(DType::f32));
+  Places(std::string_view op, const Attributes& attributes, const Shape& x)
+      : geometry(pool_geometry(op, attributes, x)),
+        rows(clipped_windows(geometry.rows)),
+        columns(clipped_windows(geometry.columns)),
+        wide(longest(rows) * longest(columns) > kMostBytePlaces),
+        outputs(geometry.rows.outputs * geometry.columns.outputs),
+        elements(ceil_div(x[0] * round_up(x[1], kMostLanes) * outputs, wide ? 1 : bytes_of(DType::f32))) {}
+
+  // The places of a channel block, counted through all images.
+  std::byte* of(const Operand& places, const RunContext& run, Index block, Index lanes) const {
+    return places.data<std::byte>(run) + block * outputs * lanes * (wide ? bytes_of(DType::f32) : 1);
   }
 
-  // Of a channel block of an image.
-  std::byte* of(const Operand& places, const RunContext& run, Index unit, Index outputs, Index lanes) const {
-    return places.data<std::byte>(run) + unit * outputs * lanes * (wide ? bytes_of(DType::f32) : 1);
+  PoolGrid grid() const {
+    return {.rows = rows.windows.data(),
+            .columns = columns.windows.data(),
+            .row_count = static_cast<Index>(rows.windows.size()),
+            .column_count = static_cast<Index>(columns.windows.size()),
+            .row_step = rows.step,
+            .column_step = columns.step};
+  }
+
+ private:
+  static constexpr Index kMostLanes = 16, kMostBytePlaces = 256;
+
+  static Index longest(const PoolWindows& all) {  // pixels of a window along the axis
+    Index most = 0;
+    for (const PoolWindow& window : all.windows) most = std::max(most, ceil_div(window.last - window.first, all.step));
+    return most;
   }
 };
 
-PoolGrid grid_of(const PoolWindows& rows, const PoolWindows& columns) {
-  return {.rows = rows.windows.data(),
-          .columns = columns.windows.data(),
-          .row_count = static_cast<Index>(rows.windows.size()),
-          .column_count = static_cast<Index>(columns.windows.size()),
-          .row_step = rows.step,
-          .column_step = columns.step};
-}
-
 std::vector<TensorType> infer_places(const NodeView& node) {
-  const Shape& x = node.input(0).shape;
-  return {{.shape = {Places(pool_geometry("max_pool_places", node.attributes, x), x[0], x[1]).elements}}};
+  return {{.shape = {Places("max_pool_places", node.attributes, node.input(0).shape).elements}}};
 }
 
 LayoutWish layout_places(const NodeView&) { return {{Want::image}, {Want::plain}}; }
 
+// A unit is a channel block of an image.
 Step bind_places(const BindScope& scope) {
-  const Operand x = scope.inputs[0], to = scope.outputs[0];
-  const PoolGeometry g = pool_geometry("max_pool_places", scope.attributes, x.type.shape);
-  const ImageStrides xs = x.type.strides();
-  Step step;
-  step.units = x.type.N() * xs.blocks;
-  step.flops = g.taps();
-  step.run = [=, places = Places(g, x.type.N(), x.type.C()), rows = clipped_windows(g.rows), columns = clipped_windows(g.columns),
-              kernel = scope.kernels.max_pool_places](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit)
-      kernel({.x = x.data(run) + xs.origin + xs.image(unit),
-              .places = places.of(to, run, unit, g.rows.outputs * g.columns.outputs, xs.pixel),
-              .windows = grid_of(rows, columns),
-              .x_row_stride = xs.row,
-              .wide = places.wide});
-  };
+  const ImageView x(scope.inputs[0]);
+  const Operand to = scope.outputs[0];
+  const Places places("max_pool_places", scope.attributes, x.operand.type.shape);
+  Step step = bind_units(x.all_blocks(), [=, kernel = scope.kernels.max_pool_places](const RunContext& run, Index block) {
+    kernel({.x = x.block(run, block),
+            .places = places.of(to, run, block, x.strides.pixel),
+            .windows = places.grid(),
+            .x_row_stride = x.strides.row,
+            .wide = places.wide});
+  });
+  step.flops = places.geometry.taps();
   return step;
 }
 
 std::vector<TensorType> infer_backward(const NodeView& node) {
-  const Shape dy = node.input(0).shape, x(node.attributes.integers("input"));
-  const PoolGeometry g = pool_geometry("max_pool_backward", node.attributes, x);
-  require(dy == g.output, "max_pool_backward", "the gradient must have the shape of the output", "gradient ", dy, ", output ", g.output);
-  const Shape want{Places(g, x[0], x[1]).elements};
+  const Shape x(node.attributes.integers("input"));
+  const Places places("max_pool_backward", node.attributes, x);
+  check_gradient("max_pool_backward", node.input(0).shape, places.geometry.output, "output");
+  const Shape want{places.elements};
   require(node.input(1).shape == want, "max_pool_backward", join("places must have the shape ", want), node.input(1).shape);
   return {{.shape = x}};
 }
@@ -108,25 +112,21 @@ LayoutWish layout_backward(const NodeView&) { return {{Want::image, Want::plain}
 
 // Windows overlap, so a unit owns all of dx in one channel block of one image.
 Step bind_backward(const BindScope& scope) {
-  const Operand dy = scope.inputs[0], from = scope.inputs[1], dx = scope.outputs[0];
-  const PoolGeometry g = pool_geometry("max_pool_backward", scope.attributes, dx.type.shape);
-  const ImageStrides dys = dy.type.strides(), dxs = dx.type.strides();
-  Step step;
-  step.units = dx.type.N() * dxs.blocks;
-  step.flops = g.taps();
-  step.run = [=, places = Places(g, dx.type.N(), dx.type.C()), rows = clipped_windows(g.rows), columns = clipped_windows(g.columns),
-              kernel = scope.kernels.max_pool_backward](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit)
-      kernel({.dy = dy.data(run) + dys.origin + dys.image(unit),
-              .places = places.of(from, run, unit, g.rows.outputs * g.columns.outputs, dxs.pixel),
-              .dx = dx.data(run) + dxs.origin + dxs.image(unit),
-              .windows = grid_of(rows, columns),
-              .x_rows = g.rows.size,
-              .x_columns = g.columns.size,
-              .dy_row_stride = dys.row,
-              .dx_row_stride = dxs.row,
-              .wide = places.wide});
-  };
+  const ImageView dy(scope.inputs[0]), dx(scope.outputs[0]);
+  const Operand from = scope.inputs[1];
+  const Places places("max_pool_backward", scope.attributes, dx.operand.type.shape);
+  Step step = bind_units(dx.all_blocks(), [=, kernel = scope.kernels.max_pool_backward](const RunContext& run, Index block) {
+    kernel({.dy = dy.block(run, block),
+            .places = places.of(from, run, block, dx.strides.pixel),
+            .dx = dx.block(run, block),
+            .windows = places.grid(),
+            .x_rows = places.geometry.rows.size,
+            .x_columns = places.geometry.columns.size,
+            .dy_row_stride = dy.strides.row,
+            .dx_row_stride = dx.strides.row,
+            .wide = places.wide});
+  });
+  step.flops = places.geometry.taps();
   return step;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ops/views/image_pieces.h"
+#include "ops/views/image_view.h"
 #include "ops/views/row_bands.h"
 
 namespace fastcnn {
@@ -10,9 +12,9 @@ namespace {
 
 // Outputs along one axis. With ceil_mode a last window may hang over the end, if it starts in the input or in the padding before it.
 Index pooled_size(const PoolAxis& a, bool ceil_mode) {
-  const Index room = a.size + a.before + a.after - (a.dilation * (a.kernel - 1) + 1);
-  if (!ceil_mode) return room / a.stride + 1;
-  const Index outputs = ceil_div(room, a.stride) + 1;
+  const Index steps = a.size + a.before + a.after - a.span();  // that a window can move from the first
+  if (!ceil_mode) return steps / a.stride + 1;
+  const Index outputs = ceil_div(steps, a.stride) + 1;
   return (outputs - 1) * a.stride < a.size + a.before ? outputs : outputs - 1;
 }
 
@@ -58,9 +60,9 @@ PoolGeometry pool_geometry(std::string_view op, const Attributes& attributes, co
                .adaptive = false};
     require(std::max(a.before, a.after) <= a.kernel / 2, op, "padding must be at most half the kernel",
             "padding=", std::max(a.before, a.after), ", kernel=", a.kernel);
-    const Index span = a.dilation * (a.kernel - 1) + 1, padded = a.size + a.before + a.after;
-    require(span <= padded, op, CodedRule{"kernel_larger_than_input", "the kernel must not be larger than the padded input"}, "kernel ",
-            span, ", padded input ", padded, i == 0 ? " rows" : " columns");
+    const Index padded = a.size + a.before + a.after;
+    require(a.span() <= padded, op, CodedRule{"kernel_larger_than_input", "the kernel must not be larger than the padded input"}, "kernel ",
+            a.span(), ", padded input ", padded, i == 0 ? " rows" : " columns");
     a.outputs = pooled_size(a, ceil_mode);
     check_outputs(op, a);
     return a;
@@ -80,33 +82,38 @@ PoolWindows clipped_windows(const PoolAxis& a) {
     }
     const Index start = i * a.stride - a.before;
     const Index first = start < 0 ? start + round_up(-start, a.dilation) : start;  // the first tap that is a pixel
-    found.windows.push_back({first, std::min(a.size, start + a.dilation * (a.kernel - 1) + 1), 1.0f});
+    found.windows.push_back({first, std::min(a.size, start + a.span()), 1.0f});
   }
   return found;
 }
 
 std::optional<Band> pool_band(const NodeView& node, const PoolAxis& a, RowRange made) {
   if (a.adaptive) return {};
-  return padded_band(node, {a.size, a.outputs, a.stride, a.dilation * (a.kernel - 1) + 1, a.before, a.after}, made);
+  return padded_band(node, {a.size, a.outputs, a.stride, a.span(), a.before, a.after}, made);
 }
 
 Step bind_pool(const Operand& from, const Operand& to, PoolWindows rows, PoolWindows columns, PoolKernel kernel) {
-  const ImageStrides fs = from.type.strides(), ts = to.type.strides();
+  const ImageView x(from), y(to);
   const Index H = to.type.H(), W = to.type.W();
   Step step;
-  step.units = to.type.N() * ts.blocks * H;
+  step.units = y.all_blocks() * H;
   step.run = [=, rows = std::move(rows), columns = std::move(columns)](const RunContext& run, Index begin, Index end) {
     Pool args{};
-    args.columns = columns.windows.data(), args.column_count = W, args.column_step = columns.step, args.row_step = rows.step;
-    args.row_scales = rows.tap_scales.data(), args.column_scales = columns.tap_scales.data();
-    args.x_row_stride = fs.row, args.y_row_stride = ts.row;
-    for (Index unit = begin; unit < end; unit += args.row_count) {  // rows of one channel block go together
-      const Index image = unit / H, row = unit % H;
-      args.rows = rows.windows.data() + row, args.row_count = std::min(H - row, end - unit);
-      args.x = from.data(run) + fs.origin + fs.image(image);
-      args.y = to.data(run) + ts.origin + ts.image(image) + row * ts.row;
+    args.columns = columns.windows.data();
+    args.column_count = W;
+    args.column_step = columns.step;
+    args.row_step = rows.step;
+    args.row_scales = rows.tap_scales.data();
+    args.column_scales = columns.tap_scales.data();
+    args.x_row_stride = x.strides.row;
+    args.y_row_stride = y.strides.row;
+    for_images(H, begin, end, [&](Index block, Index row, Index count, Index) {
+      args.rows = rows.windows.data() + row;
+      args.row_count = count;
+      args.x = x.block(run, block);
+      args.y = y.block(run, block) + row * y.strides.row;
       kernel(args);
-    }
+    });
   };
   return step;
 }

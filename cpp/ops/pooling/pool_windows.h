@@ -17,6 +17,8 @@ struct PoolAxis {
   Index size = 0, outputs = 0;
   Index kernel = 1, stride = 1, before = 0, after = 0, dilation = 1;
   bool adaptive = false;  // output i sees the inputs [floor(i size / outputs), ceil((i + 1) size / outputs)); the line above is unused
+
+  Index span() const { return dilation * (kernel - 1) + 1; }  // pixels from the first tap of a window to the last
 };
 
 struct PoolGeometry {

@@ -4,7 +4,7 @@
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/ops.h"
-#include "ops/products/product_grid.h"
+#include "ops/products/product_steps.h"
 
 namespace fastcnn {
 
@@ -21,60 +21,18 @@ std::vector<TensorType> infer(const NodeView& node) {
 }
 
 Step bind(const BindScope& scope) {
-  const Operand x = scope.inputs[0], weight = scope.inputs[1], bias = scope.inputs.size() > 2 ? scope.inputs[2] : Operand{};
-  const Operand y = scope.outputs[0];
-  const Index N = x.type.shape[0], I = x.type.shape[1], O = weight.type.shape[0];
-  const ProductGrid grid = grid_of_dot_products(N, O, I);
-  LinearRows common{};
-  common.inputs = I, common.x_stride = I, common.weights_stride = I, common.y_stride = O;
-  common.activation = fused_activation(scope.attributes);
-  Step step;
-  step.units = grid.units();
-  step.flops = 2.0 * static_cast<double>(N * I * O);
-  step.algorithm = "dot_products";
-  step.run = [=, linear_rows = scope.kernels.linear_rows](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) {
-      const Index row = grid.first_row(unit), output = grid.first_column(unit);
-      LinearRows args = common;
-      args.x = x.data(run) + row * I;
-      args.weights = weight.data(run) + output * I;
-      args.bias = bias.given ? bias.data(run) + output : nullptr;
-      args.y = y.data(run) + row * O + output;
-      args.rows = grid.rows_of(unit), args.outputs = grid.columns_of(unit);
-      linear_rows(args);
-    }
-  };
-  return step;
+  const Operand x = scope.inputs[0], weight = scope.inputs[1], bias = scope.inputs[2];
+  const Products products{.M = x.type.shape[0], .N = weight.type.shape[0], .K = x.type.shape[1]};
+  return bind_dot_products(scope.kernels, products, x, weight, bias, scope.outputs[0], fused_activation(scope.attributes));
 }
 
 void backward(GradientScope& scope) {
   if (fused_activation(scope.attributes).kind != ActivationKind::identity)
     throw Error(ErrorKind::unsupported, "linear", "a linear layer with a fused activation has no gradient");
   const ValueId x = scope.inputs[0], weight = scope.inputs[1], dy = scope.output_gradients[0];
-  if (scope.wanted[0]) scope.input_gradients[0] = scope.graph.add_one("linear_backward_data", {dy, weight});
-  if (scope.wanted[1]) scope.input_gradients[1] = scope.graph.add_one("linear_backward_weight", {dy, x});
-  if (scope.inputs.size() > 2 && scope.wanted[2]) scope.input_gradients[2] = scope.graph.add_one("column_sum", {dy});
-}
-
-// c(m, n) = sum over k of a(m, k) b(k, n), where a is read with any strides.
-Step bind_product(const BindScope& scope, const Operand& a, const Operand& b, const Operand& c, MultiplyRows common) {
-  const ProductGrid grid = grid_of_products(common.m, common.n);
-  Step step;
-  step.units = grid.units();
-  step.flops = 2.0 * static_cast<double>(common.m * common.n * common.k);
-  step.algorithm = "products";
-  step.run = [=, multiply_rows = scope.kernels.multiply_rows](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) {
-      const Index row = grid.first_row(unit), column = grid.first_column(unit);
-      MultiplyRows args = common;
-      args.a = a.data(run) + row * common.a_row;
-      args.b = b.data(run) + column;
-      args.c = c.data(run) + row * common.c_stride + column;
-      args.m = grid.rows_of(unit), args.n = grid.columns_of(unit);
-      multiply_rows(args);
-    }
-  };
-  return step;
+  scope.give(0, "linear_backward_data", {dy, weight});
+  scope.give(1, "linear_backward_weight", {dy, x});
+  scope.give(2, "column_sum", {dy});
 }
 
 // dx(N, I) = dy(N, O) weight(O, I)
@@ -82,30 +40,26 @@ std::vector<TensorType> infer_data(const NodeView& node) {
   const Shape &dy = node.input(0).shape, &weight = node.input(1).shape;
   require(dy.rank() == 2 && weight.rank() == 2 && dy[1] == weight[0], "linear_backward_data", "dy must be (N, O) and weight (O, I)", dy,
           " and ", weight);
-  return {{.shape = {node.input(0).shape[0], node.input(1).shape[1]}}};
+  return {{.shape = {dy[0], weight[1]}}};
 }
 
 Step bind_data(const BindScope& scope) {
-  const Index N = scope.inputs[0].type.shape[0], O = scope.inputs[0].type.shape[1], I = scope.inputs[1].type.shape[1];
-  MultiplyRows common{};
-  common.m = N, common.n = I, common.k = O;
-  common.a_row = O, common.a_column = 1, common.b_stride = I, common.c_stride = I;
-  return bind_product(scope, scope.inputs[0], scope.inputs[1], scope.outputs[0], common);
+  const Operand dy = scope.inputs[0], weight = scope.inputs[1];
+  const Products products{.M = dy.type.shape[0], .N = weight.type.shape[1], .K = dy.type.shape[1]};
+  return bind_products(scope.kernels, products, dy, weight, scope.outputs[0], products.K, 1);
 }
 
 // dweight(O, I) = dy(N, O)^T x(N, I)
 std::vector<TensorType> infer_weight(const NodeView& node) {
   const Shape &dy = node.input(0).shape, &x = node.input(1).shape;
   require(dy.rank() == 2 && x.rank() == 2 && dy[0] == x[0], "linear_backward_weight", "dy must be (N, O) and x (N, I)", dy, " and ", x);
-  return {{.shape = {node.input(0).shape[1], node.input(1).shape[1]}}};
+  return {{.shape = {dy[1], x[1]}}};
 }
 
 Step bind_weight(const BindScope& scope) {
-  const Index N = scope.inputs[0].type.shape[0], O = scope.inputs[0].type.shape[1], I = scope.inputs[1].type.shape[1];
-  MultiplyRows common{};
-  common.m = O, common.n = I, common.k = N;
-  common.a_row = 1, common.a_column = O, common.b_stride = I, common.c_stride = I;
-  return bind_product(scope, scope.inputs[0], scope.inputs[1], scope.outputs[0], common);
+  const Operand dy = scope.inputs[0], x = scope.inputs[1];
+  const Products products{.M = dy.type.shape[1], .N = x.type.shape[1], .K = dy.type.shape[0]};
+  return bind_products(scope.kernels, products, dy, x, scope.outputs[0], 1, products.M);
 }
 
 // dbias(O) = sum over n of dy(n, O)
@@ -117,14 +71,20 @@ std::vector<TensorType> infer_sum(const NodeView& node) {
 Step bind_sum(const BindScope& scope) {
   const Operand dy = scope.inputs[0], sums = scope.outputs[0];
   const Index N = dy.type.shape[0], O = dy.type.shape[1];
-  Step step;
-  step.flops = static_cast<double>(N * O);
-  step.run = [=, multiply_rows = scope.kernels.multiply_rows](const RunContext& run, Index begin, Index end) {
+  Step step = bind_units(1, [=, multiply_rows = scope.kernels.multiply_rows](const RunContext& run, Index) {
     const float one = 1.0f;  // a matrix of ones: the product with it is the sum
-    MultiplyRows args{
-        .a = &one, .b = dy.data(run), .c = sums.data(run), .m = 1, .n = O, .k = N, .a_row = 0, .a_column = 0, .b_stride = O, .c_stride = O};
-    if (begin < end) multiply_rows(args);
-  };
+    multiply_rows({.a = &one,
+                   .b = dy.data(run),
+                   .c = sums.data(run),
+                   .m = 1,
+                   .n = O,
+                   .k = N,
+                   .a_row = 0,
+                   .a_column = 0,
+                   .b_stride = O,
+                   .c_stride = O});
+  });
+  step.flops = elements_of(dy);
   return step;
 }
 

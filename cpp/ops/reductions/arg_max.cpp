@@ -32,18 +32,14 @@ Step bind(const BindScope& scope) {
   const Operand x = scope.inputs[0], y = scope.outputs[0];
   const Lines lines(x.type.shape, axis_of(scope.attributes, x.type.shape, "arg_max"));
   const bool last = scope.attributes.flag("last");
-  Step step;
-  step.units = lines.count();
-  step.flops = static_cast<double>(x.type.shape.elements());
-  step.run = [=](const RunContext& run, Index begin, Index end) {
-    for (Index line = begin; line < end; ++line) {
-      const float* from = x.data(run) + lines.first(line);
-      Index most = 0;
-      for (Index i = 1; i < lines.size; ++i)
-        if (replaces(from[i * lines.inner], from[most * lines.inner], last)) most = i;
-      y.data<std::int32_t>(run)[line] = static_cast<std::int32_t>(most);
-    }
-  };
+  Step step = bind_units(lines.count(), [=](const RunContext& run, Index line) {
+    const float* from = x.data(run) + lines.first(line);
+    Index most = 0;
+    for (Index i = 1; i < lines.size; ++i)
+      if (replaces(from[i * lines.inner], from[most * lines.inner], last)) most = i;
+    y.data<std::int32_t>(run)[line] = static_cast<std::int32_t>(most);
+  });
+  step.flops = elements_of(x);
   return step;
 }
 

@@ -86,22 +86,14 @@ struct Smallest {
 
 // log of the sum of e^x = m + log of the sum of e^(x - m), m the maximum: no power overflows. A unit is one output.
 Step bind_log_sum_exp(const Operand& x, const Operand& y, const Reduction& reduction) {
-  const Runs runs(reduction.reduced);
-  Step step;
-  step.units = y.type.shape.elements();
-  step.flops = 10.0 * static_cast<double>(x.type.shape.elements());
-  step.run = [=](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) {
-      const float* from = x.data(run) + reduction.kept.offset(unit);
-      double most = Largest().start, total = 0;
-      runs.for_each([&](Index offset) { most = Largest().add(most, from[offset]); });
-      if (std::isfinite(most)) {
-        runs.for_each([&](Index offset) { total += std::exp(from[offset] - most); });
-        most += std::log(total);
-      }
-      y.data(run)[unit] = static_cast<float>(most);
-    }
-  };
+  Step step = bind_outputs(x, y, reduction, [](const float* from, const Runs& runs) {
+    double most = Largest().start, total = 0;
+    runs.for_each([&](Index offset) { most = Largest().add(most, from[offset]); });
+    if (!std::isfinite(most)) return most;
+    runs.for_each([&](Index offset) { total += std::exp(from[offset] - most); });
+    return most + std::log(total);
+  });
+  step.flops = 10 * elements_of(x);
   return step;
 }
 
@@ -130,10 +122,8 @@ void backward(GradientScope& scope) {
   const Kind kind = kind_of(scope.attributes, "reduce");
   const Shape& x = scope.graph.type(scope.inputs[0]).shape;
   const ValueId dy = scope.output_gradients[0];
-  if (kind != Kind::sum && kind != Kind::mean) {
-    scope.input_gradients[0] = scope.graph.add_one("reduce_backward", {dy, scope.inputs[0], scope.outputs[0]}, scope.attributes);
-    return;
-  }
+  if (kind != Kind::sum && kind != Kind::mean)
+    return scope.give(0, "reduce_backward", {dy, scope.inputs[0], scope.outputs[0]}, scope.attributes);
   const std::vector<bool> is_reduced = reduced_axes(scope.attributes, x, "reduce");
   const double terms = static_cast<double>(Reduction(x, is_reduced).reduced.count());
   const std::vector<Index> sizes = x.sizes();  // `x` may move when the graph grows
@@ -149,7 +139,7 @@ std::vector<TensorType> infer_backward(const NodeView& node) {
   require(kind != Kind::sum && kind != Kind::mean, op, "sums and means have no need of it", kKinds[static_cast<int>(kind)]);
   require(y == reduced_shape(x, reduced_axes(node.attributes, x, op), node.attributes.flag("keepdims")), op,
           "y must have the shape of the output", y);
-  require(dy == y, op, "the gradient must have the shape of the output", "gradient ", dy, ", output ", y);
+  check_gradient(op, dy, y, "output");
   return {{.shape = x}};
 }
 
@@ -202,15 +192,11 @@ Step bind_backward(const BindScope& scope) {
   const Reduction reduction(x.type.shape, reduced_axes(scope.attributes, x.type.shape, "reduce_backward"));
   const Runs runs(reduction.reduced);
   const Kind kind = kind_of(scope.attributes, "reduce_backward");
-  Step step;
-  step.units = y.type.shape.elements();
-  step.flops = 2.0 * static_cast<double>(x.type.shape.elements());
-  step.run = [=](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) {
-      const Index at = reduction.kept.offset(unit);
-      ElementsOfOutput{runs, x.data(run) + at, dx.data(run) + at, dy.data(run)[unit], y.data(run)[unit]}.write(kind);
-    }
-  };
+  Step step = bind_units(y.type.shape.elements(), [=](const RunContext& run, Index unit) {
+    const Index at = reduction.kept.offset(unit);
+    ElementsOfOutput{runs, x.data(run) + at, dx.data(run) + at, dy.data(run)[unit], y.data(run)[unit]}.write(kind);
+  });
+  step.flops = 2 * elements_of(x);
   return step;
 }
 

@@ -10,6 +10,8 @@ namespace {
 
 template <bool Log>
 constexpr const char* kName = Log ? "log_softmax" : "softmax";
+template <bool Log>
+constexpr const char* kBackwardName = Log ? "log_softmax_backward" : "softmax_backward";
 
 template <bool Log>
 std::vector<TensorType> infer(const NodeView& node) {
@@ -21,33 +23,21 @@ template <bool Log>
 Step bind(const BindScope& scope) {
   const Operand x = scope.inputs[0], y = scope.outputs[0];
   const Lines lines(x.type.shape, axis_of(scope.attributes, x.type.shape, kName<Log>));
-  Step step;
-  step.units = lines.size ? lines.count() : 0;
-  step.flops = 10.0 * static_cast<double>(x.type.shape.elements());
-  step.scratch_bytes = lines.size * 4;
-  step.run = [=, softmax_row = scope.kernels.softmax_row](const RunContext& run, Index begin, Index end) {
-    for (Index line = begin; line < end; ++line) {
-      float* scratch = reinterpret_cast<float*>(run.scratch);
-      const float* from = lines.gather(x.data(run), line, scratch);
-      float* to = lines.inner == 1 ? y.data(run) + lines.first(line) : scratch;
-      softmax_row(to, from, lines.size, Log);
-      lines.scatter(to, y.data(run), line);
-    }
-  };
+  Step step = bind_lines<1>(lines, {x}, y, [softmax_row = scope.kernels.softmax_row](float* to, const auto& from, Index size) {
+    softmax_row(to, from[0], size, Log);
+  });
+  step.flops = 10 * elements_of(x);
   return step;
 }
 
 template <bool Log>
 void backward(GradientScope& scope) {
-  if (scope.wanted[0])
-    scope.input_gradients[0] = scope.graph.add_one(Log ? "log_softmax_backward" : "softmax_backward",
-                                                   {scope.output_gradients[0], scope.outputs[0]}, scope.attributes);
+  scope.give(0, kBackwardName<Log>, {scope.output_gradients[0], scope.outputs[0]}, scope.attributes);
 }
 
 template <bool Log>
 std::vector<TensorType> infer_backward(const NodeView& node) {
-  const Shape &dy = node.input(0).shape, &y = node.input(1).shape;
-  require(dy == y, kName<Log>, "the gradient must have the shape of the output", "gradient ", dy, ", output ", y);
+  check_gradient(kName<Log>, node.input(0).shape, node.input(1).shape, "output");
   return infer<Log>(node);
 }
 
@@ -55,50 +45,39 @@ template <bool Log>
 Step bind_backward(const BindScope& scope) {
   const Operand dy = scope.inputs[0], y = scope.inputs[1], dx = scope.outputs[0];
   const Lines lines(y.type.shape, axis_of(scope.attributes, y.type.shape, kName<Log>));
-  Step step;
-  step.units = lines.size ? lines.count() : 0;
-  step.flops = 4.0 * static_cast<double>(y.type.shape.elements());
-  step.scratch_bytes = 2 * lines.size * 4;
-  step.run = [=, kernel = scope.kernels.softmax_backward_row](const RunContext& run, Index begin, Index end) {
-    for (Index line = begin; line < end; ++line) {
-      float* scratch = reinterpret_cast<float*>(run.scratch);
-      const float* from_dy = lines.gather(dy.data(run), line, scratch);
-      const float* from_y = lines.gather(y.data(run), line, scratch + lines.size);
-      float* to = lines.inner == 1 ? dx.data(run) + lines.first(line) : scratch;
-      kernel(to, from_dy, from_y, lines.size, Log);
-      lines.scatter(to, dx.data(run), line);
-    }
-  };
+  Step step = bind_lines<2>(lines, {dy, y}, dx, [kernel = scope.kernels.softmax_backward_row](float* to, const auto& from, Index size) {
+    kernel(to, from[0], from[1], size, Log);
+  });
+  step.flops = 4 * elements_of(y);
   return step;
+}
+
+template <bool Log>
+Op forward_op() {
+  return {.name = kName<Log>,
+          .inputs = "x",
+          .infer = infer<Log>,
+          .layout = want_plain,
+          .bind = bind<Log>,
+          .backward = backward<Log>,
+          .in_place = {0}};
+}
+
+template <bool Log>
+Op backward_op() {
+  return {.name = kBackwardName<Log>,
+          .inputs = "dy y",
+          .infer = infer_backward<Log>,
+          .layout = want_plain,
+          .bind = bind_backward<Log>,
+          .in_place = {0}};
 }
 
 }  // namespace
 
-const Op k_softmax = {.name = "softmax",
-                      .inputs = "x",
-                      .infer = infer<false>,
-                      .layout = want_plain,
-                      .bind = bind<false>,
-                      .backward = backward<false>,
-                      .in_place = {0}};
-const Op k_softmax_backward = {.name = "softmax_backward",
-                               .inputs = "dy y",
-                               .infer = infer_backward<false>,
-                               .layout = want_plain,
-                               .bind = bind_backward<false>,
-                               .in_place = {0}};
-const Op k_log_softmax = {.name = "log_softmax",
-                          .inputs = "x",
-                          .infer = infer<true>,
-                          .layout = want_plain,
-                          .bind = bind<true>,
-                          .backward = backward<true>,
-                          .in_place = {0}};
-const Op k_log_softmax_backward = {.name = "log_softmax_backward",
-                                   .inputs = "dy y",
-                                   .infer = infer_backward<true>,
-                                   .layout = want_plain,
-                                   .bind = bind_backward<true>,
-                                   .in_place = {0}};
+const Op k_softmax = forward_op<false>();
+const Op k_softmax_backward = backward_op<false>();
+const Op k_log_softmax = forward_op<true>();
+const Op k_log_softmax_backward = backward_op<true>();
 
 }  // namespace fastcnn

@@ -41,23 +41,19 @@ Step bind(const BindScope& scope) {
   const int axis = axis_of(scope.attributes, x.type.shape, "top_k");
   const Lines from(x.type.shape, axis), to(values.type.shape, axis);
   const bool largest = scope.attributes.flag("largest");
-  Step step;
-  step.units = to.size ? to.count() : 0;
-  step.flops = 4.0 * static_cast<double>(x.type.shape.elements());
-  step.scratch_bytes = from.size * bytes_of(DType::i32);
-  step.run = [=](const RunContext& run, Index begin, Index end) {
-    std::int32_t* order = reinterpret_cast<std::int32_t*>(run.scratch);
-    for (Index line = begin; line < end; ++line) {
-      const float* entries = x.data(run) + from.first(line);
-      std::iota(order, order + from.size, 0);
-      std::partial_sort(order, order + to.size, order + from.size, Before{entries, from.inner, largest});
-      for (Index i = 0; i < to.size; ++i) {
-        const Index at = to.first(line) + i * to.inner;
-        values.data(run)[at] = entries[order[i] * from.inner];
-        places.data<std::int32_t>(run)[at] = order[i];
-      }
+  Step step = bind_units(to.size ? to.count() : 0, [=](const RunContext& run, Index line) {
+    std::int32_t* order = run.scratch_data<std::int32_t>();
+    const float* entries = x.data(run) + from.first(line);
+    std::iota(order, order + from.size, 0);
+    std::partial_sort(order, order + to.size, order + from.size, Before{entries, from.inner, largest});
+    for (Index i = 0; i < to.size; ++i) {
+      const Index at = to.first(line) + i * to.inner;
+      values.data(run)[at] = entries[order[i] * from.inner];
+      places.data<std::int32_t>(run)[at] = order[i];
     }
-  };
+  });
+  step.flops = 4 * elements_of(x);
+  step.scratch_bytes = from.size * bytes_of(DType::i32);
   return step;
 }
 

@@ -30,7 +30,8 @@ struct Smoothed {
   float everywhere, at_target;
   Smoothed(const Attributes& attributes, Index classes) {
     const double s = attributes.number("label_smoothing");
-    everywhere = static_cast<float>(s / static_cast<double>(classes)), at_target = static_cast<float>(1 - s);
+    everywhere = static_cast<float>(s / static_cast<double>(classes));
+    at_target = static_cast<float>(1 - s);
   }
 };
 
@@ -44,12 +45,8 @@ Step bind(const BindScope& scope) {
   const Operand logits = scope.inputs[0], target = scope.inputs[1], loss = scope.outputs[0];
   const Lines lines(logits.type.shape, 1);
   const Smoothed smoothed(scope.attributes, lines.size);
-  Step step;
-  step.flops = 10.0 * static_cast<double>(logits.type.shape.elements());
-  step.scratch_bytes = 2 * lines.size * 4;
-  step.run = [=, softmax_row = scope.kernels.softmax_row](const RunContext& run, Index begin, Index end) {
-    if (begin == end) return;
-    float *scratch = reinterpret_cast<float*>(run.scratch), *log_p = scratch + lines.size;
+  Step step = bind_units(1, [=, softmax_row = scope.kernels.softmax_row](const RunContext& run, Index) {
+    float *scratch = run.scratch_data(), *log_p = scratch + lines.size;
     double total = 0;
     for (Index line = 0; line < lines.count(); ++line) {
       softmax_row(log_p, lines.gather(logits.data(run), line, scratch), lines.size, true);
@@ -63,14 +60,14 @@ Step bind(const BindScope& scope) {
         for (Index i = 0; i < lines.size; ++i) total -= static_cast<double>(smoothed.everywhere) * log_p[i];
     }
     *loss.data(run) = static_cast<float>(total / static_cast<double>(lines.count()));
-  };
+  });
+  step.flops = 10 * elements_of(logits);
+  step.scratch_bytes = 2 * lines.size * bytes_of(DType::f32);
   return step;
 }
 
 void backward(GradientScope& scope) {
-  if (scope.wanted[0])
-    scope.input_gradients[0] =
-        scope.graph.add_one("cross_entropy_backward", {scope.output_gradients[0], scope.inputs[0], scope.inputs[1]}, scope.attributes);
+  scope.give(0, "cross_entropy_backward", {scope.output_gradients[0], scope.inputs[0], scope.inputs[1]}, scope.attributes);
 }
 
 std::vector<TensorType> infer_backward(const NodeView& node) {
@@ -84,22 +81,17 @@ Step bind_backward(const BindScope& scope) {
   const Operand dloss = scope.inputs[0], logits = scope.inputs[1], target = scope.inputs[2], dlogits = scope.outputs[0];
   const Lines lines(logits.type.shape, 1);
   const Smoothed smoothed(scope.attributes, lines.size);
-  Step step;
-  step.units = lines.count();
-  step.flops = 10.0 * static_cast<double>(logits.type.shape.elements());
-  step.scratch_bytes = 2 * lines.size * 4;
-  step.run = [=, softmax_row = scope.kernels.softmax_row, scale_shift = scope.kernels.scale_shift](const RunContext& run, Index begin,
-                                                                                                   Index end) {
-    float *scratch = reinterpret_cast<float*>(run.scratch), *p = scratch + lines.size;
+  Step step = bind_units(lines.count(), [=, &kernels = scope.kernels](const RunContext& run, Index line) {
+    float *scratch = run.scratch_data(), *p = scratch + lines.size;
     const float factor = *dloss.data(run) / static_cast<float>(lines.count());
-    for (Index line = begin; line < end; ++line) {
-      softmax_row(p, lines.gather(logits.data(run), line, scratch), lines.size, false);
-      const std::int32_t k = target.data<std::int32_t>(run)[line];
-      if (k >= 0 && k < lines.size) p[k] -= smoothed.at_target;
-      scale_shift(p, p, lines.size, factor, -factor * smoothed.everywhere);
-      lines.scatter(p, dlogits.data(run), line);
-    }
-  };
+    kernels.softmax_row(p, lines.gather(logits.data(run), line, scratch), lines.size, false);
+    const std::int32_t k = target.data<std::int32_t>(run)[line];
+    if (k >= 0 && k < lines.size) p[k] -= smoothed.at_target;
+    kernels.scale_shift(p, p, lines.size, factor, -factor * smoothed.everywhere);
+    lines.scatter(p, dlogits.data(run), line);
+  });
+  step.flops = 10 * elements_of(logits);
+  step.scratch_bytes = 2 * lines.size * bytes_of(DType::f32);
   return step;
 }
 

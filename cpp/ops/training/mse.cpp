@@ -1,14 +1,12 @@
 // mse: the mean of (x - y)^2 over all elements, a scalar. mse_backward(dloss, x, y) -> (dx, dy), dx = 2 dloss (x - y) / n = -dy.
-#include <algorithm>
-
 #include "kernels/kernels.h"
 #include "ops/ops.h"
+#include "ops/training/sum_of_runs.h"
+#include "ops/views/rows.h"
 
 namespace fastcnn {
 
 namespace {
-
-constexpr Index kRun = 4096;  // elements that are summed in float; the runs are added up in double
 
 void check(const TensorType& x, const TensorType& y) {
   require(x.shape == y.shape, "mse", "input and target must have equal shapes", x.shape, " and ", y.shape);
@@ -23,26 +21,16 @@ std::vector<TensorType> infer(const NodeView& node) {
 Step bind(const BindScope& scope) {
   const Operand x = scope.inputs[0], y = scope.inputs[1], loss = scope.outputs[0];
   const Index count = x.type.shape.elements();
-  Step step;
-  step.flops = 3.0 * static_cast<double>(count);
-  step.run = [=, squared_distance = scope.kernels.squared_distance](const RunContext& run, Index begin, Index end) {
-    if (begin == end) return;
-    double total = 0;
-    for (Index start = 0; start < count; start += kRun) {
-      double part = 0;
-      squared_distance(&part, x.data(run) + start, y.data(run) + start, std::min(kRun, count - start));
-      total += part;
-    }
+  Step step = bind_units(1, [=, squared_distance = scope.kernels.squared_distance](const RunContext& run, Index) {
+    const double total = sum_of_runs(
+        count, [&](double* sum, Index start, Index length) { squared_distance(sum, x.data(run) + start, y.data(run) + start, length); });
     *loss.data(run) = static_cast<float>(total / static_cast<double>(count));
-  };
+  });
+  step.flops = 3 * elements_of(x);
   return step;
 }
 
-void backward(GradientScope& scope) {
-  const std::vector<ValueId> gradients = scope.graph.add("mse_backward", {scope.output_gradients[0], scope.inputs[0], scope.inputs[1]}, {});
-  for (std::size_t i = 0; i < 2; ++i)
-    if (scope.wanted[i]) scope.input_gradients[i] = gradients[i];
-}
+void backward(GradientScope& scope) { scope.give_all("mse_backward", {scope.output_gradients[0], scope.inputs[0], scope.inputs[1]}); }
 
 std::vector<TensorType> infer_backward(const NodeView& node) {
   require(node.input(0).shape.elements() == 1, "mse_backward", "dloss must be one number", node.input(0).shape);
@@ -51,21 +39,18 @@ std::vector<TensorType> infer_backward(const NodeView& node) {
 }
 
 Step bind_backward(const BindScope& scope) {
-  const Operand dloss = scope.inputs[0], x = scope.inputs[1], y = scope.inputs[2], dx = scope.outputs[0], dy = scope.outputs[1];
-  const Index count = x.type.shape.elements();
-  Step step;
-  step.units = ceil_div(count, kRun);
-  step.flops = 3.0 * static_cast<double>(count);
-  step.run = [=, scale_shift = scope.kernels.scale_shift, binary = scope.kernels.binary](const RunContext& run, Index begin, Index end) {
+  const Operand dloss = scope.inputs[0];
+  const OperandRows x(scope.inputs[1]), y(scope.inputs[2]), dx(scope.outputs[0]), dy(scope.outputs[1]);
+  const Index count = scope.inputs[1].type.shape.elements();
+  Step step = bind_units(dx.count(), [=, &kernels = scope.kernels](const RunContext& run, Index i) {
     const float factor = 2.0f * *dloss.data(run) / static_cast<float>(count);
-    for (Index start = begin * kRun; start < std::min(count, end * kRun); start += kRun) {
-      const Index length = std::min(kRun, count - start);
-      float *to = dx.data(run) + start, *negative = dy.data(run) + start;
-      binary({BinaryKind::subtract, to, {x.data(run) + start, Repeat::none}, {y.data(run) + start, Repeat::none}, length});
-      scale_shift(to, to, length, factor, 0.0f);
-      scale_shift(negative, to, length, -1.0f, 0.0f);
-    }
-  };
+    const Index length = dx.length(i);
+    float *to = dx.data(run, i), *negative = dy.data(run, i);
+    kernels.binary({BinaryKind::subtract, to, {x.data(run, i), Repeat::none}, {y.data(run, i), Repeat::none}, length});
+    kernels.scale_shift(to, to, length, factor, 0.0f);
+    kernels.scale_shift(negative, to, length, -1.0f, 0.0f);
+  });
+  step.flops = 3 * elements_of(scope.inputs[1]);
   return step;
 }
 

@@ -7,6 +7,7 @@
 
 #include "kernels/kernels.h"
 #include "ops/ops.h"
+#include "ops/training/sum_of_runs.h"
 
 namespace fastcnn {
 
@@ -16,8 +17,7 @@ std::vector<TensorType> infer_update(const NodeView& node) {
   const Shape &weight = node.input(0).shape, &gradient = node.input(1).shape;
   require(weight == gradient, "update_weights", "the gradient must have the shape of the weight", "weight ", weight, ", gradient ",
           gradient);
-  require(!node.has_input(2) || node.input(2).shape == Shape{1}, "update_weights", "scale must be one number",
-          node.has_input(2) ? node.input(2).shape : Shape{});
+  if (node.has_input(2)) require(node.input(2).shape == Shape{1}, "update_weights", "scale must be one number", node.input(2).shape);
   require(node.attributes.integer("parameter") >= 0, "update_weights", "parameter must not be negative",
           node.attributes.integer("parameter"));
   return {};
@@ -30,7 +30,7 @@ Step bind_update(const BindScope& scope) {
   const Index elements = weight.type.shape.elements();
   Step step;
   step.units = ceil_div(elements, WeightUpdater::kChunk);
-  step.flops = 4.0 * static_cast<double>(elements);
+  step.flops = 4 * elements_of(weight);
   step.run = [=](const RunContext& run, Index begin, Index end) {
     const Index start = begin * WeightUpdater::kChunk, count = std::min(elements, end * WeightUpdater::kChunk) - start;
     run.updater->update(parameter, start, count, weight.data(run) + start, gradient.data(run) + start,
@@ -45,29 +45,17 @@ std::vector<TensorType> infer_scale(const NodeView& node) {
   return {{.shape = {1}}};
 }
 
-// Floats are summed in runs that are short enough for them, and these in double: always in the same order.
-double squared_norm(const Kernels& kernels, const float* values, Index count) {
-  constexpr Index kRun = 4096;
-  double total = 0;
-  for (Index start = 0; start < count; start += kRun) {
-    double part = 0;
-    kernels.squared_norm(&part, values + start, std::min(kRun, count - start));
-    total += part;
-  }
-  return total;
-}
-
 Step bind_scale(const BindScope& scope) {
   const double clip_norm = scope.attributes.number("clip_norm");
-  Step step;
-  for (const Operand& gradient : scope.inputs) step.flops += 2.0 * static_cast<double>(gradient.type.shape.elements());
-  step.run = [gradients = scope.inputs, scale = scope.outputs[0], clip_norm, &kernels = scope.kernels](const RunContext& run, Index begin,
-                                                                                                       Index end) {
-    if (begin == end) return;
+  const Operand scale = scope.outputs[0];
+  Step step = bind_units(1, [=, gradients = scope.inputs, squared_norm = scope.kernels.squared_norm](const RunContext& run, Index) {
     double squares = 0;
-    for (const Operand& gradient : gradients) squares += squared_norm(kernels, gradient.data(run), gradient.type.shape.elements());
+    for (const Operand& gradient : gradients)
+      squares += sum_of_runs(gradient.type.shape.elements(),
+                             [&](double* sum, Index start, Index count) { squared_norm(sum, gradient.data(run) + start, count); });
     scale.data(run)[0] = static_cast<float>(std::min(1.0, clip_norm / (std::sqrt(squares) + 1e-6)));
-  };
+  });
+  for (const Operand& gradient : scope.inputs) step.flops += 2 * elements_of(gradient);
   return step;
 }
 

@@ -16,12 +16,16 @@ class AxisPieces {
   AxisPieces(const TensorType& type, int axis) {
     if (type.layout.plain()) {
       const Lines lines(type.shape, axis);
-      lines_ = lines.outer, piece_ = lines.inner, stride_ = lines.inner, plain_line_ = lines.size * lines.inner;
+      lines_ = lines.outer;
+      piece_ = lines.inner;
+      stride_ = lines.inner;
+      plain_line_ = lines.size * lines.inner;
       return;
     }
     image_ = type.strides();
-    const Index rows = axis == 2 ? 1 : type.H(), pixels = axis == 3 ? 1 : type.W();
-    lines_ = (axis == 0 ? 1 : type.N()) * image_.blocks * rows, rows_ = rows, piece_ = pixels * image_.pixel;
+    rows_ = axis == 2 ? 1 : type.H();
+    lines_ = (axis == 0 ? 1 : type.N()) * image_.blocks * rows_;
+    piece_ = (axis == 3 ? 1 : type.W()) * image_.pixel;
     stride_ = axis == 0 ? image_.batch : axis == 2 ? image_.row : image_.pixel;
   }
 
@@ -40,19 +44,27 @@ class AxisPieces {
   ImageStrides image_;
 };
 
-// Work units: a line's entries of y in chunks of some 16 KB.
-struct PieceUnits {
-  Index entries, per_unit, chunks, units;
-
-  PieceUnits(const AxisPieces& y, Index entries_)
-      : entries(entries_),
-        per_unit(std::max(Index{1}, 4096 / std::max(Index{1}, y.piece()))),
-        chunks(ceil_div(entries, per_unit)),
-        units(y.piece() ? y.lines() * chunks : 0) {}
-  Index line(Index unit) const { return unit / chunks; }
-  Index first(Index unit) const { return unit % chunks * per_unit; }
-  Index count(Index unit) const { return std::min(per_unit, entries - first(unit)); }
+// Entries first .. first + count - 1 of a line of y, and the line of x that it is computed from.
+struct LinePart {
+  const float* x;  // entry 0
+  float* y;        // entry `first`
+  Index first, count;
+  Index piece;               // floats of an entry
+  Index x_stride, y_stride;  // from an entry to the next
 };
+
+// Binds body(part) for all of y, which differs from x in `axis` alone. A unit is some 16 KB of a line of y.
+template <class Body>
+Step bind_pieces(const Operand& x, const Operand& y, int axis, Body body) {
+  const AxisPieces xs(x.type, axis), ys(y.type, axis);
+  const Index entries = y.type.shape[axis], most = std::max(Index{1}, 4096 / std::max(Index{1}, ys.piece()));
+  const Index parts = ceil_div(entries, most);
+  return bind_units(ys.piece() ? ys.lines() * parts : 0, [=](const RunContext& run, Index unit) {
+    const Index line = unit / parts, first = unit % parts * most;
+    body(LinePart{x.data(run) + xs.line(line), y.data(run) + ys.line(line) + first * ys.stride(), first, std::min(most, entries - first),
+                  ys.piece(), xs.stride(), ys.stride()});
+  });
+}
 
 // Images are cut along every axis but that of their channels, which lie in blocks.
 inline LayoutWish want_pieces(const NodeView& node, int axis) {

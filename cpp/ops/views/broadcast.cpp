@@ -34,4 +34,8 @@ Index offset_of(Index index, const Shape& shape, const std::vector<Index>& strid
   return offset;
 }
 
+ValueId reduced_to(GraphEditor& graph, ValueId gradient, const Shape& to) {
+  return graph.type(gradient).shape == to ? gradient : graph.add_one("reduce_to", {gradient}, {{"shape", to.sizes()}});
+}
+
 }  // namespace fastcnn

@@ -1,7 +1,7 @@
 // NumPy's broadcasting: shapes are aligned at their last axis; a size of 1 is repeated.
 #pragma once
 
-#include "core/shape.h"
+#include "ops/op.h"
 
 namespace fastcnn {
 
@@ -13,5 +13,8 @@ std::vector<Index> broadcast_strides(const Shape& from, const Shape& to);
 
 // Offset of element `index` (row-major in `shape`) of an array with these strides.
 Index offset_of(Index index, const Shape& shape, const std::vector<Index>& strides);
+
+// `gradient` summed over the axes along which an operand of shape `to` was repeated (reduce_to); itself where there are none.
+ValueId reduced_to(GraphEditor& graph, ValueId gradient, const Shape& to);
 
 }  // namespace fastcnn

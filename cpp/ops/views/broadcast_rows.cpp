@@ -145,7 +145,7 @@ Repeated BroadcastRows::input(std::size_t operand, const Row& row, const RunCont
 
 const float* BroadcastRows::gather(const Way& way, const Row& row, const RunContext& run) const {
   const float* from = way.operand.data(run) + offset(way, row);
-  float* to = reinterpret_cast<float*>(run.scratch) + way.scratch;
+  float* to = run.scratch_data() + way.scratch;
   const Index channels = std::min(lanes_, y_.operand.type.C() - row.at[1] * lanes_);
   for (Index pixel = 0; pixel < way.pixels; ++pixel)
     for (Index lane = 0; lane < lanes_; ++lane)

@@ -68,4 +68,17 @@ class BroadcastRows {
   Index lanes_;
 };
 
+// An element-wise step: body(row, input), where input(i) is what lies opposite the row in operand i. A unit is a row.
+template <class Body>
+Step bind_broadcast_rows(const Operand& y, const std::vector<Operand>& operands, int lanes, Body body) {
+  const BroadcastRows rows(y, operands, lanes);
+  Step step = bind_units(rows.count(), [=](const RunContext& run, Index i) {
+    const BroadcastRows::Row row = rows.row(i, run);
+    body(row, [&](std::size_t operand) { return rows.input(operand, row, run); });
+  });
+  step.scratch_bytes = rows.scratch_bytes();
+  step.flops = elements_of(y);
+  return step;
+}
+
 }  // namespace fastcnn

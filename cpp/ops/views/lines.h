@@ -2,6 +2,8 @@
 // they are not neighbours they are gathered into scratch, worked on there and scattered back.
 #pragma once
 
+#include <array>
+
 #include "ops/op.h"
 
 namespace fastcnn {
@@ -30,6 +32,22 @@ struct Lines {
   }
 };
 
+// Binds one step for each line of y: body(to, from, size), where from[k] is the same line of x[k]. Lines whose elements are no neighbours
+// are gathered into scratch; `to` is then the scratch of x[0].
+template <std::size_t Inputs, class Body>
+Step bind_lines(const Lines& lines, const std::array<Operand, Inputs>& x, const Operand& y, Body body) {
+  Step step = bind_units(lines.size ? lines.count() : 0, [=](const RunContext& run, Index line) {
+    float* const scratch = run.scratch_data();
+    std::array<const float*, Inputs> from;
+    for (std::size_t k = 0; k < Inputs; ++k) from[k] = lines.gather(x[k].data(run), line, scratch + static_cast<Index>(k) * lines.size);
+    float* const to = lines.inner == 1 ? y.data(run) + lines.first(line) : scratch;
+    body(to, from, lines.size);
+    lines.scatter(to, y.data(run), line);
+  });
+  step.scratch_bytes = static_cast<Index>(Inputs) * lines.size * bytes_of(DType::f32);
+  return step;
+}
+
 // The attribute "axis", which may count from the end, counted from the front.
 inline int axis_of(const Attributes& attributes, const Shape& shape, std::string_view op) {
   const Index axis = attributes.integer("axis");
@@ -43,6 +61,26 @@ inline Shape with_size(const Shape& shape, int axis, Index size) {
   std::vector<Index> sizes = shape.sizes();
   sizes[static_cast<std::size_t>(axis)] = size;
   return Shape(sizes);
+}
+
+// The gradient of an op that makes another number of entries of one axis: op(dy), with the attributes of the forward op and "size", the
+// number of entries in x.
+inline void give_axis_gradient(GradientScope& scope, std::string_view op) {
+  const Shape& x = scope.graph.type(scope.inputs[0]).shape;
+  Attributes attributes = scope.attributes;
+  attributes.set("size", x[axis_of(attributes, x, op)]);
+  scope.give(0, op, {scope.output_gradients[0]}, attributes);
+}
+
+// The output of such a gradient. entries: of the axis in the forward output, which dy must have; `one` and `many`: what errors call them.
+inline std::vector<TensorType> infer_axis_gradient(std::string_view op, const NodeView& node, Index entries, const char* one,
+                                                   const char* many) {
+  const Shape& dy = node.input(0).shape;
+  const int axis = axis_of(node.attributes, dy, op);
+  const Index size = node.attributes.integer("size");
+  require(size >= 0 && dy[axis] == entries, op, join("the gradient must have an entry for each ", one), "gradient ", dy, ", ", entries, " ",
+          many);
+  return {{.shape = with_size(dy, axis, size)}};
 }
 
 }  // namespace fastcnn

@@ -5,9 +5,11 @@ namespace fastcnn {
 void Walk::add(Index size, Index stride) {
   if (size == 1) return;
   if (!sizes.empty() && strides.back() == stride * size) {
-    sizes.back() *= size, strides.back() = stride;
+    sizes.back() *= size;
+    strides.back() = stride;
   } else {
-    sizes.push_back(size), strides.push_back(stride);
+    sizes.push_back(size);
+    strides.push_back(stride);
   }
 }
 
@@ -27,8 +29,10 @@ Runs::Runs(const Walk& walk) {
   std::vector<Index> sizes = walk.sizes;
   strides = walk.strides;
   if (!sizes.empty()) {
-    length = sizes.back(), stride = strides.back();
-    sizes.pop_back(), strides.pop_back();
+    length = sizes.back();
+    stride = strides.back();
+    sizes.pop_back();
+    strides.pop_back();
   }
   outer = Shape(sizes);
 }

@@ -48,6 +48,14 @@ struct Reduction {
   bool keeps_neighbours() const { return !kept.strides.empty() && kept.strides.back() == 1; }
 };
 
+// Binds y[o] = output(from, runs): the elements of x that o stands for are from[i] for the offsets i of `runs`. A unit is one output.
+template <class Output>
+Step bind_outputs(const Operand& x, const Operand& y, const Reduction& reduction, Output output) {
+  return bind_units(y.type.shape.elements(), [=, runs = Runs(reduction.reduced)](const RunContext& run, Index unit) {
+    y.data(run)[unit] = static_cast<float>(output(x.data(run) + reduction.kept.offset(unit), runs));
+  });
+}
+
 struct Sum {  // a term, see below
   double start = 0;
   double add(double total, double x) const { return total + x; }
@@ -80,21 +88,13 @@ double total_of_run(const float* x, Index length, Index stride, Term term) {
   return total;
 }
 
-// A unit is one output.
 template <class Term, class Finish>
 Step single_outputs(const Operand& x, const Operand& y, const Reduction& reduction, Term term, Finish finish) {
-  const Runs runs(reduction.reduced);
-  Step step;
-  step.units = y.type.shape.elements();
-  step.run = [=](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) {
-      const float* from = x.data(run) + reduction.kept.offset(unit);
-      double total = term.start;
-      for (Index r = 0; r < runs.count(); ++r) total = term.join(total, total_of_run(from + runs.first(r), runs.length, runs.stride, term));
-      y.data(run)[unit] = static_cast<float>(finish(total));
-    }
-  };
-  return step;
+  return bind_outputs(x, y, reduction, [=](const float* from, const Runs& runs) {
+    double total = term.start;
+    for (Index r = 0; r < runs.count(); ++r) total = term.join(total, total_of_run(from + runs.first(r), runs.length, runs.stride, term));
+    return finish(total);
+  });
 }
 
 // A unit is up to 64 outputs whose elements are neighbours: 4 lines of the cache from every row.
@@ -103,22 +103,17 @@ Step neighbouring_outputs(const Operand& x, const Operand& y, const Reduction& r
   constexpr Index kWidth = 64;
   const Runs rows(reduction.kept), runs(reduction.reduced);
   const Index parts = ceil_div(rows.length, kWidth);
-  Step step;
-  step.units = rows.count() * parts;
-  step.run = [=](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) {
-      const Index start = unit % parts * kWidth, width = std::min(kWidth, rows.length - start);
-      const float* from = x.data(run) + rows.first(unit / parts) + start;
-      float* to = y.data(run) + unit / parts * rows.length + start;
-      double totals[kWidth];
-      std::fill_n(totals, kWidth, term.start);
-      runs.for_each([&](Index offset) {
-        for (Index i = 0; i < width; ++i) totals[i] = term.add(totals[i], from[offset + i]);
-      });
-      for (Index i = 0; i < width; ++i) to[i] = static_cast<float>(finish(totals[i]));
-    }
-  };
-  return step;
+  return bind_units(rows.count() * parts, [=](const RunContext& run, Index unit) {
+    const Index start = unit % parts * kWidth, width = std::min(kWidth, rows.length - start);
+    const float* from = x.data(run) + rows.first(unit / parts) + start;
+    float* to = y.data(run) + unit / parts * rows.length + start;
+    double totals[kWidth];
+    std::fill_n(totals, kWidth, term.start);
+    runs.for_each([&](Index offset) {
+      for (Index i = 0; i < width; ++i) totals[i] = term.add(totals[i], from[offset + i]);
+    });
+    for (Index i = 0; i < width; ++i) to[i] = static_cast<float>(finish(totals[i]));
+  });
 }
 
 }  // namespace reducing
@@ -127,7 +122,7 @@ template <class Term, class Finish>
 Step bind_reduction(const Operand& x, const Operand& y, const Reduction& reduction, Term term, Finish finish) {
   Step step = reduction.keeps_neighbours() ? reducing::neighbouring_outputs(x, y, reduction, term, finish)
                                            : reducing::single_outputs(x, y, reduction, term, finish);
-  step.flops = static_cast<double>(x.type.shape.elements());
+  step.flops = elements_of(x);
   return step;
 }
 

@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-#include "core/tensor.h"
+#include "ops/step.h"
 
 namespace fastcnn {
 
@@ -22,7 +22,8 @@ class RowView {
       count_ = ceil_div(elements_, kChunk);
     } else {
       strides_ = type.strides();
-      H_ = type.H(), width_ = type.W() * strides_.pixel;
+      H_ = type.H();
+      width_ = type.W() * strides_.pixel;
       count_ = width_ > 0 ? type.N() * strides_.blocks * H_ : 0;
     }
   }
@@ -41,6 +42,20 @@ class RowView {
   Index elements_ = 0;       // plain
   Index H_ = 1, width_ = 0;  // image
   ImageStrides strides_;
+};
+
+// The rows of an operand.
+class OperandRows : public RowView {
+ public:
+  explicit OperandRows(const Operand& operand) : RowView(operand.type), operand_(operand) {}
+
+  template <class T = float>
+  T* data(const RunContext& run, Index i) const {
+    return operand_.data<T>(run) + row(i);
+  }
+
+ private:
+  Operand operand_;
 };
 
 }  // namespace fastcnn

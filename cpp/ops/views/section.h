@@ -14,7 +14,9 @@ class Section {
       rows_ = 1;
       for (int i = 0; i < axis; ++i) rows_ *= whole.shape[i];
       for (int i = axis + 1; i < whole.shape.rank(); ++i) inner *= whole.shape[i];
-      stride_ = whole.shape[axis] * inner, first_ = start * inner, length_ = size * inner;
+      stride_ = whole.shape[axis] * inner;
+      first_ = start * inner;
+      length_ = size * inner;
       return;
     }
     strides_ = whole.strides();
@@ -23,7 +25,9 @@ class Section {
     sizes[axis] = axis == 1 ? ceil_div(size, c) : size;
     starts[axis] = axis == 1 ? start / c : start;
     first_ = strides_.origin + starts[0] * strides_.batch + starts[1] * strides_.block + starts[2] * strides_.row + starts[3] * c;
-    blocks_ = sizes[1], H_ = sizes[2], length_ = sizes[3] * c;
+    blocks_ = sizes[1];
+    H_ = sizes[2];
+    length_ = sizes[3] * c;
     rows_ = sizes[0] * blocks_ * H_;
   }
 

@@ -11,7 +11,10 @@ struct SparseRows {
   std::vector<Index> starts{0}, indices;
   std::vector<float> weights;
 
-  void add(Index index, float weight) { indices.push_back(index), weights.push_back(weight); }  // to the last row
+  void add(Index index, float weight) {  // to the last row
+    indices.push_back(index);
+    weights.push_back(weight);
+  }
   void end_row() { starts.push_back(static_cast<Index>(indices.size())); }
   Index rows() const { return static_cast<Index>(starts.size()) - 1; }
   SparseRows transposed(Index columns) const;

@@ -34,7 +34,10 @@ struct Outer {
 
   explicit Outer(const std::vector<Axis>& axes) {
     std::vector<Index> sizes;
-    for (const Axis& axis : axes) sizes.push_back(axis.size), strides.push_back(axis.stride);
+    for (const Axis& axis : axes) {
+      sizes.push_back(axis.size);
+      strides.push_back(axis.stride);
+    }
     shape = Shape(sizes);
   }
   Index offset(Index i) const { return offset_of(i, shape, strides); }
@@ -48,20 +51,15 @@ Step copy_rows(const Operand& x, const Operand& y, std::vector<Axis> axes) {
   if (!axes.empty()) axes.pop_back();
   const Outer outer(axes);
   const Index parts = ceil_div(row.size, kRun);
-  Step step;
-  step.units = outer.shape.elements() * parts;
-  step.run = [=](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) {
-      const Index start = unit % parts * kRun, count = std::min(kRun, row.size - start);
-      const float* from = x.data(run) + outer.offset(unit / parts) + start * row.stride;
-      float* to = y.data(run) + unit / parts * row.size + start;
-      if (row.stride == 1)
-        std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
-      else
-        std::fill_n(to, count, *from);
-    }
-  };
-  return step;
+  return bind_units(outer.shape.elements() * parts, [=](const RunContext& run, Index unit) {
+    const Index start = unit % parts * kRun, count = std::min(kRun, row.size - start);
+    const float* from = x.data(run) + outer.offset(unit / parts) + start * row.stride;
+    float* to = y.data(run) + unit / parts * row.size + start;
+    if (row.stride == 1)
+      std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
+    else
+      std::fill_n(to, count, *from);
+  });
 }
 
 // Columns of x become rows of y. Square tiles of 16 x 16 touch 16 lines of the cache on either side, all of which they use up.
@@ -95,19 +93,14 @@ Step copy_tiles(const Operand& x, const Operand& y, std::vector<Axis> axes) {
     stride *= axes[static_cast<std::size_t>(i)].size;
   }
   const Index bands = ceil_div(along.size, kTile), strips = ceil_div(across.size, kStrip);
-  Step step;
-  step.units = outer.shape.elements() * bands * strips;
-  step.run = [=](const RunContext& run, Index begin, Index end) {
-    for (Index unit = begin; unit < end; ++unit) {
-      const Index strip = unit % strips * kStrip, band = unit / strips % bands * kTile, at = unit / strips / bands;
-      const float* from = x.data(run) + outer.offset(at) + band;
-      float* to = y.data(run) + offset_of(at, outer.shape, y_strides) + band * y_along;
-      const Index columns = std::min(kTile, along.size - band), last = std::min(across.size, strip + kStrip);
-      for (Index r = strip; r < last; r += kTile)
-        transpose_tile(to + r, y_along, from + r * across.stride, across.stride, std::min(kTile, last - r), columns);
-    }
-  };
-  return step;
+  return bind_units(outer.shape.elements() * bands * strips, [=](const RunContext& run, Index unit) {
+    const Index strip = unit % strips * kStrip, band = unit / strips % bands * kTile, at = unit / strips / bands;
+    const float* from = x.data(run) + outer.offset(at) + band;
+    float* to = y.data(run) + offset_of(at, outer.shape, y_strides) + band * y_along;
+    const Index columns = std::min(kTile, along.size - band), last = std::min(across.size, strip + kStrip);
+    for (Index r = strip; r < last; r += kTile)
+      transpose_tile(to + r, y_along, from + r * across.stride, across.stride, std::min(kTile, last - r), columns);
+  });
 }
 
 }  // namespace
