@@ -22,7 +22,7 @@ from onnx import helper, numpy_helper
 from onnx_models import detector, small_cnn, two_inputs, unet
 
 from fastcnn.formats.protobuf_reader import Source
-from fastcnn.onnx import OnnxModel, registry
+from fastcnn.onnx import OnnxModel, handlers
 from fastcnn.onnx.messages import read_model
 from fastcnn.onnx.tensors import Tensors
 
@@ -44,7 +44,7 @@ def number(r: Random, near: int) -> int:
 
 
 def node_type(r: Random, model: Any) -> None:
-    r.choice(model.graph.node).op_type = r.choice(sorted(registry._handlers))
+    r.choice(model.graph.node).op_type = r.choice(sorted(handlers._handlers))
 
 
 def node_input(r: Random, model: Any) -> None:
