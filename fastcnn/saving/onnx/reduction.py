@@ -1,4 +1,7 @@
-"""Operators that combine the elements of lines, in ONNX: reductions, products, resizing, normalization."""
+"""The writer of ONNX: ops of the core that combine elements along axes: reductions, products, resizing, normalization.
+
+fastcnn/onnx/operators/read_reduction.py, read_linear.py, read_resize.py and read_normalization.py read such operators.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ KINDS = {
 
 
 def reduce(to: OnnxGraph, node: CoreNode) -> str:
-    """No axes mean none, where ONNX takes all: then there is one axis more, of one element."""
+    """Without axes the core reduces none and ONNX all: the reduced axis is then a new one, of size 1."""
     kind, x, axes = KINDS[node.attributes["kind"]], node.inputs[0], list(node.attributes["axes"])
     keepdims = int(node.attributes["keepdims"])
     if not axes:
@@ -32,7 +35,7 @@ def reduce(to: OnnxGraph, node: CoreNode) -> str:
 
 
 def _reduced(to: OnnxGraph, kind: str, x: str, axes: list[int], keepdims: int) -> str:
-    if kind == "ReduceSum":  # the first to take its axes as an input
+    if kind == "ReduceSum":  # in opset 17 the only reduction whose axes are an input
         return to.node(kind, x, to.integers(*axes), keepdims=keepdims)
     return to.node(kind, x, axes=axes, keepdims=keepdims)
 
@@ -59,7 +62,7 @@ def matmul(to: OnnxGraph, node: CoreNode) -> str:
 
 
 def resample(to: OnnxGraph, node: CoreNode) -> str:
-    """A product with a matrix that has a row for each output, along the last axis."""
+    """A product with a matrix (inputs, outputs) of weights along one axis."""
     x, axis, shape = node.inputs[0], node.attributes["axis"], node.shapes[0]
     taps = node.attributes["taps"]
     matrix = np.zeros((shape[axis], len(node.attributes["indices"]) // taps))
@@ -75,7 +78,7 @@ def resample(to: OnnxGraph, node: CoreNode) -> str:
 
 
 def normalize(to: OnnxGraph, node: CoreNode) -> str:
-    """By its formula: LayerNormalization would need weights as large as what is normalized."""
+    """(x - mean) / sqrt(variance + eps) from single operators: LayerNormalization needs weights as large as the normalized axes."""
     x, rank = node.inputs[0], len(node.shapes[0])
     axes = list(range(rank - node.attributes["axes"], rank))
     centered = to.node("Sub", x, _reduced(to, "ReduceMean", x, axes, 1))
