@@ -1,4 +1,7 @@
-"""Operators that move values or rename axes and compute nothing: of values of the run, and of constants, which NumPy moves at once."""
+"""The reader of ONNX: operators that move values or change axes and compute nothing, for values of the run and for constants, by NumPy.
+
+fastcnn/saving/onnx/shape.py writes such operators.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ def identity(call: Call) -> Any:
 
 @mover("Reshape")
 def reshaped(call: Call) -> Any:
-    """An entry of 0 keeps the size of x, unless allowzero; one of -1 is what is left."""
+    """Sizes: 0 stands for the size of x, unless allowzero; -1 for what is left."""
     wanted, shape = call.whole_numbers(1), call.shape(0)
     if not call.flag("allowzero"):
         if any(size == 0 and i >= len(shape) for i, size in enumerate(wanted)):
@@ -31,7 +34,7 @@ def reshaped(call: Call) -> Any:
 
 
 def _without_rest(wanted: list[int], shape: Shape) -> list[int]:
-    """-1 beside sizes of 0 is 0, which NumPy and torch leave open."""
+    """The sizes with 0 for -1, if the value is empty: NumPy and PyTorch refuse -1 there."""
     if 0 in wanted and math.prod(shape) == 0:
         return [0 if size == -1 else size for size in wanted]
     return wanted
@@ -39,7 +42,7 @@ def _without_rest(wanted: list[int], shape: Shape) -> list[int]:
 
 @mover("Flatten")
 def flatten(call: Call) -> Any:
-    """(axes before `axis` made one, the others made one)"""
+    """To two axes: those before `axis`, and the others."""
     x, shape, axis = call.data(0), call.shape(0), call.integer("axis", 1)
     if not -len(shape) <= axis <= len(shape):
         call.fail(f"axis must be between {-len(shape)} and {len(shape)}", axis)
@@ -49,7 +52,7 @@ def flatten(call: Call) -> Any:
 
 @mover("Squeeze")
 def squeeze(call: Call) -> Any:
-    """axes: an attribute before opset 13, then an input; none: all of size 1."""
+    """axes: an attribute before opset 13, then an input. Without any: all of size 1."""
     shape = call.shape(0)
     axes = call.axes(1, len(shape))
     axes = [axis for axis, size in enumerate(shape) if size == 1] if axes is None else axes
@@ -60,7 +63,7 @@ def squeeze(call: Call) -> Any:
 
 @mover("Unsqueeze")
 def unsqueeze(call: Call) -> Any:
-    """axes, of the output: an attribute before opset 13, then an input."""
+    """axes of the output: an attribute before opset 13, then an input."""
     shape = call.shape(0)
     count = call.whole_numbers(1) if call.has(1) else call.integers("axes")
     if count is None:
@@ -81,7 +84,7 @@ def transposed(call: Call) -> Any:
 
 @mover("Expand")
 def expanded(call: Call) -> Any:
-    """To the shape that both broadcast to."""
+    """Broadcasts x with a shape."""
     wanted = call.whole_numbers(1)
     if any(size < 0 for size in wanted) or len(wanted) > 8:
         call.fail("the shape must have at most 8 sizes, none negative", wanted[:9])
@@ -98,7 +101,7 @@ def tile(call: Call) -> Any:
     if len(repeats) != len(shape) or any(not 0 <= count < 2**31 for count in repeats):
         call.fail(f"repeats must be {len(shape)} numbers of at least 0", repeats[:9])
     for axis, count in enumerate(repeats):
-        if count != 1:  # a new axis before it is repeated, then the two are one
+        if count != 1:  # a new axis before it is repeated, then the two are joined
             parts = reshape(x, [*shape[:axis], 1, *shape[axis:]])
             parts = expand(parts, [*shape[:axis], count, *shape[axis:]])
             shape[axis] *= count
@@ -115,7 +118,7 @@ def _image(call: Call) -> tuple[Value, int]:
 
 @operator("DepthToSpace")
 def depth_to_space(call: Call) -> Value:
-    """(N, C b^2, H, W) -> (N, C, H b, W b). DCR: the place in the block is the slower part of the channel, CRD: the faster."""
+    """(N, C b^2, H, W) -> (N, C, H b, W b). Channels are (b, b, C) with mode DCR, (C, b, b) with CRD."""
     x, block = _image(call)
     N, C, H, W = call.shape(0)
     if C % block**2:
