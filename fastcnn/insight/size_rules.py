@@ -76,7 +76,8 @@ def input_side(view: View, strict: bool) -> Iterator[Finding]:
     if _sides_fit(view) or code_of(view.error) == _TOO_LARGE:
         return
     times = view.halvings()
-    step, sides = 2 ** max(times), view.image[1:]
+    step = 2 ** max(times)
+    sides = view.image[1:]
     larger = (_suited(view, 0), _suited(view, 1))
     smaller = tuple(size >> count << count for size, count in zip(sides, times, strict=True))
     choices = " or ".join(_by(sizes) for sizes in (smaller, larger) if min(sizes) > 0)
@@ -178,7 +179,8 @@ def shrinking(view: View, strict: bool) -> Iterator[Finding]:
 
 def _lacks_padding(view: View, node: Node) -> bool:
     """Whether the node is a convolution without padding, of a stride over 1, whose windows overlap."""
-    value, windows = node["inputs"][0], windows_of(node, view)
+    value = node["inputs"][0]
+    windows = windows_of(node, view)
     if node["op"] != "conv2d" or windows is None or view.before_padding(value) != value:
         return False
     strided = [window for window, out in zip(windows, view.shape(node["outputs"][0])[2:], strict=True) if out > 1]
@@ -198,7 +200,8 @@ def large_kernel(view: View, strict: bool) -> Iterator[Finding]:
     for node in view.convolutions():
         _, inner, *kernel = view.shape(node["inputs"][1])
         whole = max(view.shape(node["outputs"][0])[2:]) == 1  # it is a linear layer in the form of a convolution
-        layers, area = max(kernel) // 2, math.prod(kernel)
+        layers = max(kernel) // 2
+        area = math.prod(kernel)
         if area > max(_LARGE_KERNEL, 9 * layers) and inner > 1 and not whole and not view.is_first(node):
             dilated = "" if _ones(node, "dilation") else " of the same dilation"
             why = f"A kernel of {_by(tuple(kernel))} behind the first layer: {layers} layers of 3x3{dilated} see as much,"
@@ -313,7 +316,8 @@ def activation_memory(view: View, strict: bool) -> Iterator[Finding]:
     total = sum(kept.values()) if kept else 0
     if not kept or total <= _HEAVY:
         return
-    heaviest, held = list[str](), 0
+    heaviest = list[str]()
+    held = 0
     for name in sorted(kept, key=lambda name: -kept[name]):
         heaviest.append(name[0] or name[1])
         held += kept[name]

@@ -34,7 +34,8 @@ def windows_of(node: Node, view: View) -> list[tuple[int, int, int, int]] | None
         kernel = tuple(attributes["kernel"])
     else:
         return None
-    dilation, padding = attributes.get("dilation", (1, 1)), attributes["padding"]
+    dilation = attributes.get("dilation", (1, 1))
+    padding = attributes["padding"]
     return [(_span(kernel[i], dilation[i]), attributes["stride"][i], padding[i], padding[i + 2]) for i in (0, 1)]
 
 
@@ -89,7 +90,8 @@ class View:
         """The nodes that the outputs are computed from; all nodes of a network that does not run."""
         if self.error is not None:
             return self.nodes
-        needed, waiting = set[int](), list(self.outputs)
+        needed = set[int]()
+        waiting = list(self.outputs)
         while waiting:
             node = self.makers.get(waiting.pop())
             if node is not None and id(node) not in needed:
@@ -111,7 +113,8 @@ class View:
 
     def is_first(self, node: Node) -> bool:
         """Whether there is no convolution before this node."""
-        waiting, seen = [node["inputs"][0]], set[int]()
+        waiting = [node["inputs"][0]]
+        seen = set[int]()
         while waiting:
             value = waiting.pop()
             maker = self.makers.get(value)

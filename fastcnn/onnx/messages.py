@@ -97,7 +97,8 @@ def message(source: Source, of: Field, read: Callable[[Source, Span], T]) -> T:
 
 def read_model(source: Source) -> ModelProto:
     """The model in a file; ValueError if there is none."""
-    model, graphs = ModelProto(source), 0
+    model = ModelProto(source)
+    graphs = 0
     for part in source.fields(source.whole):
         if part.number == 7:
             model.graph = message(source, part, read_graph)
@@ -184,29 +185,19 @@ def read_node(source: Source, span: Span) -> NodeProto:
 
 
 def read_attribute(source: Source, span: Span) -> AttributeProto:
-    name, refers, kind, found = "", "", 0, dict[str, Any]()
+    name = ""
+    refers = ""
+    kind = 0
+    found = dict[str, Any]()
     for part in source.fields(span):
-        number = part.number
-        if number == 1:
+        if part.number == 1:
             name = source.text(part)
-        elif number == 21:
+        elif part.number == 21:
             refers = source.text(part)
-        elif number == 20:
+        elif part.number == 20:
             kind = source.integer(part)
-        elif number == 2:
-            found["float"] = source.real(part)
-        elif number == 3:
-            found["int"] = source.integer(part)
-        elif number == 4:
-            found["text"] = source.bytes(part)
-        elif number == 5:
-            found["tensor"] = message(source, part, read_tensor)
-        elif number == 7:
-            found.setdefault("floats", []).extend(source.reals(part))
-        elif number == 8:
-            found.setdefault("ints", []).extend(source.integers(part))
-        elif number == 9:
-            found.setdefault("texts", []).append(source.bytes(part))
+        else:
+            _read_value(source, part, found)
     if kind == 0 and len(found) == 1:  # the file is older than the field `type`
         kind = KINDS.index(next(iter(found)))
     word = KINDS[kind] if 0 <= kind < len(KINDS) else ""
@@ -214,8 +205,28 @@ def read_attribute(source: Source, span: Span) -> AttributeProto:
     return AttributeProto(name, word, found.get(word, empty.get(word)), refers)
 
 
+def _read_value(source: Source, part: Field, found: dict[str, Any]) -> None:
+    """Adds a field of an attribute that holds its value, or a part of it, to `found`, by kind."""
+    if part.number == 2:
+        found["float"] = source.real(part)
+    elif part.number == 3:
+        found["int"] = source.integer(part)
+    elif part.number == 4:
+        found["text"] = source.bytes(part)
+    elif part.number == 5:
+        found["tensor"] = message(source, part, read_tensor)
+    elif part.number == 7:
+        found.setdefault("floats", []).extend(source.reals(part))
+    elif part.number == 8:
+        found.setdefault("ints", []).extend(source.integers(part))
+    elif part.number == 9:
+        found.setdefault("texts", []).append(source.bytes(part))
+
+
 def read_tensor(source: Source, span: Span) -> TensorProto:
-    tensor, sizes, outside = TensorProto(), list[int](), False
+    tensor = TensorProto()
+    sizes = list[int]()
+    outside = False
     for part in source.fields(span):
         if part.number == 1:
             sizes += source.integers(part)

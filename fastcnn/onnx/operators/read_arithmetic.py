@@ -101,7 +101,7 @@ def compare(call: Call) -> Value:
 
 @operator("And", "Or", "Xor")
 def logic(call: Call) -> Value:
-    """Of bool inputs, which are 0 or 1."""
+    """Both inputs are bool, 0 or 1."""
     if not (call.is_boolean(0) and call.is_boolean(1)):
         call.fail("both inputs must be bool", "another type")
     if call.node.op_type == "And":

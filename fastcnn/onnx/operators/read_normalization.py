@@ -30,7 +30,8 @@ def batch_normalization(call: Call) -> Results:
         call.fail("the input must be (N, C, ...) or (N,)", call.shape(0))
     image = reshape(x, (*x.shape[:2], *[1] * (x.ndim == 1), math.prod(x.shape[2:]), 1) if x.ndim != 4 else x.shape)
     scale, bias, mean, var = (call.operand(i) for i in range(1, 5))
-    eps, momentum = call.number("epsilon", 1e-5), call.number("momentum", 0.9)
+    eps = call.number("epsilon", 1e-5)
+    momentum = call.number("momentum", 0.9)
     if call.flag("training_mode"):
         y, *running = _of_batch(call, image, eps, momentum)
         return (reshape(y, x.shape), *running)
@@ -68,7 +69,8 @@ def instance_normalization(call: Call) -> Value:
 @operator("GroupNormalization")
 def group_normalization(call: Call) -> Value:
     """scale, bias: (groups,) before opset 21, then (C,)."""
-    x, groups = call.value(0), call.integer("num_groups", 0)
+    x = call.value(0)
+    groups = call.integer("num_groups", 0)
     if x.ndim < 3 or groups < 1 or call.shape(0)[1] % groups:
         call.fail("num_groups must divide the channels of (N, C, ...)", f"{groups}, input {call.shape(0)}")
     parts = reshape(x, (x.shape[0], groups, math.prod(x.shape[1:]) // groups))
@@ -83,7 +85,8 @@ def group_normalization(call: Call) -> Value:
 def layer_normalization(call: Call) -> Results:
     """Over the axes from `axis` on. scale and bias broadcast to x."""
     x = call.value(0)
-    axis, eps = call.axis(-1, x.ndim), call.number("epsilon", 1e-5)
+    axis = call.axis(-1, x.ndim)
+    eps = call.number("epsilon", 1e-5)
     normal, inverse = add_nodes("normalize", [x], {"axes": x.ndim - axis, "eps": eps})
     y = binary("multiply", normal, call.operand(1))
     y = binary("add", y, call.operand(2)) if call.has(2) else y
@@ -98,7 +101,8 @@ def layer_normalization(call: Call) -> Results:
 @operator("LRN")
 def lrn(call: Call) -> Value:
     """x / (bias + alpha / size * sum of x^2 over `size` channels)^beta. The larger half of an even window comes after the channel."""
-    x, size = call.value(0), call.integer("size", 0)
+    x = call.value(0)
+    size = call.integer("size", 0)
     alpha, beta, k = call.number("alpha", 1e-4), call.number("beta", 0.75), call.number("bias", 1.0)
     if size % 2 == 1:
         return functional.local_response_norm(x, size, alpha, beta, k)

@@ -87,7 +87,9 @@ def _cut_steps(x: Any, axis: int, places: slice) -> Any:
 @mover("Gather")
 def gather(call: Call) -> Any:
     """x at `indices` along an axis, which the axes of `indices` replace. indices: a constant."""
-    x, indices, shape = call.data(0), call.constant(1), call.shape(0)
+    x = call.data(0)
+    indices = call.constant(1)
+    shape = call.shape(0)
     axis = call.axis(0, len(shape))
     extent = shape[axis]
     if indices.dtype.kind not in "iu":

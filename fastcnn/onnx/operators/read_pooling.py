@@ -64,7 +64,8 @@ def max_pool(call: Call) -> Value:
 @operator("AveragePool")
 def average_pool(call: Call) -> Value:
     x, window, is_image = _image(call)
-    ceil_mode, include = call.flag("ceil_mode"), call.flag("count_include_pad")
+    ceil_mode = call.flag("ceil_mode")
+    include = call.flag("count_include_pad")
     narrow = all(pad <= window.kernel[i % 2] // 2 for i, pad in enumerate(window.padding))
     if window.dilation == [1, 1] and narrow:
         return _as_given(_average(x, window, ceil_mode, include, 0), is_image)
@@ -151,7 +152,8 @@ def _global(call: Call, pool: str, kind: str) -> Value:
 @operator("GlobalLpPool")
 def global_lp_pool(call: Call) -> Value:
     """(sum of |x|^p over all pixels)^(1/p)."""
-    x, p = call.value(0), call.integer("p", 2)
+    x = call.value(0)
+    p = call.integer("p", 2)
     if p < 1:
         call.fail("p must be at least 1", p)
     if p in (1, 2):

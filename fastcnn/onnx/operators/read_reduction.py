@@ -25,7 +25,8 @@ _KINDS = {
 @operator(*_KINDS, "ReduceLogSum")
 def reduction(call: Call) -> Value:
     """axes: an attribute, from opset 18 on (13 for ReduceSum) an input. Without any: all axes, or none with noop_with_empty_axes."""
-    x, name = call.value(0), call.node.op_type
+    x = call.value(0)
+    name = call.node.op_type
     axes = call.axes(1, x.ndim)
     if not axes and call.flag("noop_with_empty_axes"):
         axes = []

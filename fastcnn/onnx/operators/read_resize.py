@@ -117,14 +117,16 @@ def _axes_of_scales(call: Call, x: Value, scales: list[float], axes: list[int]) 
 
 
 def _axes_of_sizes(call: Call, x: Value, axes: list[int]) -> list[Axis]:
-    sizes, shape = call.whole_numbers(3), concrete(x.shape)
+    sizes = call.whole_numbers(3)
+    shape = concrete(x.shape)
     policy = call.text("keep_aspect_ratio_policy", "stretch", "stretch", "not_larger", "not_smaller")
     if len(sizes) != len(axes) or any(not 0 <= size <= _LONGEST_AXIS for size in sizes):
         call.fail(f"there must be {len(axes)} sizes", sizes[:9])
     scales = [size / max(1, shape[axis]) for axis, size in zip(axes, sizes, strict=True)]
     if policy != "stretch":
         scale = min(scales) if policy == "not_larger" else max(scales)
-        scales, sizes = [scale] * len(axes), [math.floor(scale * shape[axis] + 0.5) for axis in axes]
+        scales = [scale] * len(axes)
+        sizes = [math.floor(scale * shape[axis] + 0.5) for axis in axes]
     return [Axis(axis, shape[axis], size, scale) for axis, size, scale in zip(axes, sizes, scales, strict=True)]
 
 

@@ -25,7 +25,8 @@ def identity(call: Call) -> Any:
 @mover("Reshape")
 def reshaped(call: Call) -> Any:
     """Sizes: 0 stands for the size of x, unless allowzero; -1 for what is left."""
-    wanted, shape = call.whole_numbers(1), call.shape(0)
+    wanted = call.whole_numbers(1)
+    shape = call.shape(0)
     if not call.flag("allowzero"):
         if any(size == 0 and i >= len(shape) for i, size in enumerate(wanted)):
             call.fail("an entry of 0 must stand for a size of the input", f"{wanted} for {shape}")
@@ -43,7 +44,9 @@ def _without_rest(wanted: list[int], shape: Shape) -> list[int]:
 @mover("Flatten")
 def flatten(call: Call) -> Any:
     """To two axes: those before `axis`, and the others."""
-    x, shape, axis = call.data(0), call.shape(0), call.integer("axis", 1)
+    x = call.data(0)
+    shape = call.shape(0)
+    axis = call.integer("axis", 1)
     if not -len(shape) <= axis <= len(shape):
         call.fail(f"axis must be between {-len(shape)} and {len(shape)}", axis)
     axis = axis + len(shape) if axis < 0 else axis
@@ -88,7 +91,8 @@ def expanded(call: Call) -> Any:
     wanted = call.whole_numbers(1)
     if any(size < 0 for size in wanted) or len(wanted) > 8:
         call.fail("the shape must have at most 8 sizes, none negative", wanted[:9])
-    shape, rank = call.shape(0), max(call.rank(0), len(wanted))
+    shape = call.shape(0)
+    rank = max(call.rank(0), len(wanted))
     a, b = (1,) * (rank - len(shape)) + shape, [1] * (rank - len(wanted)) + wanted
     if any(x != y and 1 not in (x, y) for x, y in zip(a, b, strict=True)):
         call.fail("the shapes must broadcast", f"{shape}, {tuple(wanted)}")
@@ -97,7 +101,9 @@ def expanded(call: Call) -> Any:
 
 @mover("Tile")
 def tile(call: Call) -> Any:
-    x, repeats, shape = call.data(0), call.whole_numbers(1), list(call.shape(0))
+    x = call.data(0)
+    repeats = call.whole_numbers(1)
+    shape = list(call.shape(0))
     if len(repeats) != len(shape) or any(not 0 <= count < 2**31 for count in repeats):
         call.fail(f"repeats must be {len(shape)} numbers of at least 0", repeats[:9])
     for axis, count in enumerate(repeats):
@@ -110,7 +116,8 @@ def tile(call: Call) -> Any:
 
 
 def _image(call: Call) -> tuple[Value, int]:
-    x, block = call.value(0), call.integer("blocksize", 0)
+    x = call.value(0)
+    block = call.integer("blocksize", 0)
     if x.ndim != 4 or not 1 <= block < 2**15:
         call.fail("the input must be (N, C, H, W), blocksize at least 1", f"{call.shape(0)}, {block}")
     return x, block

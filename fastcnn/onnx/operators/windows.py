@@ -1,5 +1,6 @@
-"""The geometry of convolutions and pooling in ONNX: kernel_shape, strides, dilations, pads, auto_pad. Images are (N, C, H, W); (N, C, L) is
-an image of one row.
+"""The reader of ONNX: the geometry of convolutions and pooling, kernel_shape, strides, dilations, pads, auto_pad.
+
+Images are (N, C, H, W); (N, C, L) is an image of one row.
 """
 
 from __future__ import annotations

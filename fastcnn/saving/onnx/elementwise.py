@@ -14,8 +14,9 @@ __all__ = ["activation", "binary", "cast", "compare", "prelu", "scale_shift", "w
 
 
 def activation(to: OnnxGraph, node: CoreNode) -> str:
-    x, a, b = node.inputs[0], float(node.attributes["a"]), float(node.attributes["b"])
+    x = node.inputs[0]
     kind = node.attributes["kind"]
+    a, b = float(node.attributes["a"]), float(node.attributes["b"])
     return to.node(PLAIN[kind], x) if kind in PLAIN else WITH_NUMBERS[kind](to, x, a, b)
 
 
@@ -97,7 +98,8 @@ def prelu(to: OnnxGraph, node: CoreNode) -> str:
 
 
 def scale_shift(to: OnnxGraph, node: CoreNode) -> str:
-    y, scale, shift = node.inputs[0], node.attributes["scale"], node.attributes["shift"]
+    y = node.inputs[0]
+    scale, shift = node.attributes["scale"], node.attributes["shift"]
     if scale != 1:
         y = to.node("Mul", y, to.floats(scale))
     return to.node("Add", y, to.floats(shift)) if shift != 0 or scale == 1 else y

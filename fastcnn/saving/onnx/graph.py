@@ -62,9 +62,11 @@ class OnnxGraph:
 
     def fresh(self, hint: str) -> str:
         """A name that is not taken: `hint`, or `hint` with a number."""
-        name, count = hint, 1
+        name = hint
+        count = 1
         while name in self._taken:
-            name, count = f"{hint}_{count}", count + 1
+            name = f"{hint}_{count}"
+            count += 1
         self._taken.add(name)
         return name
 

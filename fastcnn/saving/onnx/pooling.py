@@ -65,7 +65,8 @@ def avg_pool(to: OnnxGraph, node: CoreNode) -> str:
     if "adaptive" in node.attributes:
         return _adaptive(to, node, "AveragePool")
     rows, columns = _axes(node)
-    divisor, padding_counts = node.attributes["divisor"], node.attributes["count_include_pad"]
+    divisor = node.attributes["divisor"]
+    padding_counts = node.attributes["count_include_pad"]
     whole = bool(divisor or padding_counts)
     pads = [rows.before, columns.before, rows.end, columns.end]
     windows = {"kernel_shape": node.attributes["kernel"], "strides": node.attributes["stride"], "pads": pads}
@@ -77,7 +78,9 @@ def avg_pool(to: OnnxGraph, node: CoreNode) -> str:
 
 def _adaptive(to: OnnxGraph, node: CoreNode, kind: str) -> str:
     """Windows i * size / outputs .. ceil((i + 1) * size / outputs): all of one size where outputs divides size."""
-    x, sizes, outputs = node.inputs[0], node.shapes[0][2:], node.attributes["adaptive"]
+    x = node.inputs[0]
+    sizes = node.shapes[0][2:]
+    outputs = node.attributes["adaptive"]
     if list(outputs) == [1, 1]:
         return to.node(f"Global{kind}", x)
     if all(size % count == 0 for size, count in zip(sizes, outputs, strict=True)):

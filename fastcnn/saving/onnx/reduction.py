@@ -26,10 +26,13 @@ KINDS = {
 
 def reduce(to: OnnxGraph, node: CoreNode) -> str:
     """Without axes the core reduces none and ONNX all: the reduced axis is then a new one, of size 1."""
-    kind, x, axes = KINDS[node.attributes["kind"]], node.inputs[0], list(node.attributes["axes"])
+    kind = KINDS[node.attributes["kind"]]
+    x = node.inputs[0]
+    axes = list(node.attributes["axes"])
     keepdims = int(node.attributes["keepdims"])
     if not axes:
-        axes, keepdims = [len(node.shapes[0])], 0
+        axes = [len(node.shapes[0])]
+        keepdims = 0
         x = to.node("Unsqueeze", x, to.integers(*axes))
     return _reduced(to, kind, x, axes, keepdims)
 
@@ -63,7 +66,9 @@ def matmul(to: OnnxGraph, node: CoreNode) -> str:
 
 def resample(to: OnnxGraph, node: CoreNode) -> str:
     """A product with a matrix (inputs, outputs) of weights along one axis."""
-    x, axis, shape = node.inputs[0], node.attributes["axis"], node.shapes[0]
+    x = node.inputs[0]
+    axis = node.attributes["axis"]
+    shape = node.shapes[0]
     taps = node.attributes["taps"]
     matrix = np.zeros((shape[axis], len(node.attributes["indices"]) // taps))
     for i, (index, weight) in enumerate(zip(node.attributes["indices"], node.attributes["weights"], strict=True)):
@@ -79,7 +84,8 @@ def resample(to: OnnxGraph, node: CoreNode) -> str:
 
 def normalize(to: OnnxGraph, node: CoreNode) -> str:
     """(x - mean) / sqrt(variance + eps) from single operators: LayerNormalization needs weights as large as the normalized axes."""
-    x, rank = node.inputs[0], len(node.shapes[0])
+    x = node.inputs[0]
+    rank = len(node.shapes[0])
     axes = list(range(rank - node.attributes["axes"], rank))
     centered = to.node("Sub", x, _reduced(to, "ReduceMean", x, axes, 1))
     variance = _reduced(to, "ReduceMean", to.node("Mul", centered, centered), axes, 1)

@@ -40,7 +40,9 @@ def transpose(to: OnnxGraph, node: CoreNode) -> str:
 
 def expand(to: OnnxGraph, node: CoreNode) -> str:
     """A size of 1 leaves an axis as it is. An axis that is repeated to the batch takes its size from the network's first input."""
-    x, shape, before = node.inputs[0], list(node.attributes["shape"]), node.shapes[0]
+    x = node.inputs[0]
+    shape = list(node.attributes["shape"])
+    before = node.shapes[0]
     full = (1,) * (len(shape) - len(before)) + before
     shape = [1 if size == extent else wanted for wanted, size, extent in zip(shape, full, node.outputs[0], strict=True)]
     if -1 not in shape:
@@ -57,8 +59,11 @@ def take(to: OnnxGraph, node: CoreNode) -> str:
     """Pad for constants (index -1) at both ends; Where for constants between. The rest is Gather, or Resize where each entry is repeated
     equally often, in order (nearest upsampling). Other factors stay Gather: runtimes round positions differently.
     """
-    x, axis, size = node.inputs[0], node.attributes["axis"], node.shapes[0][node.attributes["axis"]]
-    indices, value = np.asarray(node.attributes["indices"], np.int64), node.attributes["value"]
+    x = node.inputs[0]
+    axis = node.attributes["axis"]
+    size = node.shapes[0][axis]
+    indices = np.asarray(node.attributes["indices"], np.int64)
+    value = node.attributes["value"]
     taken = np.flatnonzero(indices >= 0)
     if not len(taken):
         raise NotImplementedError(f"[save] something must be taken of an axis. Got take of axis {axis} without.")
