@@ -75,7 +75,7 @@ def test_shapes_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     programs = []
     for side in range(8, 16):
         net(np.zeros((1, 1, side, 8)))
-        programs.append(weakref.ref(net._plan((1, 1, side, 8))._program))
+        programs.append(weakref.ref(compiled.compiled(net, (1, 1, side, 8)).program))
     assert all(program() is not None for program in programs)  # they are small
     one = compiled._BYTES_A_STEP * len(programs[0]().steps)
     monkeypatch.setattr(compiled, "_MOST_BYTES", 3 * one + 1)

@@ -199,6 +199,21 @@ def test_graphs_that_lie(name: str) -> None:
         loads(changed(change))(random(1, 3, 8, 8))
 
 
+def test_an_error_of_an_operator_has_fields() -> None:
+    with pytest.raises(ValueError, match="stride") as info:
+        loads(changed(attribute("MaxPool", "strides", [0, 1])))(random(1, 3, 8, 8))
+    error: Any = info.value
+    assert (error.op, error.rule, error.got) == ("MaxPool", "strides must be at least 1 and below 2^31", "[0, 1]")
+    assert str(error) == f"[{error.op}] {error.rule}. Got {error.got}. In node '/pool'."
+
+
+def test_an_error_of_numpy_is_what_was_got() -> None:
+    """Of shapes that do not fit, which NumPy finds while it folds."""
+    nodes = [helper.make_node("Concat", ["a", "b"], ["c"], axis=0), helper.make_node("Add", ["x", "c"], ["y"])]
+    with pytest.raises(ValueError, match=r"^\[Concat\] inputs must be ones that it is defined for\. Got .*\. In node 'c'\.$"):
+        loads(model(nodes, {"x": (1, 3, 8, 8)}, ["y"], {"a": np.zeros((2, 2), int), "b": np.zeros(3, int)}).SerializeToString())
+
+
 HUGE = np.array([2**30, 2**30])
 CONSTANTS: dict[str, tuple[str, list[np.ndarray]]] = {
     "Expand": ("Expand", [np.zeros(1, np.float32), HUGE]),

@@ -1,1 +1,1 @@
-"""What a network is like: summary, cost, receptive field, size rules, pictures, what it needs."""
+"""Insight into a network: summary, cost, receptive field, size rules, pictures, memory needs."""

@@ -1,4 +1,4 @@
-"""check: what the sizes of a network and of its input have against them, by rules that practitioners use (check_rules.py has them)."""
+"""check: findings about the sizes of a network and of its input, by the rules of practitioners in size_rules.py."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = ["check"]
 
 
 def check(net: Network, shape: Sequence[int], strict: bool) -> Findings:
+    """See Module.check."""
     flag("check", "strict", strict)
     view = View(net, shape_of("check", shape, 3))
     if 0 in view.image:

@@ -1,4 +1,4 @@
-"""cost: what each layer of a network takes: parameters, multiply-adds, activations, memory for backward, and the time to expect here.
+"""cost: parameters, multiply-adds, activations, memory for the backward pass and expected time of each layer of a network.
 
 Nothing is run: the numbers come from the graph and its plans, the time from what this machine reaches in two short measurements.
 """
@@ -29,9 +29,9 @@ LEGEND = {
     "-": "none, or in the step of a layer before",
 }
 
-# Multiplications of direct sums for one of the algorithm's. Winograd, m outputs of r taps by m + r - 1 products an axis:
-# (m r / (m + r - 1))^2; first layers along one axis, 4 outputs of 3 or 4 taps: the smaller; Strassen: 8 products by 7; differences of
-# upsampled images: 4 by 1.
+# Multiplications of direct summation for each one of the algorithm. Winograd computes m outputs of r taps with m + r - 1 products along an
+# axis: (m r / (m + r - 1))^2 in two axes; first layers use one axis, 4 outputs of 3 or 4 taps: the smaller of 12/6 and 16/7. Strassen
+# computes 8 products with 7. Differences of upsampled images compute 4 with 1.
 _FEWER = {
     "winograd_f2": 2.25,
     "winograd_f4": 4.0,
@@ -45,27 +45,35 @@ _FEWER = {
 
 
 class LayerCost(NamedTuple):
-    """Of one operation and one image."""
+    """The cost of one operation for one image."""
 
     layer: str
     op: str
-    algorithm: str  # of the step that computes it; "" where it is part of another's step, or takes none
+    algorithm: str  # of the step that computes it; "" where another operation's step does, or none is needed
     output: Shape  # without the batch
     parameters: int
     macs: int  # multiply-adds of convolutions and linear layers
     activation_bytes: int  # of the output, 4 an element
-    backward_bytes: int | None  # that a training step keeps for backward; None: the network is not one to train
-    receptive_field: tuple[int, int] | str | None  # (height, width), "whole image", or None: of no image
-    intensity: float  # operations of the step for each byte that it reads and writes at least; 0 without a step
+    backward_bytes: int | None  # that a training step keeps for the backward pass; None: the network cannot be trained
+    receptive_field: tuple[int, int] | str | None  # (height, width), "whole image", or None: not of an image
+    intensity: float  # operations of the step for each byte that it must read or write; 0 without a step
     seconds: float  # expected on this machine; 0 without a step
 
 
 class Cost(list[LayerCost]):
-    """One entry an operation. print() shows a table.
+    """What Module.cost returns: an entry for each operation. print() shows a table.
 
-    The time to expect of a step is the longer of two: its multiplications and additions, by the chosen algorithm, at the rate of a
-    multiply-add loop; and reading its input and weights and writing its output once, at the rate of copying (Williams, Waterman and
-    Patterson, "Roofline", 2009). Real steps come near it from above: profile() measures them.
+    The expected time of a step is the longer of two: its multiplications and additions, by the chosen algorithm, at the rate of a
+    multiply-add loop; and reading its input and weights and writing its output once, at the rate of copies (Williams, Waterman and
+    Patterson, "Roofline: An Insightful Visual Performance Model for Multicore Architectures", 2009). Real steps take somewhat longer:
+    Compiled.profile measures them.
+
+    >>> import fastcnn as fc
+    >>> cost = fc.Sequential(fc.Conv2d(3, 8, 3, padding=1), fc.ReLU(), fc.Flatten(), fc.Linear(8192, 10)).cost((3, 32, 32))
+    >>> [(row.layer, row.op, row.macs) for row in cost if row.macs]
+    [('0', 'conv2d', 221184), ('3', 'linear', 81920)]
+    >>> cost.parameters, cost.macs
+    (82154, 303104)
     """
 
     def _sum(self, name: str) -> Any:
@@ -104,7 +112,7 @@ _HEADER = ["layer", "op", "algorithm", "output", "params", "MACs", "activation",
 
 
 def _own(algorithm: str) -> str:
-    """Without what the step computes of the layers behind: "first_winograd" of "first_winograd + max_pool"."""
+    """The algorithm without those of later layers in the same step: "first_winograd" of "first_winograd + max_pool"."""
     return algorithm.partition(" ")[0]
 
 
@@ -124,7 +132,8 @@ def cost(net: Network, shape: Sequence[int], threads: int | None) -> Cost:
     """See Module.cost."""
     image = shape_of("cost", shape)
     count = 0 if threads is None else whole("cost", "threads", threads, 1)
-    summary, kept = summarize(net, image), kept_bytes(net, image)
+    summary = summarize(net, image)
+    kept = kept_bytes(net, image)
     program = program_of(net, (1, *image))
     limits = Limits(program.useful_threads(count))
     steps = list(program.steps)
@@ -140,7 +149,7 @@ def cost(net: Network, shape: Sequence[int], threads: int | None) -> Cost:
 
 
 def _expected(step: Step, weights: int, limits: Limits) -> tuple[str, float, float]:
-    """(algorithm, operations a byte, seconds)."""
+    """(algorithm, operations for each byte, seconds) of a step. weights: bytes of all weights, the working set that its own are part of."""
     algorithm = step["algorithm"]
     compute = limits.compute(step["flops"] / _FEWER.get(algorithm.partition(" ")[0], 1.0))
     seconds = max(compute, limits.copy(step["activation_bytes"]) + limits.copy(step["weight_bytes"], weights))
@@ -149,9 +158,9 @@ def _expected(step: Step, weights: int, limits: Limits) -> tuple[str, float, flo
 
 
 def _steps_of(rows: Sequence[tuple[str, str]], steps: list[Step]) -> list[list[Step]]:
-    """The steps of each row: by layer and op, in their order; then, of what is left, by the layer alone.
+    """The steps of each row (layer, op): assigned by layer and op, in order; then the rest by the layer alone.
 
-    A step of two layers, "a + b", is the first one's. One that only brings what a layer made into another order is its second.
+    A step of several layers, "a + b", belongs to the first. A layer has a second step where its output is copied into another layout.
     """
     found: list[list[Step]] = [[] for _ in rows]
     left = list(steps)
@@ -169,12 +178,12 @@ def _steps_of(rows: Sequence[tuple[str, str]], steps: list[Step]) -> list[list[S
 
 
 def _first(step: Step) -> str:
-    """The layer of a step, of several the first."""
+    """The layer of a step; the first of several."""
     return str(step["name"]).partition(" + ")[0]
 
 
 def _shares(kept: dict[tuple[str, str], int], rows: list[tuple[str, str]]) -> list[int]:
-    """What is kept of each row; what belongs to no op of its layer goes to the layer's last row, what to no layer, to the last of all."""
+    """The kept bytes of each row. Bytes of another op of its layer go to the layer's last row, those of another layer to the last row."""
     shares = [0] * len(rows)
     for (layer, op), count in kept.items():
         exact = [place for place, row in enumerate(rows) if row == (layer, op)]

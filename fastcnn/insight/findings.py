@@ -1,4 +1,4 @@
-"""Findings: what the size rules say, the worst first, and how it is printed."""
+"""Findings: the results of the size rules, the worst first, and their text."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from fastcnn.support.tables import terminal_width
 
 __all__ = ["SEVERITIES", "Finding", "Findings"]
 
-SEVERITIES = ("error", "warning", "note")  # it cannot run, or not as asked; it loses pixels or time; it is worth knowing
+SEVERITIES = ("error", "warning", "note")  # it cannot run, or breaks strict rules; it loses pixels or time; it is worth knowing
 
 
 class Finding(NamedTuple):
+    """One result of a rule."""
+
     layer: str  # its path; "" for the network as a whole
     rule: str
     severity: str  # "error", "warning" or "note"
@@ -20,10 +22,16 @@ class Finding(NamedTuple):
 
 
 class Findings(list[Finding]):
-    """The worst first. print() shows them as text as wide as the terminal."""
+    """What Module.check returns: a list of Finding, the worst first. print() shows them as text as wide as the terminal.
+
+    >>> import fastcnn as fc
+    >>> findings = fc.Sequential(fc.Conv2d(3, 8, 3, padding=1), fc.ReLU(), fc.MaxPool2d(2)).check((3, 33, 33))
+    >>> [(finding.rule, finding.layer) for finding in findings], findings.worst()
+    ([('input_side', '')], 'warning')
+    """
 
     def worst(self) -> str | None:
-        """The severity of the first."""
+        """The severity of the first finding; None without findings."""
         return self[0].severity if self else None
 
     def __str__(self) -> str:
@@ -32,6 +40,7 @@ class Findings(list[Finding]):
     __repr__ = __str__
 
     def text(self, width: int) -> str:
+        """The findings as lines of at most `width` columns, and how many there are of each severity."""
         if not self:
             return "no findings"
         parts = []

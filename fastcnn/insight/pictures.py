@@ -1,4 +1,4 @@
-"""Pictures of a network with matplotlib: its filters, and what a layer makes of an image. Each returns a Figure."""
+"""Pictures of a network with matplotlib: its filters, and the activations of a layer for an image. Each is a Figure."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ __all__ = ["activations", "filters"]
 
 _MOST_TILES = 64
 _MOST_CHANNELS = 16
-_SHEET = (0.80, 0.87, 0.95)  # between tiles: no shade of grey
-_MANY_BARS = 200  # of which each is narrower than a pixel of a picture
+_SHEET = (0.80, 0.87, 0.95)  # the colour between tiles, which is no shade of grey
+_MANY_BARS = 200  # with more bars, each is narrower than a pixel of the picture
 
 
 def filters(net: Network, layer: str | None = None) -> Any:
-    """The kernels of a convolution, of the first one if no layer is named: in colour for 3 channels, else in grey.
+    """The kernels of a convolution, of the first one if no layer is named. ValueError if there is none.
 
-    Of 3 channels a tile a kernel; of others a row a kernel and a tile a channel. At most 64 kernels and 16 channels, as the title says.
+    Kernels of 3 channels are tiles in colour, those of 1 channel in grey, at most 64. Kernels of other counts are rows, with a grey tile
+    for each channel, at most 16 of each. The title says how many are shown.
     """
     key, weight = _kernels(net, layer)
     count, channels, height, width = weight.shape
@@ -43,6 +44,7 @@ def filters(net: Network, layer: str | None = None) -> Any:
 
 
 def _kernels(net: Network, layer: str | None) -> tuple[str, AnyArray]:
+    """The path of a convolution and its weight (O, I, KH, KW)."""
     found = [(name, parameter) for name, parameter in net.named_parameters() if len(parameter.shape) == 4]
     if layer is not None:
         found = [(name, parameter) for name, parameter in found if name in (layer, f"{layer}.weight")]
@@ -53,7 +55,7 @@ def _kernels(net: Network, layer: str | None) -> tuple[str, AnyArray]:
 
 
 def activations(net: Network, image: ArrayLike, layer: str) -> Any:
-    """The output of a layer for one image (C, H, W), a tile a channel, at most 64; of a layer without image axes, bars."""
+    """The output of a layer for one image (C, H, W): a tile for each channel, at most 64, or bars where it is not an image."""
     values = _output_of(net, image, layer)
     if values.ndim == 3:
         shown = values[:_MOST_TILES]
@@ -75,7 +77,7 @@ def activations(net: Network, image: ArrayLike, layer: str) -> Any:
 
 
 def _output_of(net: Network, image: ArrayLike, layer: str) -> AnyArray:
-    """Without the batch."""
+    """The output of the layer's last operation, without the batch axis. ValueError for another image or layer."""
     pixels = numeric("plot", "image", image)
     if pixels.ndim != 3:
         raise ValueError(f"[plot] the image must be (C, H, W). Got {pixels.shape}.")
@@ -94,14 +96,14 @@ def _output_of(net: Network, image: ArrayLike, layer: str) -> AnyArray:
 
 
 def _unit(values: AnyArray) -> AnyArray:
-    """From 0 to 1."""
+    """The values, scaled to the range from 0 to 1."""
     low, high = values.min(), values.max()
     unit: AnyArray = (values - low) / (high - low if high > low else 1)
     return unit
 
 
 def _tiled(tiles: list[AnyArray], columns: int, title: str, note: str) -> Any:
-    """Tiles in rows, a border around each, in one image: quicker than an axis each."""
+    """Tiles in rows, with a border around each, as one image: this is faster than axes for each."""
     height, width = tiles[0].shape[:2]
     rows = math.ceil(len(tiles) / columns)
     border = max(1, round(0.08 * max(height, width)))

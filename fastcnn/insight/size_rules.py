@@ -1,13 +1,14 @@
-"""The rules of check(). Each looks at the graph of one image and says what it finds; a thing that follows from another is not said again.
+"""The rules of check(). Each looks at the graph of one image and yields findings; what follows from another finding is not reported.
 
-Sizes: a window that goes beyond what is left of an image leaves rows or columns out. Where that is so because the sides of the image do not
-suit the network, or because a convolution before it has no padding, the finding is that of the cause.
+Windows that do not tile an image leave rows or columns out. Where the cause is a side of the image that does not suit the network, or a
+convolution before without padding, the cause alone is reported.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from fastcnn.insight.findings import Finding
 from fastcnn.insight.view import View, windows_of
@@ -23,12 +24,12 @@ __all__ = ["RULES"]
 _USUAL_SIDES = (32, 64, 96, 224, 384, 512)
 _LARGE_KERNEL = 5 * 5
 _LARGE_POOL = 3 * 3
-_MOST_DROPPED = 4  # of so many activations, pooling may keep one: windows of 2x2 do
-_HEAVY = 16 << 20  # bytes kept for backward by one image: with 64 of them, 1 GB
+_MOST_DROPPED = 4  # pooling may keep one of so many activations: windows of 2x2 do
+_HEAVY = 16 << 20  # bytes that one image keeps for the backward pass: 1 GB for a batch of 64
 _TOO_LARGE = "kernel_larger_than_input"  # the code of the core's error
 
 Rule = Callable[[View, bool], Iterator[Finding]]
-Windows = list[tuple[int, int, int, int]]
+Windows = list[tuple[int, int, int, int]]  # of windows_of()
 
 
 def _name(node: Node) -> str:
@@ -39,7 +40,7 @@ def _by(sizes: tuple[int, ...]) -> str:
     return "x".join(map(str, sizes))
 
 
-# ---- it does not run
+# ---- networks that do not run
 
 
 def cannot_run(view: View, strict: bool) -> Iterator[Finding]:
@@ -58,7 +59,7 @@ def cannot_run(view: View, strict: bool) -> Iterator[Finding]:
         yield Finding(view.error_layer, "shape_mismatch", "error", f"{text} {advice}")
 
 
-# ---- sides
+# ---- sides of the image
 
 
 def _sides_fit(view: View) -> bool:
@@ -66,7 +67,7 @@ def _sides_fit(view: View) -> bool:
 
 
 def _suited(view: View, axis: int) -> int:
-    """The side of the image, or the next larger one that the network's halvings divide."""
+    """The side of the image along an axis, or the next larger one that the network's halvings divide."""
     step: int = 1 << view.halvings()[axis]
     return -(-view.image[1 + axis] // step) * step
 
@@ -75,7 +76,8 @@ def input_side(view: View, strict: bool) -> Iterator[Finding]:
     if _sides_fit(view) or code_of(view.error) == _TOO_LARGE:
         return
     times = view.halvings()
-    step, sides = 2 ** max(times), view.image[1:]
+    step = 2 ** max(times)
+    sides = view.image[1:]
     larger = (_suited(view, 0), _suited(view, 1))
     smaller = tuple(size >> count << count for size, count in zip(sides, times, strict=True))
     choices = " or ".join(_by(sizes) for sizes in (smaller, larger) if min(sizes) > 0)
@@ -89,7 +91,7 @@ def input_side(view: View, strict: bool) -> Iterator[Finding]:
 
 
 def _missed(size: int, out: int, window: tuple[int, int, int, int]) -> tuple[int, int, int]:
-    """(pixels behind the last window, pixels between windows, zeros of padding behind the last) that no window touches, along one axis."""
+    """(pixels behind the last window, pixels between windows, zeros of padding behind the last) that are in no window, along one axis."""
     span, stride, before, behind = window
     reach = (out - 1) * stride + span - before  # the first place behind the last window
     places = (i * stride + span + gap - before for i in range(out - 1) for gap in range(max(0, stride - span)))
@@ -99,16 +101,23 @@ def _missed(size: int, out: int, window: tuple[int, int, int, int]) -> tuple[int
 def tiling(view: View, strict: bool) -> Iterator[Finding]:
     dropping = {id(node) for node, before, after in _pools(view) if _drops(node, before, after)}
     for node in view.live:
-        why = _untiled(view, node, strict)
-        if why and (strict or id(node) not in dropping):
-            yield Finding(_name(node), "tiling", "error" if strict else "warning", why)
+        untiled = _untiled(view, node, strict)
+        if untiled and (strict or id(node) not in dropping):
+            yield Finding(_name(node), "tiling", "error" if strict else "warning", f"{untiled.why} {untiled.advice}")
 
 
-def _untiled(view: View, node: Node, strict: bool) -> str:
-    """What its windows leave out, and what to do; "" for nothing of its own fault. strict: zeros of the padding count, too."""
+class Untiled(NamedTuple):
+    """Windows that leave something out."""
+
+    why: str
+    advice: str
+
+
+def _untiled(view: View, node: Node, strict: bool) -> Untiled | None:
+    """What the windows of a node leave out; None if nothing, or if the cause is elsewhere. strict: zeros of the padding count, too."""
     windows = windows_of(node, view)
     if windows is None:
-        return ""
+        return None
     sizes, outs = view.shape(node["inputs"][0])[2:], view.shape(node["outputs"][0])[2:]
     missed = [_missed(size, out, window) for size, out, window in zip(sizes, outs, windows, strict=True)]
     behind, between, zeros = zip(*missed, strict=True)
@@ -117,11 +126,11 @@ def _untiled(view: View, node: Node, strict: bool) -> str:
         return _gaps(sizes, windows, [b + e for b, e in zip(between, behind, strict=True)])
     if (any(behind) and _own_fault(view, node)) or (strict and any(zeros) and not any(behind)):
         return _rest(sizes, windows, behind, zeros)
-    return ""
+    return None
 
 
 def _own_fault(view: View, node: Node) -> bool:
-    """Whether it would miss pixels of an image of suited sides, behind convolutions that keep the size, too."""
+    """Whether the node would miss pixels even of an image of suited sides, behind convolutions that keep the size."""
     windows = windows_of(node, view)
     if windows is None or _lacks_padding(view, node):
         return False
@@ -139,17 +148,17 @@ def _steps(windows: Windows) -> str:
     return f"{_by(tuple(w[0] for w in windows))} every {_by(tuple(w[1] for w in windows))} pixels"
 
 
-def _gaps(sizes: tuple[int, ...], windows: Windows, missed: Sequence[int]) -> str:
+def _gaps(sizes: tuple[int, ...], windows: Windows, missed: Sequence[int]) -> Untiled:
     why = f"Windows of {_steps(windows)} leave gaps: of {_by(sizes)}, {_counted(*missed)} are in none."
-    return f"{why} Take a kernel as large as the stride, or an average pooling of that stride before it."
+    return Untiled(why, "Take a kernel as large as the stride, or an average pooling of that stride before it.")
 
 
-def _rest(sizes: tuple[int, ...], windows: Windows, behind: Sequence[int], zeros: Sequence[int]) -> str:
+def _rest(sizes: tuple[int, ...], windows: Windows, behind: Sequence[int], zeros: Sequence[int]) -> Untiled:
     counts = [f"{_counted(*missed)} of {what}" for what, missed in (("pixels", behind), ("padding", zeros)) if any(missed)]
     padded = tuple(size + before + after for size, (_, _, before, after) in zip(sizes, windows, strict=True))
     with_padding = f" ({_by(padded)} with padding)" if padded != tuple(sizes) else ""
     why = f"Windows of {_steps(windows)} do not tile {_by(sizes)}{with_padding}: the last {' and '.join(counts)} are in none."
-    return f"{why} Choose size, kernel, stride and padding so that (size + padding - kernel) divides by the stride."
+    return Untiled(why, "Choose size, kernel, stride and padding so that (size + padding - kernel) divides by the stride.")
 
 
 # ---- convolutions
@@ -169,8 +178,9 @@ def shrinking(view: View, strict: bool) -> Iterator[Finding]:
 
 
 def _lacks_padding(view: View, node: Node) -> bool:
-    """A convolution of a stride over 1 whose windows overlap, and no padding."""
-    value, windows = node["inputs"][0], windows_of(node, view)
+    """Whether the node is a convolution without padding, of a stride over 1, whose windows overlap."""
+    value = node["inputs"][0]
+    windows = windows_of(node, view)
     if node["op"] != "conv2d" or windows is None or view.before_padding(value) != value:
         return False
     strided = [window for window, out in zip(windows, view.shape(node["outputs"][0])[2:], strict=True) if out > 1]
@@ -189,8 +199,9 @@ def unpadded_stride(view: View, strict: bool) -> Iterator[Finding]:
 def large_kernel(view: View, strict: bool) -> Iterator[Finding]:
     for node in view.convolutions():
         _, inner, *kernel = view.shape(node["inputs"][1])
-        whole = max(view.shape(node["outputs"][0])[2:]) == 1  # a linear layer in another form
-        layers, area = max(kernel) // 2, math.prod(kernel)
+        whole = max(view.shape(node["outputs"][0])[2:]) == 1  # it is a linear layer in the form of a convolution
+        layers = max(kernel) // 2
+        area = math.prod(kernel)
         if area > max(_LARGE_KERNEL, 9 * layers) and inner > 1 and not whole and not view.is_first(node):
             dilated = "" if _ones(node, "dilation") else " of the same dilation"
             why = f"A kernel of {_by(tuple(kernel))} behind the first layer: {layers} layers of 3x3{dilated} see as much,"
@@ -208,7 +219,7 @@ def _ones(node: Node, attribute: str) -> bool:
 
 
 def _pools(view: View) -> Iterator[tuple[Node, tuple[int, ...], tuple[int, ...]]]:
-    """With (height, width) before and after; not those of the whole image."""
+    """Pooling nodes with (height, width) before and after, without those that pool the whole image."""
     for node in view.live:
         if node["op"] in ("max_pool", "avg_pool"):
             before, after = view.shape(node["inputs"][0])[2:], view.shape(node["outputs"][0])[2:]
@@ -217,6 +228,7 @@ def _pools(view: View) -> Iterator[tuple[Node, tuple[int, ...], tuple[int, ...]]
 
 
 def _drops(node: Node, before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    """Whether a pooling drops too many activations."""
     if "adaptive" in node["attributes"]:
         return math.prod(before) > _MOST_DROPPED * math.prod(after)
     return bool(math.prod(node["attributes"]["stride"]) > _MOST_DROPPED)
@@ -230,7 +242,7 @@ def pooling_drop(view: View, strict: bool) -> Iterator[Finding]:
             why = (
                 f"Pooling from {_by(before)} to {_by(after)} drops {share:.0f} % of the activations; over 75 % is usually too destructive."
             )
-            why += f" {untiled.partition('. ')[0]}." if untiled else ""
+            why += f" {untiled.why}" if untiled else ""
             yield Finding(_name(node), "pooling_drop", "warning", f"{why} Pool by 2 with windows of 2x2 or 3x3, more often if need be.")
 
 
@@ -289,7 +301,7 @@ def unused_parameters(view: View, strict: bool) -> Iterator[Finding]:
 
 
 def _training(view: View) -> Trace:
-    """A trace of a training step, in which more may be used; of two images, for batch norms that see a pixel of each."""
+    """A trace of a training step, which may use more parameters. It has two images: batch norms need two values for each channel."""
     try:
         return traced(view.net, [(2, *view.image)], training=True)[0]
     except (ValueError, NotImplementedError):
@@ -304,7 +316,8 @@ def activation_memory(view: View, strict: bool) -> Iterator[Finding]:
     total = sum(kept.values()) if kept else 0
     if not kept or total <= _HEAVY:
         return
-    heaviest, held = list[str](), 0
+    heaviest = list[str]()
+    held = 0
     for name in sorted(kept, key=lambda name: -kept[name]):
         heaviest.append(name[0] or name[1])
         held += kept[name]
@@ -317,7 +330,7 @@ def activation_memory(view: View, strict: bool) -> Iterator[Finding]:
 
 
 def _remedies(view: View) -> list[str]:
-    """What makes activations fewer, of that which the network does not do yet."""
+    """Changes of the network that make activations smaller."""
     windowed = [node for node in view.live if windows_of(node, view)]
     first = next((node for node in windowed if node["op"] == "conv2d"), None)
     pooling = next((place for place, node in enumerate(windowed) if node["op"] != "conv2d"), 0)

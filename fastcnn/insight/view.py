@@ -1,4 +1,4 @@
-"""View: the graph of one call of forward(), as the size rules look at it. Nothing is compiled for it."""
+"""View: the graph of one call of forward(), with what the size rules ask of it. Nothing is compiled."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ __all__ = ["View", "windows_of"]
 _POOLS = ("max_pool", "avg_pool")
 
 
-def span_of(kernel: int, dilation: int) -> int:
+def _span(kernel: int, dilation: int) -> int:
+    """The pixels from the first to the last tap."""
     return (kernel - 1) * dilation + 1
 
 
 def windows_of(node: Node, view: View) -> list[tuple[int, int, int, int]] | None:
-    """(span, stride, padding before, padding behind) along height and width, of a convolution or a pooling of fixed windows."""
+    """(span, stride, padding before, padding behind) along height and width; None for other nodes than convolutions and fixed pooling."""
     attributes = node["attributes"]
     if node["op"] == "conv2d":
         kernel = view.shape(node["inputs"][1])[2:]
@@ -33,12 +34,13 @@ def windows_of(node: Node, view: View) -> list[tuple[int, int, int, int]] | None
         kernel = tuple(attributes["kernel"])
     else:
         return None
-    dilation, padding = attributes.get("dilation", (1, 1)), attributes["padding"]
-    return [(span_of(kernel[i], dilation[i]), attributes["stride"][i], padding[i], padding[i + 2]) for i in (0, 1)]
+    dilation = attributes.get("dilation", (1, 1))
+    padding = attributes["padding"]
+    return [(_span(kernel[i], dilation[i]), attributes["stride"][i], padding[i], padding[i + 2]) for i in (0, 1)]
 
 
 class View:
-    """Of a network for one input (C, H, W), as far as tracing comes: `error` is what stopped it, of the layer `error_layer`."""
+    """The graph of a network for one input (C, H, W), as far as tracing came: `error` stopped it, in the layer `error_layer`."""
 
     def __init__(self, net: Network, shape: Shape) -> None:
         self.net = net
@@ -51,20 +53,21 @@ class View:
             results = result if isinstance(result, (tuple, list)) else [result]
             self.outputs = [value.id for value in results if isinstance(value, Value)]
         except ValueError as error:
-            if not raised_here(error):  # forward() has its own reasons
+            if not raised_here(error):  # an error of the user's forward()
                 raise
             self.error = error
         self.nodes: list[Node] = self.trace.graph.nodes()
 
     @property
     def error_layer(self) -> str:
+        """The path of the layer that raised the error; "" for none."""
         return layer_of(self.error)
 
     def shape(self, value: int) -> Shape:
         return self.trace.graph.shape(value)
 
     def image_axes(self, value: int) -> Shape | None:
-        """(height, width) of a value (N, C, H, W)."""
+        """(height, width) of a value (N, C, H, W); None for one of another rank."""
         shape = self.shape(value)
         return shape[2:] if len(shape) == 4 else None
 
@@ -75,6 +78,7 @@ class View:
 
     @cached_property
     def readers(self) -> dict[int, list[Node]]:
+        """The nodes that read each value."""
         readers: dict[int, list[Node]] = {}
         for node in self.nodes:
             for value in {value for value in node["inputs"] if value is not None}:
@@ -83,10 +87,11 @@ class View:
 
     @cached_property
     def live(self) -> list[Node]:
-        """The nodes that the outputs are computed from; all of a network that does not run."""
+        """The nodes that the outputs are computed from; all nodes of a network that does not run."""
         if self.error is not None:
             return self.nodes
-        needed, waiting = set[int](), list(self.outputs)
+        needed = set[int]()
+        waiting = list(self.outputs)
         while waiting:
             node = self.makers.get(waiting.pop())
             if node is not None and id(node) not in needed:
@@ -95,7 +100,7 @@ class View:
         return [node for node in self.nodes if id(node) in needed]
 
     def before_padding(self, value: int) -> int:
-        """The value that padding layers, zeros or mirrored pixels, made this one of; else the value itself."""
+        """The value before padding layers (zeros or mirrored pixels) that this one comes from; the value itself without such layers."""
         while (node := self.makers.get(value)) and node["op"] == "take" and node["attributes"]["axis"] in (2, 3):
             inner, outer = self.shape(node["inputs"][0]), self.shape(value)
             if any(i > o for i, o in zip(inner, outer, strict=True)):
@@ -107,8 +112,9 @@ class View:
         return (node for node in self.live if node["op"] == "conv2d")
 
     def is_first(self, node: Node) -> bool:
-        """Whether no convolution lies before it."""
-        waiting, seen = [node["inputs"][0]], set[int]()
+        """Whether there is no convolution before this node."""
+        waiting = [node["inputs"][0]]
+        seen = set[int]()
         while waiting:
             value = waiting.pop()
             maker = self.makers.get(value)
@@ -120,10 +126,10 @@ class View:
             waiting += [value for value in maker["inputs"] if value is not None]
         return True
 
-    # ---- sizes as they could be
+    # ---- other sizes of the image
 
     def halvings(self) -> tuple[int, int]:
-        """How often convolutions and pooling halve the image, along the path where they do most: (height, width)."""
+        """How often convolutions and pooling halve the image, (height, width), along the path that halves it most often."""
         return self._halvings(0), self._halvings(1)
 
     def _halvings(self, axis: int) -> int:
@@ -145,7 +151,7 @@ class View:
     def sizes(self, axis: int, start: int, padded: bool) -> dict[int, int]:
         """The size of each value along height (0) or width (1) if the image had `start` pixels there.
 
-        padded: and if each convolution without padding had so much that the stride alone decides the size.
+        padded: as if convolutions without padding had enough of it that the stride alone decides the size.
         """
         found = {0: start}
         for node in self.nodes:
@@ -173,5 +179,5 @@ class View:
 
 
 def _twos(number: int) -> int:
-    """How often 2 divides it."""
+    """How often 2 divides the number."""
     return (number & -number).bit_length() - 1

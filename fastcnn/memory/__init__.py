@@ -1,1 +1,1 @@
-"""Where the bytes of a plan go: reports, their picture, budgets."""
+"""Memory: reports of where the bytes of a plan go, their picture, and budgets."""

@@ -1,4 +1,4 @@
-"""How much memory there is, and the largest batch that fits into it."""
+"""Budgets: the memory that is available, and the largest batch that fits into a budget."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _UNITS = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
 
 
 def bytes_of(where: str, name: str, value: int | str) -> int:
-    """A number of bytes, or a text like "4 GB"; units are B, KB, MB, GB, TB, by 1024."""
+    """The bytes that `value` stands for: a positive integer, or a text like "4 GB" (B, KB, MB, GB, TB: powers of 1024).
+
+    TypeError for another type, ValueError for another text or a number below 1; `where` and `name` are for their messages.
+    """
     rule = f'[{where}] {name} must be a positive number of bytes, or a text like "4 GB". Got {name}={value!r}.'
     if isinstance(value, str):
         match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d+)?)\s*([KMGT]?B)\s*", value.upper())
@@ -30,7 +33,7 @@ def bytes_of(where: str, name: str, value: int | str) -> int:
 
 
 def _number(path: Path, key: str = "") -> int | None:
-    """The number in a file of the kernel's, behind `key` if that is given; None if it has none."""
+    """The number in a file of /proc or /sys, after `key` if one is given. None if the file or the number is missing."""
     try:
         text = path.read_text()
     except OSError:
@@ -40,7 +43,7 @@ def _number(path: Path, key: str = "") -> int | None:
 
 
 def _cgroups(root: Path) -> Iterator[tuple[Path, str, str]]:
-    """The memory groups that this process is in, from the innermost: folder, the file of the limit, that of the use."""
+    """Yields the memory cgroups of this process, the innermost first: (folder, file of the limit, file of the usage)."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -59,19 +62,23 @@ def _cgroups(root: Path) -> Iterator[tuple[Path, str, str]]:
 
 
 def available_memory(root: Path = Path("/")) -> int | None:
-    """Bytes that this process may still take: of the machine's, or of what its cgroups are allowed. None where that cannot be known."""
+    """Bytes that this process may still allocate: the least that the machine and its cgroups have left. None where neither is known.
+
+    root: the folder that has /proc and /sys.
+    """
     kilobytes = _number(root / "proc/meminfo", "MemAvailable")
     left = [] if kilobytes is None else [1024 * kilobytes]
     for folder, limit_file, use_file in _cgroups(root):
-        limit, used = _number(folder / limit_file), _number(folder / use_file)
+        limit = _number(folder / limit_file)
+        used = _number(folder / use_file)
         if limit is not None and used is not None:
-            cached = _number(folder / "memory.stat", "inactive_file") or 0  # pages of files, which the kernel takes back when asked
+            cached = _number(folder / "memory.stat", "inactive_file") or 0  # pages of files, which the kernel reclaims
             left.append(max(0, limit - max(0, used - cached)))
     return min(left, default=None)
 
 
 def _largest(fits: Callable[[int], bool]) -> int:
-    """The largest number from 1 to 2^24 that fits, where all below it do; 0 if 1 does not."""
+    """The largest number from 1 to 2^24 that fits, if all smaller numbers fit as well; 0 if 1 does not."""
     if not fits(1):
         return 0
     good, bad = 1, 2
@@ -86,9 +93,9 @@ def _largest(fits: Callable[[int], bool]) -> int:
 
 
 def largest_batch(need: Callable[[int], int], budget: int, below: int | None = None) -> int:
-    """The largest batch, and smaller than `below`, whose need in bytes is within the budget; 0: none.
+    """The largest batch size, below `below` if that is given, whose need is within the budget in bytes; 0 if there is none.
 
-    need may raise a ValueError for a batch of 1 alone: batch norm cannot be trained on one value for each channel.
+    need: bytes for a batch size. It may raise ValueError for a batch of 1 alone: batch norm cannot train on one value for each channel.
     """
 
     def bytes_for(count: int) -> int:
@@ -97,7 +104,7 @@ def largest_batch(need: Callable[[int], int], budget: int, below: int | None = N
         except ValueError:
             if count > 1:
                 raise
-            need(2)  # raises what is wrong with any batch
+            need(2)  # raises an error that every batch size has
             return 0
 
     found = _largest(lambda count: (below is None or count < below) and bytes_for(count) <= budget)
@@ -105,7 +112,10 @@ def largest_batch(need: Callable[[int], int], budget: int, below: int | None = N
 
 
 def warn_of_need(need: Callable[[int], int], batch: int) -> None:
-    """need: bytes that training takes from now on, for a batch size. Warns if they are not there, and says which batch size fits."""
+    """RuntimeWarning with a batch size that fits, if less memory is available than training needs.
+
+    need: bytes that training has yet to allocate, for a batch size.
+    """
     left = available_memory()
     if left is None or need(batch) <= left:
         return

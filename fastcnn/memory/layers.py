@@ -1,4 +1,4 @@
-"""A plan told layer by layer: what each makes, and what is alive while it works."""
+"""The memory of a plan by layer: the bytes that each layer allocates, and the bytes that are alive while it runs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["Arena", "Box", "LayerMemory", "boxes_of", "layers_of"]
 
 
 class Box(NamedTuple):
-    """A tensor in the arena: `bytes` from `offset` on belong to it at the steps first .. last, both included."""
+    """A tensor in the arena: it occupies `bytes` from `offset` on during the steps first .. last, both included."""
 
-    name: str  # of the layer that makes it
+    name: str  # of the layer that computes it
     op: str
     kind: str  # "activation", "gradient", "parameter gradient" or "workspace"
     offset: int
@@ -25,33 +25,33 @@ class Box(NamedTuple):
 
 
 class Arena(NamedTuple):
-    """What a picture shows: the boxes, the layer of each step, and the size of the arena beside what it could be."""
+    """What a picture of the arena shows. Sizes in bytes."""
 
     boxes: tuple[Box, ...]
-    steps: tuple[str, ...]
+    steps: tuple[str, ...]  # the layer of each
     size: int
-    lower_bound: int
-    without_release: int
+    lower_bound: int  # the largest sum of live bytes at one step: no plan is smaller
+    without_release: int  # if nothing were released during a run
 
 
 class LayerMemory(NamedTuple):
-    """Bytes of a layer. Layers that are computed in one step share the row of the first; the others have a row for their parameters."""
+    """The bytes of a layer. Layers that are fused into one step share the row of the first; the others keep a row for their parameters."""
 
     name: str
     parameters: int
-    activations: int  # that it makes
+    activations: int  # its outputs
     activation_gradients: int
     gradients: int  # of its parameters
     logical: int  # of all three, without the zeros around images and the unused lanes
-    alive: int  # the most that is alive at one of its steps: what is needed with release
-    kept: int  # all that was made up to and with its last step forward: what is needed without release
+    alive: int  # the largest sum of live bytes at one of its steps: the need with release
+    kept: int  # all that is allocated up to and with its last forward step: the need without release
 
 
 def boxes_of(graph: PlannedGraph, plan: Sequence[Block]) -> tuple[list[str], tuple[Box, ...]]:
-    """The layer of each step of a run, and the boxes, their lives counted in these steps."""
+    """The layer of each step of a run, and the boxes, with their lifetimes counted in these steps."""
     nodes = graph["nodes"]
     runs = [int(not (node["ahead"] or node["alias"])) for node in nodes]
-    before = [0, *accumulate(runs)]  # how many steps are before each node
+    before = [0, *accumulate(runs)]  # the number of steps before each node
     boxes = []
     for block in plan:
         first, last = before[block["first"]], before[block["last"] + 1] - 1
@@ -61,7 +61,7 @@ def boxes_of(graph: PlannedGraph, plan: Sequence[Block]) -> tuple[list[str], tup
 
 
 def _parameters(graph: PlannedGraph) -> dict[str, int]:
-    """Bytes of each layer's parameters, in the order in which layers were traced; layers without any are there with 0."""
+    """Bytes of each layer's parameters, in the order of the trace; 0 for layers without any."""
     sizes = dict[str, int]()
     for value in graph["values"]:
         name = value["name"].rpartition(".")[0] or value["name"] if value["parameter"] else value["name"]
@@ -70,7 +70,7 @@ def _parameters(graph: PlannedGraph) -> dict[str, int]:
 
 
 def _alive(steps: int, boxes: Sequence[Box]) -> list[int]:
-    """Bytes that are alive at each step."""
+    """The live bytes at each step."""
     change = [0] * (steps + 1)
     for box in boxes:
         change[box.first] += box.bytes
@@ -79,26 +79,28 @@ def _alive(steps: int, boxes: Sequence[Box]) -> list[int]:
 
 
 def layers_of(graph: PlannedGraph, steps: Sequence[str], boxes: Sequence[Box]) -> tuple[LayerMemory, ...]:
+    """A row for each layer with steps or parameters, in the order of the trace."""
     alive = _alive(len(steps), boxes)
-    made = [0] * len(steps)
+    allocated = [0] * len(steps)
     for box in boxes:
-        made[box.first] += box.bytes
-    kept = list(accumulate(made))
+        allocated[box.first] += box.bytes
+    kept = list(accumulate(allocated))
     backward = [node["backward"] for node in graph["nodes"] if not (node["ahead"] or node["alias"])]
-    turn = next((step for step, back in enumerate(backward) if back), len(steps))
-    places, reached = dict[str, list[int]](), 0
+    first_backward = next((step for step, is_backward in enumerate(backward) if is_backward), len(steps))
+    steps_of: dict[str, list[int]] = {}
     for step, name in enumerate(steps):
-        places.setdefault(name, []).append(step)
+        steps_of.setdefault(name, []).append(step)
     rows = []
+    reached = 0
     for name, parameters in _parameters(graph).items():
         own = [box for box in boxes if box.name == name]
-        here = places.get(name, [])
-        if not (here or parameters):
+        own_steps = steps_of.get(name, [])
+        if not (own_steps or parameters):
             continue
-        reached = max([reached, *(kept[step] for step in here if step < turn)])
+        reached = max([reached, *(kept[step] for step in own_steps if step < first_backward)])
         kinds = "activation", "gradient", "parameter gradient"
-        activations, of_them, of_parameters = (sum(box.bytes for box in own if box.kind == kind) for kind in kinds)
+        activations, gradients, of_parameters = (sum(box.bytes for box in own if box.kind == kind) for kind in kinds)
         logical = sum(box.logical_bytes for box in own if box.kind != "workspace")
-        most = max((alive[step] for step in here), default=0)
-        rows.append(LayerMemory(name, parameters, activations, of_them, of_parameters, logical, most, reached if here else 0))
+        most = max((alive[step] for step in own_steps), default=0)
+        rows.append(LayerMemory(name, parameters, activations, gradients, of_parameters, logical, most, reached if own_steps else 0))
     return tuple(rows)

@@ -13,15 +13,17 @@ __all__ = ["plot"]
 
 _COLOURS = {"activation": "#7fb3d5", "gradient": "#f0b27a", "parameter gradient": "#e6866a", "workspace": "#c8c8c8"}
 _WIDTH, _HEIGHT = 12.0, 6.5  # inches
-_LETTER, _LINE = 0.075, 0.13  # inches that a letter and a line of the labels take
+_LETTER = 0.075  # inches, the width of a letter of the labels
+_LINE = 0.13  # inches, the height of a line of the labels
 _MOST_TICKS = 60
 _LONGEST = 32  # letters of a name under the axis
 
 
 def _label(axes: Any, box: Box, inch_x: float, inch_y: float) -> None:
-    """Writes name and size into a box where they fit, upright in a narrow one."""
+    """Writes name and size into a box where they fit, rotated in a narrow one."""
     width, height = (box.last - box.first + 1) * inch_x, box.bytes * inch_y
-    name, size = brief(box.name) or box.op, size_text(box.bytes)
+    name = brief(box.name) or box.op
+    size = size_text(box.bytes)
     for along, across, rotation in ((width, height, 0), (height, width, 90)):
         for text in (f"{name}\n{size}", name):
             lines = text.split("\n")
@@ -32,7 +34,7 @@ def _label(axes: Any, box: Box, inch_x: float, inch_y: float) -> None:
 
 
 def _ticks(axes: Any, steps: tuple[str, ...]) -> None:
-    """The layers under the steps, as many as can be read; the axis says how many that are."""
+    """Names the layers under the steps, as many as can be read. The label of the axis says which part is named."""
     every = -(-len(steps) // _MOST_TICKS)
     places = range(0, len(steps), every)
     names = [shortened(brief(steps[place]), _LONGEST) for place in places]
@@ -43,11 +45,12 @@ def _ticks(axes: Any, steps: tuple[str, ...]) -> None:
 
 
 def _sizes(axes: Any, top: int) -> None:
-    """Offsets at the side, all in one unit: B, KB, MB or GB."""
+    """Labels the offsets, all in one unit: B, KB, MB, GB or TB."""
     from matplotlib.ticker import MaxNLocator
 
     power = max(0, (top.bit_length() - 2) // 10)
-    unit, name = 1024**power, ("B", "KB", "MB", "GB", "TB")[power]
+    unit = 1024**power
+    name = ("B", "KB", "MB", "GB", "TB")[power]
     places = [place for place in MaxNLocator(8).tick_values(0, 1.05 * top / unit) if 0 <= place <= 1.05 * top / unit]
     axes.set_yticks([unit * place for place in places], [f"{place:g} {name}" for place in places])
     axes.set_ylim(0, 1.05 * top)
@@ -70,18 +73,19 @@ def plot(arena: Arena, path: str | os.PathLike[str] | None) -> Any:
     from matplotlib.patches import Patch
 
     axes = figure.subplots()
-    top, bound = max(arena.size, 1), arena.lower_bound
+    top = max(arena.size, 1)
+    bound = arena.lower_bound
     _draw(axes, arena.boxes)
     lines = [axes.axhline(bound, color="#b03030", linestyle="--", linewidth=1, label=f"lower bound {size_text(bound)}")]
-    if turn := min((box.first for box in arena.boxes if box.kind == "gradient"), default=0):
-        lines.append(axes.axvline(turn, color="#606060", linestyle=":", linewidth=1, label="backward from here"))
+    if backward := min((box.first for box in arena.boxes if box.kind == "gradient"), default=0):
+        lines.append(axes.axvline(backward, color="#606060", linestyle=":", linewidth=1, label="backward from here"))
     _ticks(axes, arena.steps)
     _sizes(axes, top)
     axes.set_title(f"arena: {size_text(arena.size)}, without release {size_text(arena.without_release)}", fontsize=10)
     kinds = {box.kind for box in arena.boxes}
     handles = [Patch(facecolor=colour, edgecolor="#303030", label=kind) for kind, colour in _COLOURS.items() if kind in kinds]
     figure.legend(handles=[*handles, *lines], loc="outside upper right", ncols=5, fontsize=8, frameon=False)
-    figure.draw_without_rendering()  # so that the axes have their place
+    figure.draw_without_rendering()  # lays out the axes: their extent is read next
     place = axes.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
     for box in arena.boxes:
         _label(axes, box, place.width / max(len(arena.steps), 1), place.height / (1.05 * top))

@@ -1,9 +1,12 @@
-"""ONNX models as modules. A reader of our own (wire.py, model.py, tensors.py) reads the file: it needs NumPy alone and trusts nothing.
+"""The reader of ONNX files: models as modules. It needs NumPy alone and trusts nothing in a file.
 
-    file -> ModelProto -> structure.py: what is needed, in order -> OnnxModel (graph.py), whose forward() hands each node to its operator
+    formats/protobuf_reader.py, messages.py: a file -> ModelProto; tensors.py: the bytes of its tensors -> arrays and parameters
+    functions.py, structure.py: the nodes that the outputs need, in order
+    onnx_model.py: OnnxModel, a module whose forward() hands each node to walk.py
+    walk.py, handlers.py, operators/: a node of ONNX -> nodes of the core, or an array by NumPy
 
-operators/ has a file for each kind of operator: a function maps a node to nodes of the core, another may compute it by NumPy where all is
-known. What depends on constants and shapes alone is computed so while a model is loaded or traced, and never runs.
+Nodes that depend on constants and shapes alone are folded: NumPy computes them while a model is loaded or traced, and they never run.
+fastcnn/saving/onnx/ is the writer of the format.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fastcnn.formats.protobuf_reader import Source
-from fastcnn.onnx import operators  # noqa: F401  fills the tables
+from fastcnn.onnx import operators  # noqa: F401  fills the tables of handlers.py
 from fastcnn.onnx.messages import read_model
 from fastcnn.onnx.onnx_model import OnnxModel
 from fastcnn.onnx.tensors import Tensors
@@ -30,6 +33,6 @@ def load(path: str | os.PathLike[str], outputs: Sequence[str] | None = None, con
 
 
 def loads(data: bytes, outputs: Sequence[str] | None = None, constants: Mapping[str, ArrayLike] | None = None) -> OnnxModel:
-    """The same from a file's bytes; it may have no external data."""
+    """As load(), from the bytes of a file, which must have no external data."""
     model = read_model(Source.of_bytes(data))
     return OnnxModel(model, Tensors(model.source, None), outputs, constants)

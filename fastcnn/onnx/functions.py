@@ -1,4 +1,4 @@
-"""Functions of a model, operators that the file defines by other nodes: each call is replaced by the nodes of its body.
+"""Functions of a model: operators that the file defines by other nodes. Each call is replaced by the nodes of the body.
 
 z = f(x, y)  with  f(a, b): t = Mul(a, b); c = Relu(t)      ->      z/t = Mul(x, y); z = Relu(z/t)
 """
@@ -12,14 +12,14 @@ from fastcnn.onnx.messages import AttributeProto, FunctionProto, ModelProto, Nod
 
 __all__ = ["inlined"]
 
-_DEEPEST = 16  # calls in one another: a function that calls itself has no end
-_MOST_NODES = 1 << 16  # of a model when all is replaced
+_DEEPEST = 16  # nested calls: a function that calls itself never ends
+_MOST_NODES = 1 << 16  # of a model when all calls are replaced
 
-Functions = dict[tuple[str, str], FunctionProto]
+Functions = dict[tuple[str, str], FunctionProto]  # by domain and name
 
 
 def inlined(model: ModelProto) -> list[NodeProto]:
-    """The nodes of the graph without calls."""
+    """The nodes of the graph, with all calls of functions replaced."""
     functions: Functions = {(function.domain, function.name): function for function in model.functions}
     if not functions:
         return model.graph.nodes
@@ -32,7 +32,7 @@ def inlined(model: ModelProto) -> list[NodeProto]:
 
 
 def _replaced(model: ModelProto, functions: Functions, nodes: Iterable[NodeProto], depth: int) -> Iterator[NodeProto | None]:
-    """None for each call, so that what calls and does nothing counts, too."""
+    """Yields the nodes, and None for each call, so that calls of empty functions count as well."""
     if depth > _DEEPEST:
         raise fail(f"functions must call one another to a depth of at most {_DEEPEST}", "more")
     for node in nodes:
@@ -49,7 +49,7 @@ def _replaced(model: ModelProto, functions: Functions, nodes: Iterable[NodeProto
 
 
 def _body(function: FunctionProto, call: NodeProto) -> Iterator[NodeProto]:
-    """The nodes of the body, with the names and attributes of the call."""
+    """Yields the nodes of the body, with the names and attributes of the call."""
     prefix = next((name for name in call.outputs if name), call.name)
     outer = dict(zip(function.inputs, [*call.inputs, *[""] * len(function.inputs)], strict=False))
     outer |= {name: given for name, given in zip(function.outputs, call.outputs, strict=False) if given}
@@ -59,12 +59,14 @@ def _body(function: FunctionProto, call: NodeProto) -> Iterator[NodeProto]:
 
     for place, inner in enumerate(function.nodes):
         attributes = {name: found for name, attribute in inner.attributes.items() if (found := _resolved(attribute, function, call))}
-        inputs, outputs = [renamed(name) for name in inner.inputs], [renamed(name) for name in inner.outputs]
+        inputs = [renamed(name) for name in inner.inputs]
+        outputs = [renamed(name) for name in inner.outputs]
         title = f"{call.name or prefix}/{inner.name or place}"
         yield NodeProto(title, inner.op_type, inner.domain, inputs, outputs, attributes)
 
 
 def _resolved(attribute: AttributeProto, function: FunctionProto, call: NodeProto) -> AttributeProto | None:
+    """The attribute, or that of the call or of the function that it refers to."""
     if not attribute.refers:
         return attribute
     given = call.attributes.get(attribute.refers) or function.defaults.get(attribute.refers)

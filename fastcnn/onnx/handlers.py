@@ -1,7 +1,8 @@
-"""The table of supported operators: op type -> what makes it of nodes of the core ("operator"), and what computes it by NumPy ("fold").
+"""The tables of supported operators, by op type: handlers that append nodes of the core, and handlers that compute by NumPy.
 
-@operator("Softmax", since=13)      from this opset on, until another entry of the name takes over
-@fold("Squeeze")                    where all inputs are constants
+@operator("Softmax", since=13)      appends nodes of the core; from this opset on, up to the next entry of the same name
+@fold("Range")                      computes by NumPy where all inputs are constants
+@mover("Squeeze")                   does both
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _folders: dict[str, Handler] = {}
 
 
 def operator(*names: str, since: int = 1) -> Callable[[Handler], Handler]:
+    """Enters a handler that appends nodes of the core."""
+
     def enter(handler: Handler) -> Handler:
         for name in names:
             _handlers.setdefault(name, {})[since] = handler
@@ -30,6 +33,8 @@ def operator(*names: str, since: int = 1) -> Callable[[Handler], Handler]:
 
 
 def fold(*names: str) -> Callable[[Handler], Handler]:
+    """Enters a handler that computes constants by NumPy."""
+
     def enter(handler: Handler) -> Handler:
         for name in names:
             _folders[name] = handler
@@ -39,8 +44,8 @@ def fold(*names: str) -> Callable[[Handler], Handler]:
 
 
 def mover(*names: str) -> Callable[[Handler], Handler]:
-    """One function for both: it takes its input by Call.data and works with the functions of symbolic.py that move values. What is moved
-    stays bool if it was.
+    """Enters one handler in both tables. It takes its input by Call.data and moves it with functions of symbolic.py, which take values and
+    arrays. Outputs are bool if the input is.
     """
 
     def enter(handler: Handler) -> Handler:
@@ -59,11 +64,12 @@ def mover(*names: str) -> Callable[[Handler], Handler]:
 
 
 def handler_of(name: str, opset: int) -> Handler | None:
-    """The handler of an operator in files of this opset."""
+    """The handler of an operator in files of this opset; None if there is none."""
     versions = _handlers.get(name, {})
     since = max((version for version in versions if version <= opset), default=None)
     return None if since is None else versions[since]
 
 
 def folder_of(name: str) -> Handler | None:
+    """The handler that computes an operator by NumPy; None if there is none."""
     return _folders.get(name)

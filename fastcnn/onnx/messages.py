@@ -1,7 +1,7 @@
-"""The messages of an ONNX file as plain objects, with the field numbers of onnx.proto. Fields that nobody here needs are skipped.
+"""The messages of an ONNX file as plain objects, read by the field numbers of onnx.proto. Fields without use here are skipped.
 
-Tensors stay where they are, as the places of their bytes (tensors.py reads them). Graphs in attributes, which are bodies of If, Loop and
-Scan, are not looked into: no node that has some is supported. So what is read is nested as deep as the schema says, and no deeper.
+Tensors are read as the spans of their bytes; tensors.py reads the bytes. Graphs in attributes, the bodies of If, Loop and Scan, are
+skipped: no node with one is supported. So messages nest only as deep as the schema says. fastcnn/saving/onnx/graph.py writes messages.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fastcnn.formats.protobuf_reader import BYTES, Field, Source, Span, fail
 
 __all__ = ["AttributeProto", "FunctionProto", "GraphProto", "ModelProto", "NodeProto", "TensorProto", "ValueInfo", "read_model"]
 
-Dim = int | str | None  # a size, the name of one that is bound later, or unknown
+Dim = int | str | None  # a size, the name of one that is known later, or None: unknown
 
 
 @dataclass
@@ -22,16 +22,16 @@ class TensorProto:
     name: str = ""
     shape: tuple[int, ...] = ()
     dtype: int = 0  # TensorProto.DataType
-    parts: dict[int, list[Span]] = field(default_factory=dict)  # by the number of the data field: where its bytes are
+    parts: dict[int, list[Span]] = field(default_factory=dict)  # the spans of its bytes, by the number of the data field
     external: dict[str, str] | None = None  # location, offset, length, if the data are in another file
 
 
 @dataclass
 class AttributeProto:
     name: str = ""
-    kind: str = ""  # of KINDS, "" for what is not read
+    kind: str = ""  # of KINDS; "" for one that is not read
     value: Any = None
-    refers: str = ""  # in the body of a function: to this attribute of the node that calls it
+    refers: str = ""  # in the body of a function: the attribute of the calling node that it stands for
 
 
 @dataclass
@@ -57,7 +57,7 @@ class GraphProto:
     initializers: list[TensorProto] = field(default_factory=list)
     inputs: list[ValueInfo] = field(default_factory=list)
     outputs: list[ValueInfo] = field(default_factory=list)
-    sparse: int = 0  # initializers in a sparse form
+    sparse: int = 0  # the number of sparse initializers
 
 
 @dataclass
@@ -81,7 +81,7 @@ class ModelProto:
     graph: GraphProto = field(default_factory=GraphProto)
 
 
-KINDS = ("", "float", "int", "text", "tensor", "graph", "floats", "ints", "texts")  # by AttributeProto.type; what follows is not read
+KINDS = ("", "float", "int", "text", "tensor", "graph", "floats", "ints", "texts")  # by AttributeProto.type; later types are not read
 _DATA_FIELDS = (4, 5, 7, 9, 10, 11)  # float, int32, int64, raw, double, uint64
 _MOST_AXES = 8  # the core's limit
 
@@ -89,14 +89,16 @@ T = TypeVar("T")
 
 
 def message(source: Source, of: Field, read: Callable[[Source, Span], T]) -> T:
+    """The message that a field holds, read by `read`."""
     if of.kind != BYTES:
         raise fail("a message must have a length", f"kind {of.kind} of field {of.number}")
     return read(source, of.span)
 
 
 def read_model(source: Source) -> ModelProto:
-    """ValueError if it is none."""
-    model, graphs = ModelProto(source), 0
+    """The model in a file; ValueError if there is none."""
+    model = ModelProto(source)
+    graphs = 0
     for part in source.fields(source.whole):
         if part.number == 7:
             model.graph = message(source, part, read_graph)
@@ -112,6 +114,7 @@ def read_model(source: Source) -> ModelProto:
 
 
 def read_opset(source: Source, span: Span) -> tuple[str, int]:
+    """(domain, version); the domain of ONNX itself is ""."""
     domain, version = "", 0
     for part in source.fields(span):
         if part.number == 1:
@@ -182,38 +185,48 @@ def read_node(source: Source, span: Span) -> NodeProto:
 
 
 def read_attribute(source: Source, span: Span) -> AttributeProto:
-    name, refers, kind, found = "", "", 0, dict[str, Any]()
+    name = ""
+    refers = ""
+    kind = 0
+    found = dict[str, Any]()
     for part in source.fields(span):
-        number = part.number
-        if number == 1:
+        if part.number == 1:
             name = source.text(part)
-        elif number == 21:
+        elif part.number == 21:
             refers = source.text(part)
-        elif number == 20:
+        elif part.number == 20:
             kind = source.integer(part)
-        elif number == 2:
-            found["float"] = source.real(part)
-        elif number == 3:
-            found["int"] = source.integer(part)
-        elif number == 4:
-            found["text"] = source.bytes(part)
-        elif number == 5:
-            found["tensor"] = message(source, part, read_tensor)
-        elif number == 7:
-            found.setdefault("floats", []).extend(source.reals(part))
-        elif number == 8:
-            found.setdefault("ints", []).extend(source.integers(part))
-        elif number == 9:
-            found.setdefault("texts", []).append(source.bytes(part))
-    if kind == 0 and len(found) == 1:  # files older than the field `type`
+        else:
+            _read_value(source, part, found)
+    if kind == 0 and len(found) == 1:  # the file is older than the field `type`
         kind = KINDS.index(next(iter(found)))
     word = KINDS[kind] if 0 <= kind < len(KINDS) else ""
     empty: dict[str, Any] = {"float": 0.0, "int": 0, "text": b"", "floats": [], "ints": [], "texts": []}
     return AttributeProto(name, word, found.get(word, empty.get(word)), refers)
 
 
+def _read_value(source: Source, part: Field, found: dict[str, Any]) -> None:
+    """Adds a field of an attribute that holds its value, or a part of it, to `found`, by kind."""
+    if part.number == 2:
+        found["float"] = source.real(part)
+    elif part.number == 3:
+        found["int"] = source.integer(part)
+    elif part.number == 4:
+        found["text"] = source.bytes(part)
+    elif part.number == 5:
+        found["tensor"] = message(source, part, read_tensor)
+    elif part.number == 7:
+        found.setdefault("floats", []).extend(source.reals(part))
+    elif part.number == 8:
+        found.setdefault("ints", []).extend(source.integers(part))
+    elif part.number == 9:
+        found.setdefault("texts", []).append(source.bytes(part))
+
+
 def read_tensor(source: Source, span: Span) -> TensorProto:
-    tensor, sizes, outside = TensorProto(), list[int](), False
+    tensor = TensorProto()
+    sizes = list[int]()
+    outside = False
     for part in source.fields(span):
         if part.number == 1:
             sizes += source.integers(part)
@@ -237,6 +250,7 @@ def read_tensor(source: Source, span: Span) -> TensorProto:
 
 
 def read_entry(source: Source, span: Span) -> tuple[str, str]:
+    """(key, value) of a StringStringEntryProto."""
     key = value = ""
     for part in source.fields(span):
         if part.number == 1:
@@ -257,7 +271,7 @@ def read_value_info(source: Source, span: Span) -> ValueInfo:
 
 
 def read_type(source: Source, span: Span) -> tuple[int, tuple[Dim, ...] | None]:
-    """Element type and shape of a tensor; 0 and None for sequences, maps and the rest."""
+    """(element type, shape) of a tensor; (0, None) for sequences, maps and other types."""
     dtype, shape = 0, None
     for part in source.fields(span):
         if part.number == 1:
@@ -278,7 +292,7 @@ def read_dim(source: Source, span: Span) -> Dim:
     for part in source.fields(span):
         if part.number == 1:
             size = source.integer(part)
-            dim = size if size >= 0 else None  # some write -1 for one that is open
+            dim = size if size >= 0 else None  # some writers have -1 for an unknown size
         elif part.number == 2:
             dim = source.text(part) or None
     return dim

@@ -1,5 +1,5 @@
-"""OnnxModel: a graph of ONNX as a module. Its weights are parameters under their names in the file, so that it is run, trained and saved as
-any other network; its forward() goes through the nodes once for each input shape.
+"""OnnxModel: a graph of ONNX as a module. Its weights are parameters under their names in the file, so it runs, trains and is saved like
+any other network. forward() goes through the nodes once for each input shape.
 """
 
 from __future__ import annotations
@@ -33,15 +33,16 @@ _BOOL = 9
 class OnnxModel(Module):
     """A network from an ONNX file: `net(x)`, or `net(x, y)` for a graph with several inputs, in the order of `net.inputs`.
 
-    Floating-point initializers are its parameters, statistics of batch norms its buffers, all as float32; scalars and inputs that say how a
-    node works (bounds of Clip, scales of Resize) are constants. A graph with several outputs returns a tuple in the order of `net.outputs`.
-    In training steps batch norms and dropouts train.
+    Floating-point initializers are its parameters, statistics of batch norms its buffers, all as float32. Scalars and inputs that configure
+    a node (bounds of Clip, scales of Resize) are constants. A graph with several outputs returns a tuple in the order of `net.outputs`. In
+    training steps batch norms and dropouts train. fastcnn.load says what raises an error.
     """
 
     def __init__(
         self, model: ModelProto, tensors: Tensors, outputs: Sequence[str] | None = None, constants: Mapping[str, ArrayLike] | None = None
     ) -> None:
-        graph, self._opset = model.graph, opset_of(model)
+        graph = model.graph
+        self._opset = opset_of(model)
         graph.nodes = inlined(model)
         if graph.sparse:
             raise NotImplementedError(f"[load] initializers must not be sparse. Got {graph.sparse} that are.")
@@ -63,6 +64,7 @@ class OnnxModel(Module):
         self._nodes = self._fold()
 
     def _read_initializers(self, graph: GraphProto, tensors: Tensors) -> None:
+        """Sorts the initializers that are used into statistics, parameters and constants."""
         statistics, constants = roles(self._nodes)
         used = {name for node in self._nodes for name in node.inputs} | set(self.outputs)
         for tensor in graph.initializers:
@@ -76,7 +78,7 @@ class OnnxModel(Module):
                 self._static[tensor.name] = tensors.read(tensor)
 
     def _fold(self) -> list[NodeProto]:
-        """Computes what depends on nothing but constants. Returns the nodes that are left."""
+        """Folds the nodes that depend on constants alone. Returns the other nodes."""
         left = []
         scope = Scope(None, self._lifted, self._static)
         for node in self._nodes:
@@ -87,7 +89,7 @@ class OnnxModel(Module):
             perform(scope, node, self._opset, self._static)
         return left
 
-    # ---- what belongs to it, for Network
+    # ---- parameters and buffers, for Network
 
     def own_parameters(self) -> Iterator[tuple[str, Parameter]]:
         yield from self._parameters.items()
@@ -99,10 +101,11 @@ class OnnxModel(Module):
 
     @property
     def input_shapes(self) -> dict[str, tuple[int | str | None, ...] | None]:
-        """As the file declares them: sizes, names of sizes, None for what is not said."""
+        """The shapes of inputs as the file declares them: sizes, names of sizes, None for an unknown size or shape."""
         return {info.name: info.shape for info in self._inputs}
 
     def input_names(self, count: int) -> tuple[str, ...]:
+        """The names of the inputs of a call with `count` arrays."""
         if count != len(self.inputs):
             raise TypeError(f"[load] the network takes {len(self.inputs)} arrays: {', '.join(self.inputs)}. Got {count}.")
         return self.inputs
@@ -123,6 +126,7 @@ class OnnxModel(Module):
 
 
 def _wanted(graph: GraphProto, outputs: Sequence[str] | None) -> tuple[str, ...]:
+    """The names of the values to return: `outputs`, or those of the graph."""
     if isinstance(outputs, str):
         raise TypeError(f"[load] outputs must be a list of names. Got {outputs!r}.")
     wanted = tuple(info.name for info in graph.outputs) if outputs is None else tuple(outputs)
@@ -132,6 +136,7 @@ def _wanted(graph: GraphProto, outputs: Sequence[str] | None) -> tuple[str, ...]
 
 
 def _bound(name: str, value: ArrayLike) -> AnyArray:
+    """The array that an input is bound to, floating point as float32."""
     array = array_of("load", f"constant '{name}'", value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"[load] a constant must hold numbers. Got '{name}' of {array.dtype}.")
@@ -139,7 +144,7 @@ def _bound(name: str, value: ArrayLike) -> AnyArray:
 
 
 def _free_inputs(graph: GraphProto, bound: Mapping[str, AnyArray]) -> list[ValueInfo]:
-    """The inputs that come with a call: neither bound nor initializers, as files of old have them among their inputs."""
+    """The inputs of a call: those that are not bound and no initializers, which older files list as inputs, too."""
     unknown = set(bound) - {info.name for info in graph.inputs}
     if unknown:
         raise fail("a constant must be an input of the model", ", ".join(sorted(unknown)))
@@ -148,7 +153,7 @@ def _free_inputs(graph: GraphProto, bound: Mapping[str, AnyArray]) -> list[Value
 
 
 def _check_types(inputs: list[ValueInfo], nodes: list[NodeProto], outputs: tuple[str, ...]) -> None:
-    """An input of integers must be cast to floating point wherever it is read, or be read by nobody."""
+    """NotImplementedError for an input of integers, unless every reader casts it to floating point or nothing reads it."""
     readers: dict[str, list[NodeProto]] = {info.name: [] for info in inputs}
     for node in nodes:
         for name in set(node.inputs) & readers.keys():
@@ -163,7 +168,7 @@ def _check_types(inputs: list[ValueInfo], nodes: list[NodeProto], outputs: tuple
 
 
 def _read_attributes(nodes: list[NodeProto], tensors: Tensors) -> None:
-    """Tensors among the attributes, as arrays: the file is open for the last time."""
+    """Replaces tensors among the attributes by arrays. After this the file is closed."""
     for node in nodes:
         for attribute in node.attributes.values():
             if attribute.kind == "tensor" and attribute.value is not None:
@@ -176,7 +181,7 @@ def _casts_to_float(node: NodeProto) -> bool:
 
 
 def _check_shapes(infos: list[ValueInfo], values: Sequence[Value]) -> None:
-    """A size with a name may be any, but the same wherever the name stands."""
+    """ValueError for inputs whose shapes are not as declared. Sizes of the same name must be equal."""
     sizes: dict[str, int] = {}
     for info, value in zip(infos, values, strict=True):
         declared = info.shape
@@ -193,6 +198,7 @@ def _check_shapes(infos: list[ValueInfo], values: Sequence[Value]) -> None:
 
 
 def _result(scope: Scope, operand: Operand) -> Value | Fixed:
+    """An output for the trace."""
     if isinstance(operand, Value):
         return operand
     if isinstance(operand, Parameter):

@@ -1,6 +1,5 @@
-"""What a graph must be before anything is made of it: one definition for each name, none missing, no cycle, operators that are supported.
-
-ordered() returns the nodes that the wanted outputs need, each after those that it needs.
+"""The structure of a graph, checked before any node is handled: each name is defined once, none is missing, there is no cycle, and all
+operators are supported.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from fastcnn.onnx.messages import GraphProto, ModelProto, NodeProto
 
 __all__ = ["check_supported", "opset_of", "ordered", "roles", "title"]
 
-# Inputs that say how a node works rather than what it computes with: no weights, even if they are floating point.
-_TRAINED_ELSEWHERE = {
+# Inputs that configure a node: constants, not weights, even if they are floating point.
+_CONFIGURING = {
     "Clip": (1, 2),
     "Dropout": (1, 2),
     "Pad": (2,),
@@ -27,11 +26,12 @@ _TRAINED_ELSEWHERE = {
 
 
 def title(node: NodeProto) -> str:
-    """What the errors call a node; many have no name."""
+    """The name of a node for errors; many nodes have none, then the name of its first output."""
     return node.name or next((output for output in node.outputs if output), "")
 
 
 def opset_of(model: ModelProto) -> int:
+    """The opset of a model; NotImplementedError if it is not supported."""
     version = model.opsets.get("", 0)
     if not OLDEST_OPSET <= version <= NEWEST_OPSET:
         raise NotImplementedError(f"[load] the opset must be between {OLDEST_OPSET} and {NEWEST_OPSET}. Got {version}.")
@@ -39,7 +39,7 @@ def opset_of(model: ModelProto) -> int:
 
 
 def _definitions(graph: GraphProto) -> tuple[set[str], dict[str, NodeProto]]:
-    """Names that are there from the start, and the node of each other name."""
+    """The names of inputs and initializers, and the node that computes each other name."""
     names = [tensor.name for tensor in graph.initializers]
     start = set(names)
     if len(start) != len(names):
@@ -62,9 +62,10 @@ def _repeated(names: list[str]) -> str:
 
 
 def ordered(graph: GraphProto, wanted: Sequence[str]) -> list[NodeProto]:
+    """The nodes that the wanted values need, each after those that it needs: a depth-first walk without recursion."""
     start, producers = _definitions(graph)
     order: list[NodeProto] = []
-    state: dict[int, int] = {}  # by id of the node: 1 while its inputs are looked for, 2 when it is placed
+    state: dict[int, int] = {}  # by id of the node: 1 while its inputs are visited, 2 when it is in `order`
     stack: list[tuple[NodeProto | None, str]] = [(None, name) for name in reversed(wanted)]
     while stack:
         user, name = stack[-1]
@@ -89,7 +90,7 @@ def ordered(graph: GraphProto, wanted: Sequence[str]) -> list[NodeProto]:
 
 
 def _asked_for(nodes: list[NodeProto], wanted: set[str]) -> list[NodeProto]:
-    """Outputs that nobody reads have no name: a node need not compute what it can leave out. The first one is what the node is known by."""
+    """Removes the names of outputs that are not read: nodes need not compute them. The first output keeps its name, for title()."""
     read = wanted.union(*(node.inputs for node in nodes))
     for node in nodes:
         node.outputs[1:] = [name if name in read else "" for name in node.outputs[1:]]
@@ -97,12 +98,13 @@ def _asked_for(nodes: list[NodeProto], wanted: set[str]) -> list[NodeProto]:
 
 
 def _placed(name: str, producers: dict[str, NodeProto], state: dict[int, int]) -> bool:
+    """Whether a value needs no node, or one that is in the order already."""
     node = producers.get(name)
     return node is None or state.get(id(node)) == 2
 
 
 def check_supported(nodes: list[NodeProto], opset: int) -> None:
-    """NotImplementedError that lists every node that cannot be run."""
+    """NotImplementedError with all nodes whose operators are not supported."""
     wrong = [
         f"{f'{node.domain}.' if node.domain else ''}{node.op_type} '{title(node)}'"
         for node in nodes
@@ -113,10 +115,10 @@ def check_supported(nodes: list[NodeProto], opset: int) -> None:
 
 
 def roles(nodes: list[NodeProto]) -> tuple[set[str], set[str]]:
-    """Names of initializers that are trained by nobody: statistics of batch norms, and constants that say how a node works."""
+    """Names of initializers that are not trained: statistics of batch norms, and inputs that configure a node."""
     statistics, used, weights = set[str](), set[str](), set[str]()
     for node in nodes:
-        fixed = _TRAINED_ELSEWHERE.get(node.op_type, ())
+        fixed = _CONFIGURING.get(node.op_type, ())
         for index, name in enumerate(node.inputs):
             if node.op_type == "BatchNormalization" and index in (3, 4):
                 statistics.add(name)

@@ -1,5 +1,5 @@
-"""The core's ops as functions, for what torch has no function of, and with the generality of ONNX: any rank, uneven padding, steps, NumPy's
-broadcasting. Each skips a node that would change nothing.
+"""Ops of the core as functions with the generality of ONNX, where PyTorch has no such function: any rank, uneven padding, steps, NumPy's
+broadcasting. Each leaves out a node that would change nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastcnn._core import Parameter
+from fastcnn.onnx.refusals import refusal
 from fastcnn.support.arrays import AnyArray
 from fastcnn.tracing.axes import resolved_shape
 from fastcnn.tracing.batch_size import concrete
@@ -34,8 +35,8 @@ __all__ = [
 ]
 
 MOST_CONSTANT = 1 << 24  # elements of one array that folding makes
-MOST_PLACES = 1 << 20  # of a list of places along an axis: these become integers of Python
-_MOST_KEPT = 1 << 22  # of all such lists of a trace, which its graph keeps
+MOST_PLACES = 1 << 20  # entries of a list of indices along an axis: they become Python integers
+_MOST_KEPT = 1 << 22  # entries of all such lists of a trace, which its graph keeps
 X = TypeVar("X", Value, AnyArray)
 
 
@@ -49,15 +50,15 @@ def affine(x: Value, scale: float, shift: float) -> Value:
 
 
 def binary(op: str, a: Value, b: Value | Parameter, **attributes: Any) -> Value:
-    """a op b, each repeated to the shape of both."""
+    """a op b, broadcast."""
     return add_node(op, [a, b], attributes)
 
 
-# ---- moves: of a symbolic value, or of a constant, which NumPy moves at once
+# ---- moves: a symbolic value becomes a node, NumPy moves a constant
 
 
 def reshape(x: X, shape: Sequence[int]) -> X:
-    """A shape in numbers, as those that a file computes are."""
+    """x with another shape, of integers; one of them may be -1."""
     before = concrete(x.shape)
     after = resolved_shape(before, concrete(shape))
     if tuple(after) == before:
@@ -65,7 +66,7 @@ def reshape(x: X, shape: Sequence[int]) -> X:
     if isinstance(x, Value):
         return x.reshape(after)
     if not x.flags.c_contiguous:
-        bounded(x.shape)  # it is copied
+        bounded(x.shape)  # reshape copies it
     found: AnyArray = x.reshape(after)
     return found
 
@@ -90,7 +91,7 @@ def cut(x: X, axis: int, start: int, stop: int) -> X:
 
 
 def take(x: X, axis: int, indices: AnyArray, value: float = 0.0) -> X:
-    """x at these places of an axis; at a place of -1, `value`."""
+    """x at these indices of an axis; `value` where an index is -1."""
     count = len(indices)
     if count and indices[0] >= 0 and np.array_equal(indices, np.arange(indices[0], indices[0] + count)):
         return cut(x, axis, int(indices[0]), int(indices[0]) + count)
@@ -103,15 +104,15 @@ def take(x: X, axis: int, indices: AnyArray, value: float = 0.0) -> X:
 
 
 def keep_places(x: Value, count: int) -> None:
-    """Counts places that a node of x will keep; ValueError before they are made, if they are too many."""
+    """Counts indices that a node of x will keep; ValueError if there are too many, before they are made."""
     bounded((count,), MOST_PLACES)
     x.trace.places += count
     if x.trace.places > _MOST_KEPT:
-        raise ValueError(f"the places that a network takes values from must be at most {_MOST_KEPT} together. Got more")
+        raise refusal(ValueError, f"the places that a network takes values from must be at most {_MOST_KEPT} together", "more")
 
 
 def expand(x: X, shape: Sequence[int]) -> X:
-    """x repeated to a shape that it broadcasts to."""
+    """x broadcast to a shape."""
     if tuple(shape) == concrete(x.shape):
         return x
     if isinstance(x, Value):
@@ -120,9 +121,9 @@ def expand(x: X, shape: Sequence[int]) -> X:
 
 
 def bounded(shape: Sequence[int], most: int = MOST_CONSTANT) -> tuple[int, ...]:
-    """The shape of a constant that is about to be made, of at most so many elements."""
+    """The shape of a constant before it is made; ValueError if it has more than `most` elements."""
     if math.prod(size or 1 for size in shape) > most:
-        raise ValueError(f"a constant that is computed must have at most {most} elements. Got {tuple(shape)}")
+        raise refusal(ValueError, f"a constant that is computed must have at most {most} elements", tuple(shape))
     return tuple(shape)
 
 
@@ -130,9 +131,10 @@ def bounded(shape: Sequence[int], most: int = MOST_CONSTANT) -> tuple[int, ...]:
 
 
 def reduce(x: Value, kind: str, axes: Sequence[int], keepdims: bool = True) -> Value:
+    """A reduction over axes; x itself without any."""
     return add_node("reduce", [x], {"kind": kind, "axes": [int(axis) for axis in axes], "keepdims": keepdims}) if axes else x
 
 
 def matmul(a: Value, b: Value | Parameter, transposed: dict[str, bool]) -> Value:
-    """a @ b of matrices, or of many."""
+    """a @ b of matrices or stacks of them. transposed: {"transpose_a": ..., "transpose_b": ...}"""
     return add_node("matmul", [a, b], transposed)

@@ -1,7 +1,7 @@
-"""Tensors of an ONNX file as arrays: floating point of any width as float32, integers and truth values in their own types.
+"""Tensors of an ONNX file as arrays: floating point of any width as float32, integers and bool in their own types.
 
-The bytes of a tensor are looked for where the file says, checked against its shape first, and read once, into the array that they become;
-those of a weight stay in the file.
+The length of a tensor's bytes is checked against its shape before they are read, once, into the array. The bytes of a weight stay in the
+file, which is mapped.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ __all__ = ["DTYPES", "Tensors", "is_float"]
 
 
 class DType(NamedTuple):
+    """An element type of TensorProto."""
+
     name: str
-    code: str  # as NumPy knows its bytes; what it does not know, as integers
-    field: int  # of TensorProto, for data that are not raw
-    wide: str  # what an element of that field is: "" for varints
+    code: str  # of NumPy for its bytes; integers for types that NumPy lacks
+    field: int  # of TensorProto, for data that is not raw
+    wide: str  # the type of an element of that field; "" for varints
 
 
 DTYPES = {
@@ -48,10 +50,10 @@ DTYPES = {
     13: DType("uint64", "<u8", 11, ""),
     16: DType("bfloat16", "<u2", 5, ""),  # the upper half of a float32
 }
-_RAW = 9
-_MOST_AXES = 8  # of a parameter
-_MOST_SHARED = 1 << 26  # bytes of external data that tensors may read beyond twice the files' sizes
-_MOST_ELEMENTS = 1 << 40  # the core's limit, also of the sizes beside an axis of size 0
+_RAW = 9  # the field of raw data
+_MOST_AXES = 8  # of a parameter, the limit of the core
+_MOST_SHARED = 1 << 26  # bytes of external data that tensors may read beyond twice the sizes of the files
+_MOST_ELEMENTS = 1 << 40  # the limit of the core, without the axes of size 0
 
 
 def is_float(dtype: int) -> bool:
@@ -59,17 +61,17 @@ def is_float(dtype: int) -> bool:
 
 
 class Tensors:
-    """Reads the tensors of one model. folder: where files that it names may lie; None: nowhere."""
+    """Reads the tensors of one model. folder: that of its external data; None: there must be none."""
 
     def __init__(self, source: Source, folder: Path | None) -> None:
         self._source = source
         self._folder = folder
-        self._files: dict[tuple[int, int], int] = {}  # bytes of each file of external data
-        self._read = 0  # bytes of them all
+        self._files: dict[tuple[int, int], int] = {}  # the size of each file of external data, by device and inode
+        self._read = 0  # bytes of external data so far
         self._mappings: dict[tuple[int, int], FileMapping] = {}
 
     def read(self, tensor: TensorProto) -> AnyArray:
-        """ValueError if its bytes are not those of its shape, NotImplementedError for a type that is not supported."""
+        """The tensor as an array. ValueError if its bytes do not fit its shape, NotImplementedError for an unsupported type."""
         dtype = _dtype(tensor)
         if tensor.external is not None:
             with self._outside(tensor, tensor.external, dtype) as (source, span):
@@ -81,7 +83,7 @@ class Tensors:
         return _native(flat, tensor.dtype).reshape(tensor.shape)
 
     def parameter(self, tensor: TensorProto) -> Parameter:
-        """The same as a weight: float32 that lie in a file as they should are not copied."""
+        """The tensor as a weight. Raw float32 data of a file is mapped, not copied."""
         dtype = _dtype(tensor)
         if dtype.name == "float" and sys.byteorder == "little" and len(tensor.shape) <= _MOST_AXES and 0 not in tensor.shape:
             if tensor.external is not None:
@@ -92,6 +94,7 @@ class Tensors:
         return Parameter(self.read(tensor))
 
     def _mapped(self, source: Source, span: Span, tensor: TensorProto) -> Parameter:
+        """A parameter whose values are these bytes of a file. Tensors of one file share its mapping."""
         _check_length(span, tensor, "<f4")
         assert source.descriptor is not None
         status = os.fstat(source.descriptor)
@@ -101,13 +104,13 @@ class Tensors:
         return self._mappings[key].parameter(span.start, tensor.shape)
 
     def _listed(self, tensor: TensorProto, dtype: DType) -> AnyArray:
-        """From float_data, int64_data and so on, in one piece or in many."""
+        """The elements in float_data, int64_data and so on, in one piece or in several."""
         spans = tensor.parts.get(dtype.field, [])
         if dtype.wide:
             if len(spans) == 1:
                 return _filled(self._source, spans[0], tensor, dtype.wide)
             return np.frombuffer(_checked(b"".join(self._source.read(span) for span in spans), tensor, dtype.wide), dtype.wide)
-        self._source.count(sum(span.length for span in spans) // 8)  # a byte may become a number of eight
+        self._source.count(sum(span.length for span in spans) // 8)  # a byte may become a number of eight bytes
         values = np.concatenate([np.zeros(0, np.int64), *(self._source.varints(span) for span in spans)])
         if len(values) != math.prod(tensor.shape):
             raise fail(f"'{tensor.name}' must have the elements of its shape, {tensor.shape}", len(values))
@@ -117,10 +120,11 @@ class Tensors:
 
     @contextmanager
     def _outside(self, tensor: TensorProto, entry: dict[str, str], dtype: DType) -> Iterator[tuple[Source, Span]]:
-        """Where its bytes are, in a file beside the model."""
+        """The bytes of a tensor in a file of external data, which is open inside the context."""
         with self._opened(entry.get("location", ""), tensor.name) as file:
             source = Source.of_file(file)
-            start, length = _whole(entry, "offset", 0), _whole(entry, "length", _bytes(tensor, dtype.code))
+            start = _whole(entry, "offset", 0)
+            length = _whole(entry, "length", _bytes(tensor, dtype.code))
             if start + length > source.size:
                 got = f"{source.size} bytes, '{tensor.name}' to {start + length}"
                 raise fail("a file of external data must be as long as its tensors say", got)
@@ -128,7 +132,7 @@ class Tensors:
             yield source, Span(start, start + length)
 
     def _count(self, file: io.BufferedReader, length: int) -> None:
-        """Tensors may share bytes, as tied weights do, but a small file must not fill the memory many times over."""
+        """Counts bytes of external data. Tensors may share bytes, as tied weights do, but a small file must not fill the memory."""
         status = os.fstat(file.fileno())
         self._files[status.st_dev, status.st_ino] = status.st_size
         self._read += length
@@ -137,6 +141,7 @@ class Tensors:
             raise fail(f"tensors must not read external data again and again: at most {most} bytes of these files", self._read)
 
     def _opened(self, location: str, name: str) -> io.BufferedReader:
+        """The file of external data at `location`; ValueError outside of the folder of the model. name: of the tensor."""
         if self._folder is None:
             raise fail("a model that was not read from a file must have no external data", f"'{name}' in '{location}'")
         folder = Path(os.path.realpath(self._folder))
@@ -152,6 +157,7 @@ class Tensors:
 
 
 def _whole(entry: dict[str, str], key: str, default: int) -> int:
+    """A number of bytes from the entry of external data."""
     text = entry.get(key, "")
     if text and not (text.isascii() and text.isdigit() and len(text) < 20):
         raise fail(f"the {key} of external data must be a number of bytes", repr(text[:40]))
@@ -201,13 +207,13 @@ def _filled(source: Source, span: Span, tensor: TensorProto, code: str) -> AnyAr
 
 
 def _native(array: AnyArray, dtype: int) -> AnyArray:
-    """In this machine's order of bytes; floating point as float32, truth values as bool."""
+    """The array in this machine's byte order; floating point as float32, truth values as bool."""
     name = DTYPES[dtype].name
     if name == "bfloat16":
         return (array.astype(np.uint32) << 16).view(np.float32)
     if name == "bool":
         return array.astype(np.bool_)
     if is_float(dtype):
-        with np.errstate(over="ignore"):  # what a float32 cannot hold is infinite
+        with np.errstate(over="ignore"):  # values beyond float32 become infinite
             return array.astype(np.float32, copy=False)
     return array.astype(array.dtype.newbyteorder("="), copy=False)

@@ -1,1 +1,1 @@
-"""Networks made ready to run: programs, tuning, profiles, threads."""
+"""Running: compiled networks, tuning, profiles, threads."""

@@ -1,6 +1,6 @@
-"""Running networks: a Compiled is a network made ready for inputs of certain shapes; Plans keeps the latest of them for each module.
+"""Compiled networks: a Compiled is a network compiled for inputs of certain shapes; Plans caches those of a module's latest calls.
 
-Weights are shared, not copied: a Compiled always runs with the values that the network has at the time of the call.
+Weights are shared, not copied: a call uses the values that the network has at the time of the call.
 """
 
 from __future__ import annotations
@@ -27,28 +27,36 @@ if TYPE_CHECKING:
 
 __all__ = ["Compiled", "Options", "check_modes", "compiled", "program_of"]
 
-_MOST_BYTES = 256 << 20  # that programs kept for a module's next calls hold beside the latest
-_BYTES_A_STEP = 8 << 10  # of a program, about: zoo networks take 4 to 9 KB
+_MOST_BYTES = 256 << 20  # of cached programs of a module, beside the latest
+_BYTES_A_STEP = 8 << 10  # estimated size of a program: zoo networks take 4 to 9 KB a step
 
 
 class Options(NamedTuple):
-    """What is asked of a program: algorithms with the error of direct summation alone, as little memory as may be."""
+    """Options of a program."""
 
-    strict: bool = False
-    small: bool = False
+    strict: bool = False  # only algorithms with the error of direct summation
+    small: bool = False  # row bands, and no weights that are larger than the layers' own
 
 
 _DEFAULT = Options()
 
-Key = tuple[tuple[Shape, ...], Options, bool]  # the last: whether it is tuned
+Key = tuple[tuple[Shape, ...], Options, bool]  # shapes of the inputs, options, whether it is tuned
 
 
 class Compiled:
-    """A network for inputs of certain shapes. May be called from several Python threads at once.
+    """A network compiled for inputs of certain shapes, as Module.compile returns it. Python threads may call it at the same time.
 
     run(x): x (N, C, H, W), any strides; floating point or integers, converted to float32 without scaling. Returns a new array, or `out`:
     a C-contiguous float32 array of the output's shape. A network with several inputs is called with as many arrays; one with several
-    outputs returns (and takes as `out`) a tuple of arrays.
+    outputs returns (and takes as `out`) a tuple of arrays. ValueError for another shape, TypeError for another type.
+
+    >>> import numpy as np
+    >>> import fastcnn as fc
+    >>> run = fc.Sequential(fc.Conv2d(3, 8, 3, padding=1), fc.ReLU(), fc.MaxPool2d(2)).compile((1, 3, 32, 32))
+    >>> run
+    Compiled(shape=(1, 3, 32, 32), threads=default)
+    >>> run(np.zeros((1, 3, 32, 32))).shape
+    (1, 8, 16, 16)
     """
 
     __slots__ = ("_plan", "_program", "_run", "_threads")
@@ -60,41 +68,45 @@ class Compiled:
         self._threads = threads
 
     def __call__(self, *inputs: ArrayLike, out: Any = None) -> Any:
-        count, fixed = self._plan.count, self._plan.fixed
+        count = self._plan.count
+        fixed = self._plan.fixed
         if count is None and not fixed:
             return self._run(inputs, None if out is None else [out], self._threads)[0]
         if out is not None:
             _check_apart(out)
         results = self._run(inputs, None if out is None else list(out), self._threads)
-        for place, array in fixed.items():  # ascending
+        for place, array in fixed.items():  # in ascending order
             results.insert(place, array.copy())
         return results[0] if count is None else tuple(results[:count])
 
     @property
     def program(self) -> Program:
-        """What the core runs."""
+        """The program of the core."""
         return self._program
 
     @property
     def forms(self) -> Mapping[int, int]:
-        """What the program holds beside arenas and parameters: bytes by a number that equal parts of other programs share."""
+        """The bytes of what the program holds beside arenas and parameters, by id; programs share the parts whose ids are equal."""
         return self._plan.forms
 
     @property
     def shape(self) -> Shape | tuple[Shape, ...]:
-        """Of the input, or of each where there are several."""
+        """The shape of the input; a tuple of shapes where there are several inputs."""
         shapes = self._plan.shapes
         return shapes[0] if len(shapes) == 1 else shapes
 
     @property
     def memory(self) -> MemoryReport:
-        """What the plan allocates, in bytes."""
+        """The bytes of a run, from its plan."""
         from fastcnn.memory.report import inference_report
 
         return inference_report(self._program, self._threads)
 
     def profile(self, *inputs: ArrayLike) -> Profile:
-        """The time of each step: median of ten runs; algorithm, GFLOP/s and share of what the machine can do."""
+        """The time of each step, the median of ten runs, with its algorithm, GFLOP/s and share of what the machine can do.
+
+        inputs: arrays as for a call.
+        """
         from fastcnn.running.profile import profile
 
         return profile(self._program, inputs, self._threads)
@@ -104,7 +116,7 @@ class Compiled:
 
 
 def _check_apart(out: Any) -> None:
-    """Outputs are written one after another: in shared memory the last would win."""
+    """Raises an error if outputs share memory: they are written one after another, so the last would overwrite others."""
     if not isinstance(out, (tuple, list)):
         raise TypeError(f"[run] out must be a tuple of arrays, one for each output. Got {type(out).__name__}.")
     for (i, a), (j, b) in combinations(enumerate(out), 2):
@@ -113,22 +125,25 @@ def _check_apart(out: Any) -> None:
 
 
 class Plan:
-    """A program with what it takes to call it."""
+    """A program with what a call of it needs to know."""
 
     __slots__ = ("__weakref__", "count", "fixed", "forms", "program", "shapes")
 
     def __init__(self, program: Program, shapes: Sequence[Shape], count: int | None, fixed: Mapping[int, AnyArray]) -> None:
-        """count: of outputs, None for one that is no tuple. fixed: outputs that are no program's, by their place."""
-        self.program, self.shapes, self.count, self.fixed = program, tuple(shapes), count, fixed
+        """count: the number of outputs; None for one that is not in a tuple. fixed: outputs that no program computes, by index."""
+        self.program = program
+        self.shapes = tuple(shapes)
+        self.count = count
+        self.fixed = fixed
         self.forms = dict(program.forms)
         self.forms[id(self)] = _BYTES_A_STEP * len(program.steps)
 
 
 class Plans:
-    """The programs of a module, by the shapes of its inputs and the options. They share the memory of their runs.
+    """The programs of a module, by the shapes of its inputs and the options. They share their arenas.
 
-    Those of calls are kept, the latest used last, as long as the older ones hold no more than _MOST_BYTES that the latest does not: their
-    steps, and weights prepared for other algorithms. Those of compile() live as long as their user keeps them.
+    Programs of calls are cached in order of use. The oldest are dropped while the older ones hold more than _MOST_BYTES that the latest
+    does not share: their steps, and weights prepared for other algorithms. Programs of compile() live as long as their user keeps them.
     """
 
     def __init__(self) -> None:
@@ -140,13 +155,13 @@ class Plans:
         self._compiling = False
 
     def get(self, net: Network, shapes: tuple[Shape, ...], options: Options, tune: bool, threads: int, keep: bool) -> Compiled:
-        """threads: of the runs, and of the measurement if tune. keep: for the next calls."""
+        """threads: of the runs, and of the measurement if tune. keep: caches the program for later calls."""
         key = shapes, options, tune
         with self._lock:
-            if self._compiling:  # in this thread: others wait for the lock
+            if self._compiling:  # by this thread: others wait for the lock
                 rule = "a network must not be run or compiled by its own forward()"
                 raise RuntimeError(f"[forward] {rule}. Got {type(net).__name__} for {shapes} {user_line()}.")
-            if self._edits != Network.edits:  # a module was changed: it may have been a part of this network
+            if self._edits != Network.edits:  # some module was changed, perhaps a part of this network
                 self._alive.clear()
                 self._kept.clear()
             plan = self._alive.get(key)
@@ -160,12 +175,14 @@ class Plans:
             return self._keep(key, plan) if keep else Compiled(plan, threads)
 
     def _keep(self, key: Key, plan: Plan) -> Compiled:
+        """Caches a plan as the latest. Drops older ones where all hold too many bytes."""
         kept = self._kept.get(key)
         if kept is not None:
             self._kept.move_to_end(key)
             return kept
         kept = self._kept[key] = Compiled(plan, 0)
-        held, total = set(plan.forms), 0
+        held = set(plan.forms)
+        total = 0
         for older in list(self._kept)[-2::-1]:
             forms = self._kept[older].forms
             total += sum(size for form, size in forms.items() if form not in held)
@@ -178,7 +195,7 @@ class Plans:
         trace, result = traced(net, shapes)
         outputs = result if isinstance(result, tuple) else (result,)
         values = [output for output in outputs if isinstance(output, Value)]
-        if not values:  # a program has an output, though nobody sees this one
+        if not values:  # a program must have an output; no caller sees this one
             values = [trace.value(Parameter(np.zeros((), np.float32)))]
         trace.graph.outputs([value.id for value in values])
         fixed = {place: output.array for place, output in enumerate(outputs) if isinstance(output, Fixed)}
@@ -198,7 +215,7 @@ class Plans:
 def compiled(
     net: Network, *shapes: Shape, options: Options = _DEFAULT, tune: bool = False, threads: int = 0, keep: bool = True
 ) -> Compiled:
-    """The network made ready for inputs of these shapes, or what is there from an earlier call. keep: for the calls to come."""
+    """The network compiled for inputs of these shapes, or the cached one of an earlier call. keep: caches it for later calls."""
     plans: Plans | None = net.__dict__.get("_plans")
     if plans is None:
         plans = net.__dict__.setdefault("_plans", Plans())
@@ -206,12 +223,12 @@ def compiled(
 
 
 def program_of(net: Network, shape: Shape) -> Program:
-    """The program of a network of one input, with the default options."""
+    """The program of a network for its only input, of this shape, with the default options."""
     return compiled(net, shape, keep=False).program
 
 
 def check_modes(where: str, memory: str, accuracy: str) -> None:
-    """memory="small" runs in row bands. accuracy="fast" admits Winograd's algorithms, "strict" those that sum directly alone."""
+    """ValueError for other modes than memory="fast", "small" (row bands) and accuracy="fast" (Winograd, too), "strict" (direct sums)."""
     if memory not in ("fast", "small"):
         raise ValueError(f"[{where}] memory must be 'fast' or 'small'. Got memory={memory!r}.")
     if accuracy not in ("fast", "strict"):

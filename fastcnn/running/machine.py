@@ -15,17 +15,17 @@ __all__ = ["cpu_name", "get_num_threads", "info", "set_num_threads"]
 
 
 def set_num_threads(threads: int) -> None:
-    """How many threads a run uses where nothing else is said. Results do not depend on it."""
+    """Sets how many threads a run uses by default, at least 1. Results do not depend on it."""
     core_set_num_threads(whole("set_num_threads", "threads", threads, 1))
 
 
 def get_num_threads() -> int:
-    """OMP_NUM_THREADS, else the processors that this process may run on, if it was never set."""
+    """How many threads a run uses by default: if never set, OMP_NUM_THREADS, else the processors that this process may run on."""
     return core_get_num_threads()
 
 
 def cpu_name() -> str:
-    """As the system calls the processor."""
+    """The name of the processor, as the system reports it."""
     try:
         with open("/proc/cpuinfo") as file:
             names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
@@ -35,7 +35,7 @@ def cpu_name() -> str:
 
 
 def info() -> dict[str, Any]:
-    """isa: whose kernels run (FASTCNN_ISA chooses another), isas: those that this machine has, threads, and how the core was built."""
+    """isa: that of the kernels in use (FASTCNN_ISA chooses another), isas: those of this machine, threads, and how the core was built."""
     import numpy
 
     machine = {"isa": default_isa(), "isas": available_isas(), "threads": core_get_num_threads()}

@@ -20,30 +20,33 @@ LEGEND = {"ms": "the median of 10 runs", "% of floor": "what this processor need
 
 _RUNS = 10
 _OTHERS = "#999999"  # the colour of algorithms beyond the palette
-_MANY_STEPS = 64  # more of them have their times at the top of the picture, too
-_LEAST_BYTES, _MOST_BYTES = 1 << 14, 1 << 28  # a part of an L1 cache; more than any cache
+_MANY_STEPS = 64  # with more steps, the times stand at the top of the picture as well
+_LEAST_BYTES = 1 << 14  # a part of an L1 cache
+_MOST_BYTES = 1 << 28  # more than any cache
 
 
 class StepTime(NamedTuple):
+    """The time of one step."""
+
     name: str  # the layer's path
     op: str
     algorithm: str
     seconds: float  # median
     gflops: float  # 1e9 multiplications and additions a second
-    floor_seconds: float  # that the machine needs at least, see Profile
+    floor_seconds: float  # the least that the machine needs, see Profile
 
     @property
     def share_of_floor(self) -> float:
-        """floor_seconds / seconds: 1 is as fast as direct sums can be."""
+        """floor_seconds / seconds: 1 is as fast as direct summation can be."""
         return self.floor_seconds / self.seconds if self.seconds else 0.0
 
 
 class Profile(list[StepTime]):
     """One entry a step. print() shows a table.
 
-    The floor of a step is the longer of two times: that of its multiplications and additions, by direct sums, at the rate of a
-    multiply-add loop; and that of reading its input and weights and writing its output once, at the rate of copying from and to the cache
-    that holds as much. Winograd's and Strassen's methods compute with fewer multiplications, so that a share may pass 100 %.
+    The floor of a step is the longer of two times: its multiplications and additions in direct summation, at the rate of a multiply-add
+    loop; and reading its input and weights and writing its output once, at the rate of copies in the smallest cache that holds them.
+    Winograd's and Strassen's algorithms need fewer multiplications, so a share may be above 100 %.
     """
 
     @property
@@ -69,12 +72,15 @@ class Profile(list[StepTime]):
 
 
 def profile(program: Program, inputs: Sequence[ArrayLike], threads: int) -> Profile:
-    program.run(inputs, None, threads)  # so that weights are prepared and pages are there
+    """Runs the program ten times, after a first run. threads: 0 for as many as are set."""
+    program.run(inputs, None, threads)  # prepares weights and touches every page
     runs = [program.profile(inputs, threads) for _ in range(_RUNS)]
-    limits, steps = Limits(program.useful_threads(threads)), Profile()
+    limits = Limits(program.useful_threads(threads))
+    steps = Profile()
     weights = sum(time["weight_bytes"] for time in runs[0])
     for times in zip(*runs, strict=True):
-        seconds, first = median(time["seconds"] for time in times), times[0]
+        seconds = median(time["seconds"] for time in times)
+        first = times[0]
         gflops = first["flops"] / seconds / 1e9 if seconds else 0.0
         floor = max(limits.compute(first["flops"]), limits.copy(first["activation_bytes"]) + limits.copy(first["weight_bytes"], weights))
         steps.append(StepTime(first["name"], first["op"], first["algorithm"], seconds, gflops, floor))
@@ -82,17 +88,17 @@ def profile(program: Program, inputs: Sequence[ArrayLike], threads: int) -> Prof
 
 
 class Limits:
-    """What this machine can do at most with so many threads, measured when it is first asked for: half a second in all."""
+    """The speed limits of this machine with so many threads, measured at first use: half a second in all."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
 
     def compute(self, flops: float) -> float:
-        """Seconds of multiplications and additions in registers."""
+        """The seconds that so many multiplications and additions take in registers."""
         return flops / 1e9 / _peak(self._threads)
 
     def copy(self, count: int, among: int = 0) -> float:
-        """Seconds to read or write `count` bytes that lie among so many others, all of which are used in turn."""
+        """The seconds to read or write `count` bytes of a working set of `among` bytes, or of `count` if that is more."""
         size = max(count, among, _LEAST_BYTES)
         return count / 1e9 / _bandwidth(min(1 << (size - 1).bit_length(), _MOST_BYTES), self._threads)
 
@@ -111,7 +117,7 @@ def _bandwidth(size: int, threads: int) -> float:
 
 
 def step_times(profile: Profile) -> Any:
-    """A bar a step, in their order, coloured by algorithm; milliseconds, and the share of the whole at the longest."""
+    """A matplotlib figure: a bar a step, in order, coloured by algorithm. Milliseconds; the longest bars have their share of the sum."""
     if not profile:
         raise ValueError("[plot] the profile must have a step at least. Got none.")
     kinds = [step.algorithm.partition(" ")[0] or step.op for step in profile]
@@ -145,6 +151,6 @@ def _draw_bars(axis: Any, profile: Profile, colours: list[str]) -> None:
 
 
 def _step_names(profile: Profile) -> list[str]:
-    """Of the layers; with the operation where a layer has several steps."""
+    """The names of the layers, with the op where a layer has several steps."""
     names = [shortened(brief(step.name) or step.op, LONGEST_NAME) for step in profile]
     return [f"{name} ({step.op})" if names.count(name) > 1 and step.op != name else name for name, step in zip(names, profile, strict=True)]

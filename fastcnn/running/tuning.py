@@ -1,8 +1,9 @@
-"""Tuning: which algorithm each convolution takes on this machine, measured instead of estimated.
+"""Tuning: the algorithm of each convolution on this machine, measured instead of estimated.
 
-The whole network is compiled once for each algorithm, which takes every convolution that it can, and its steps are timed: so each candidate
-meets the caches, layouts and neighbours that it will have. What won is kept in a small JSON file for this processor and these kernels, by
-shape, and holds for every network and any number of threads: so it is measured once, and the bits stay the same.
+For each algorithm the whole network is compiled, with that algorithm in every convolution that can take it, and its steps are timed: each
+candidate is measured with the caches, layouts and neighbours that it will have. The fastest are kept in a small JSON file for this
+processor and this ISA, by shape. They hold for every network and any number of threads: a shape is measured once, and the bits stay the
+same.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ from fastcnn.support.version import __version__
 
 __all__ = ["cache_file", "tuned_choices"]
 
-_RUNS = 15  # that are timed, of each algorithm
-_LEAST_GAIN = 0.03  # of its time, that another algorithm than the cost model's must save: less may be noise
+_RUNS = 15  # timed runs of each algorithm
+_LEAST_GAIN = 0.03  # the share of time that an algorithm must save against the cost model's choice: less may be noise
 
-_WORTH = {"winograd_f6": 0.93}  # it errs the most, and must save a tenth, as in the cost model
+_WORTH = {"winograd_f6": 0.93}  # has the largest error: it must save a tenth, as in the cost model
 
-Compile = Callable[[dict[str, str]], Program]  # with these choices
+Compile = Callable[[dict[str, str]], Program]  # compiles the network with these choices: algorithms by problem
 
 
 def cache_file() -> Path:
-    """In the folder FASTCNN_CACHE, else $XDG_CACHE_HOME/fastcnn, else ~/.cache/fastcnn."""
+    """The file of this processor and ISA, in the folder FASTCNN_CACHE, else $XDG_CACHE_HOME/fastcnn, else ~/.cache/fastcnn."""
     folder = os.environ.get("FASTCNN_CACHE")
     if not folder:
         folder = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "fastcnn")
@@ -51,12 +52,13 @@ def tuned_choices(compile_: Compile, shapes: Sequence[Shape], threads: int) -> d
     known = _read()
     if not problems <= known.keys():
         measured = _measured(compile_, model, shapes, threads)
-        known = {**measured, **_read(told=True)}  # what is there stays: others are compiled with it
+        known = {**measured, **_read(warn=False)}  # entries of the file stay: other programs were compiled with them
         _write(known)
     return {problem: known[problem] for problem in problems if problem in known}
 
 
 def _measured(compile_: Compile, model: Program, shapes: Sequence[Shape], threads: int) -> dict[str, str]:
+    """The fastest algorithm of each problem. model: the program with the choices of the cost model."""
     times = _times(model, shapes, threads)
     best = {problem: min(taken.items(), key=lambda item: item[1]) for problem, taken in times.items()}
     limit = {problem: (1 - _LEAST_GAIN) * seconds for problem, (_, seconds) in best.items()}
@@ -66,7 +68,7 @@ def _measured(compile_: Compile, model: Program, shapes: Sequence[Shape], thread
             continue
         for problem, taken in _times(program, shapes, threads).items():
             seconds = taken.get(name)
-            if problem not in best:  # in the model's program it is a part of a larger step
+            if problem not in best:  # the model's program computes it within a larger step
                 continue
             if seconds is not None and seconds < min(limit[problem] * _WORTH.get(name, 1.0), best[problem][1]):
                 best[problem] = name, seconds
@@ -74,9 +76,9 @@ def _measured(compile_: Compile, model: Program, shapes: Sequence[Shape], thread
 
 
 def _times(program: Program, shapes: Sequence[Shape], threads: int) -> dict[str, dict[str, float]]:
-    """Seconds of a convolution, by problem and algorithm: the median over runs of the mean over the steps that have both."""
-    inputs = [np.zeros(shape, np.int32) for shape in shapes]  # taken for any type of input, an index among them
-    program.run(inputs, None, threads)  # so that weights are prepared and pages are there
+    """The seconds of a convolution, by problem and algorithm: the median over runs of the mean over steps with both."""
+    inputs = [np.zeros(shape, np.int32) for shape in shapes]  # inputs of every type take integers, indices among them
+    program.run(inputs, None, threads)  # prepares weights and touches every page
     runs = [_run_times(program.profile(inputs, threads)) for _ in range(_RUNS)]
     times: dict[str, dict[str, float]] = defaultdict(dict)
     for problem, name in runs[0]:
@@ -85,8 +87,11 @@ def _times(program: Program, shapes: Sequence[Shape], threads: int) -> dict[str,
 
 
 def _run_times(steps: list[TimedStep]) -> dict[tuple[str, str], float]:
-    """A pooling right behind a convolution counts with it, for some algorithms do both in one step; and so does a copy before it."""
-    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    """The mean seconds of a convolution in one run, with a copy right before it and a pooling right after it.
+
+    Some algorithms do the pooling in the same step.
+    """
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)  # by problem and algorithm
     last: list[float] | None = None
     copied = 0.0
     for step in steps:
@@ -102,8 +107,8 @@ def _run_times(steps: list[TimedStep]) -> dict[tuple[str, str], float]:
     return {key: sum(seconds) / len(seconds) for key, seconds in found.items()}
 
 
-def _read(told: bool = False) -> dict[str, str]:
-    """What the file says, if this version of fastcnn wrote it: others may have other algorithms. told: of a broken one nothing is said."""
+def _read(warn: bool = True) -> dict[str, str]:
+    """The choices in the file, if this version of fastcnn wrote it: others may have other algorithms. warn: if the file is broken."""
     try:
         content = json.loads(cache_file().read_text())
         if content["version"] == __version__:
@@ -111,13 +116,13 @@ def _read(told: bool = False) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if not told:
+        if warn:
             warnings.warn(f"[compile] the tuning file cannot be read and is made anew. Got {cache_file()}: {error}.", stacklevel=2)
     return {}
 
 
 def _write(choices: dict[str, str]) -> None:
-    """The file appears whole or not at all. Where it cannot be written the choices hold for this program alone."""
+    """Writes the file, whole or not at all. Where that fails, a warning: the choices hold for this program alone."""
     path = cache_file()
     part = path.with_name(f"{path.name}.{os.getpid()}.{get_ident()}.part")
     content = {"cpu": cpu_name(), "isa": default_isa(), "version": __version__, "choices": dict(sorted(choices.items()))}

@@ -1,1 +1,1 @@
-"""Networks as files: the architecture as JSON beside the weights, or ONNX."""
+"""Saving: networks as files, safetensors with the architecture as JSON in the metadata, or ONNX."""

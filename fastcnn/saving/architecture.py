@@ -1,13 +1,13 @@
-"""The architecture of a network as JSON, for networks made of this package's layers and networks: described, and made again.
+"""The architecture of a network as JSON, for networks of this package's layers and networks: described() writes it, Maker rebuilds them.
 
     {"class": "Sequential", "layers": [["0", {"class": "Conv2d", "config": {"in_channels": 1, ...}}], ["1", {"same": "0"}], ...]}
     {"zoo": "resnet50", "arguments": {"classes": 1000}}
 
-A network that such a description does not make again (it has a parameter of its own, a weight of another shape, layers that share one, a
-class of its own) is saved as weights alone: they are for load_state_dict, and load() says so.
+A network that cannot be rebuilt from such a description (it has a parameter of its own, a weight of another shape, layers that share a
+weight, a class of the user's) is saved as weights alone. These are for load_state_dict, and load() says so.
 
-Only the classes listed in network/kinds.py are made, by their constructors, and networks of the zoo, by its functions; nothing in a file is
-imported or evaluated.
+Maker calls the constructors of the classes in network/kinds.py and the functions of the zoo, nothing else; no text of a file is imported or
+evaluated.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from fastcnn.network.network import Network
 from fastcnn.network.origin import origin_of
 from fastcnn.support.arrays import AnyArray, Shape
 
-__all__ = ["Maker", "described", "makes_again"]
+__all__ = ["Maker", "can_rebuild", "described"]
 
-_DEEPEST = 50  # containers in one another
+_DEEPEST = 50  # nested containers
 
 
 def described(module: Network, path: str, known: dict[int, str]) -> Any:
-    """A description to make the module again from, or None if it holds a class that is not of this package."""
+    """A description to rebuild the module from; None if it holds a class that is not of this package.
+
+    path: of the module. known: the paths of the modules that are described already, by id; a module that comes again refers to its path.
+    """
     if id(module) in known:
         return {"same": known[id(module)]}
     known[id(module)] = path
@@ -44,8 +47,8 @@ def described(module: Network, path: str, known: dict[int, str]) -> Any:
     return None if any(part is None for _, part in parts) else {"class": name, "layers": parts}
 
 
-def makes_again(architecture: str, net: Network, state: dict[str, AnyArray]) -> bool:
-    """Whether load() makes of the description a network with the tensors of `net`, shared where these are."""
+def can_rebuild(architecture: str, net: Network, state: dict[str, AnyArray]) -> bool:
+    """Whether load() rebuilds from the description a network with the tensors of `net`, shared where these are shared."""
     functions = {origin.function.__name__: origin.function for part in net.modules() if (origin := origin_of(part)) is not None}
     try:
         made = Maker(state, functions.get).make("", json.loads(architecture), 0)
@@ -55,15 +58,15 @@ def makes_again(architecture: str, net: Network, state: dict[str, AnyArray]) -> 
 
 
 def _tensors_of(net: Network) -> dict[str, tuple[type, Shape, str]]:
-    """By key: the kind of tensor, its shape, and the first key that it has."""
+    """For each key: the kind of its tensor, the shape, and the first key of the same tensor."""
     first: dict[int, str] = {}
     return {key: (type(tensor), tuple(tensor.shape), first.setdefault(id(tensor), key)) for key, tensor in net.saved_tensors()}
 
 
 class Maker:
-    """Makes modules of a description, with the file's tensors as their first values.
+    """Makes modules from a description, with the tensors of the file as their first values.
 
-    networks: the function of the zoo with a name, or None.
+    networks: returns the function of the zoo with a name, or None.
     """
 
     def __init__(self, tensors: dict[str, AnyArray], networks: Callable[[str], Callable[..., Network] | None]) -> None:
@@ -72,6 +75,7 @@ class Maker:
         self._made: dict[str, Network] = {}
 
     def make(self, path: str, part: Any, depth: int) -> Network:
+        """The module that `part` describes, at this path. ValueError for a description that is not one of described()."""
         if not isinstance(part, dict) or depth > _DEEPEST:
             raise _wrong(path, f"{type(part).__name__} at depth {depth}")
         if "same" in part:
@@ -118,7 +122,7 @@ class Maker:
             raise _wrong(path, str(error)) from None
 
     def _network(self, path: str, part: dict[str, Any]) -> Network:
-        """Layers do not know their paths while their network is made: until load_state_dict, each has some tensor of its shape."""
+        """Calls a function of the zoo. Layers do not know their paths yet: each takes some tensor of its shape until load_state_dict."""
         name = part["zoo"]
         arguments = part.get("arguments")
         function = self._networks(name) if isinstance(name, str) else None

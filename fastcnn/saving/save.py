@@ -1,4 +1,4 @@
-"""save: a network as a file, safetensors with the architecture in its metadata, or ONNX."""
+"""save: writes a network to a file, as safetensors with the architecture in the metadata, or as ONNX."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from fastcnn.formats.safetensors import write as write_safetensors
 from fastcnn.formats.state import is_onnx
 from fastcnn.network.network import Network
-from fastcnn.saving.architecture import described, makes_again
+from fastcnn.saving.architecture import can_rebuild, described
 
 __all__ = ["save"]
 
@@ -25,6 +25,6 @@ def save(net: Network, path: str | PathLike[str], input_shape: Sequence[Any] | N
         return write(net, path, input_shape)
     state = net.state_dict()
     architecture = json.dumps(described(net, "", {}), default=int)
-    kept = json.loads(architecture) if makes_again(architecture, net, state) else None
+    kept = json.loads(architecture) if can_rebuild(architecture, net, state) else None
     description = {"kind": "model", "version": 1, "class": type(net).__name__, "architecture": kept}
     write_safetensors(path, state, {"fastcnn": json.dumps(description)})

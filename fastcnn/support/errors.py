@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-__all__ = ["code_of", "in_layer", "layer_of", "text_of"]
+__all__ = ["code_of", "in_layer", "layer_of", "text_of", "with_fields"]
 
 AnyError = TypeVar("AnyError", bound=Exception)
 _FIELDS = ("op", "rule", "got", "code")
 
 
+def with_fields(error: AnyError, source: BaseException) -> AnyError:
+    """`error` with the fields of another one, which it replaces."""
+    error.__dict__.update({name: getattr(source, name) for name in _FIELDS if hasattr(source, name)})
+    return error
+
+
 def in_layer(error: AnyError, layer: str) -> AnyError:
     """Returns a copy of the error with the path of the layer that it is about."""
     located = type(error)(f"{error} In layer '{layer}'.")
-    fields = {name: getattr(error, name) for name in _FIELDS if hasattr(error, name)}
-    located.__dict__.update(fields, layer=layer, text=str(error))
+    with_fields(located, error)
+    located.__dict__.update(layer=layer, text=str(error))
     return located
 
 

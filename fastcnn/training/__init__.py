@@ -1,1 +1,1 @@
-"""Losses, optimizers, the trainer, and fit with its checkpoints."""
+"""Training: losses, optimizers, the trainer, and fit with its checkpoints."""

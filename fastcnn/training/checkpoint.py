@@ -17,15 +17,18 @@ __all__ = ["Checkpoint", "read_checkpoint", "write_checkpoint"]
 
 
 class Checkpoint(NamedTuple):
+    """A training between two epochs."""
+
     model: dict[str, AnyArray]  # the state_dict
-    slots: dict[str, list[AnyArray]]  # of the optimizer, an array for each parameter
+    slots: dict[str, list[AnyArray]]  # the state of the optimizer, an array for each parameter
     history: History
-    steps: int  # of the trainer: masks of dropout are drawn by it
+    steps: int  # of the trainer; the masks of dropout depend on it
     optimizer_steps: int
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # that a resumed training must share
 
 
 def write_checkpoint(path: str | PathLike[str], checkpoint: Checkpoint) -> None:
+    """Writes the file, whole or not at all."""
     tensors = {f"model/{key}": array for key, array in checkpoint.model.items()}
     for slot, arrays in checkpoint.slots.items():
         tensors |= {f"optimizer/{slot}/{i}": array for i, array in enumerate(arrays)}
@@ -35,7 +38,7 @@ def write_checkpoint(path: str | PathLike[str], checkpoint: Checkpoint) -> None:
 
 
 def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
-    """ValueError if the file is no checkpoint."""
+    """The checkpoint in a file; ValueError if there is none."""
     tensors, metadata = read(path)
     try:
         counts = json.loads(metadata.get("fastcnn", ""))
@@ -50,6 +53,7 @@ def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
 
 
 def _grouped(tensors: dict[str, AnyArray]) -> tuple[dict[str, AnyArray], dict[str, list[AnyArray]], History]:
+    """(model, slots, history) from the tensors, by the first part of their names. ValueError for other names."""
     model: dict[str, AnyArray] = {}
     slots: dict[str, dict[int, AnyArray]] = {}
     history = History()

@@ -1,4 +1,4 @@
-"""Evaluation: loss and accuracy of a network on data, with the same loss as in training and the running statistics of batch norm."""
+"""Evaluation: loss and accuracy of a network on data. The loss is that of training, batch norms use their running statistics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Evaluator", "checked_pair", "right_answers"]
 
 
 def checked_pair(where: str, x: ArrayLike, y: ArrayLike) -> tuple[AnyArray, AnyArray]:
-    """Samples and as many targets."""
+    """x and y as arrays of the same length, at least 1; ValueError otherwise."""
     samples, targets = array_of(where, "x", x), array_of(where, "y", y)
     if samples.ndim == 0 or targets.ndim == 0 or len(samples) != len(targets) or len(samples) == 0:
         got = f"x {samples.shape}, y {targets.shape}"
@@ -26,12 +26,12 @@ def checked_pair(where: str, x: ArrayLike, y: ArrayLike) -> tuple[AnyArray, AnyA
 
 
 def right_answers(output: AnyArray, targets: AnyArray) -> int:
-    """How many classes are right. output: (N, K, ...), targets: (N, ...)."""
+    """The number of right classes. output: (N, K, ...), the score of each class; targets: (N, ...)."""
     return int(np.count_nonzero(output.argmax(axis=1) == targets))
 
 
 class Evaluator:
-    """Keeps its programs from one call to the next."""
+    """Evaluates one network with one loss. Keeps its programs from one call to the next."""
 
     def __init__(self, net: Network, loss: Loss | str) -> None:
         self._net = net
@@ -48,15 +48,16 @@ class Evaluator:
         return self._programs[shape]
 
     def targets(self, samples: AnyArray, y: AnyArray, batch_size: int) -> AnyArray:
-        """y checked and converted."""
+        """The targets y, checked and converted by the loss."""
         return self._loss.targets(y, self.program(samples[:batch_size].shape)[1])
 
     def __call__(self, x: ArrayLike, y: ArrayLike, batch_size: int) -> dict[str, float]:
-        """{"loss": ..., "accuracy": ...}, means over all of x; the accuracy where the loss knows classes."""
+        """{"loss": ..., "accuracy": ...}, means over all of x; the accuracy only for a loss of classes."""
         samples, given = checked_pair("evaluate", x, y)
         step = whole("evaluate", "batch_size", batch_size, 1)
         targets = self.targets(samples, given, step)
-        total, right = 0.0, 0
+        total = 0.0
+        right = 0
         for start in range(0, len(samples), step):
             xb, yb = samples[start : start + step], targets[start : start + step]
             loss, output = self.program(xb.shape)[0].run([xb, yb])

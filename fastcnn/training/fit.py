@@ -1,7 +1,7 @@
 """fit: epochs over the data with a Trainer, validation, checkpoints, history.
 
-The order of the samples is a pure function of (seed, epoch), the masks of dropout of (seed, step). There is no other random state, so that
-a training that is resumed at an epoch goes the way of one that was never interrupted, bit by bit.
+The order of the samples is a pure function of (seed, epoch), the masks of dropout of (seed, step). There is no other random state: a
+training that is resumed at an epoch has the same bits as one that was never interrupted.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ __all__ = ["FitOptions", "fit"]
 
 
 class FitOptions(NamedTuple):
+    """The options of Module.fit."""
+
     epochs: int
     batch_size: int
     checkpoint: str | PathLike[str] | None
@@ -40,6 +42,7 @@ class FitOptions(NamedTuple):
     progress: bool
 
     def checked(self) -> FitOptions:
+        """The options in one form; TypeError or ValueError for a wrong one."""
         if flag("fit", "resume", self.resume) and self.checkpoint is None:
             raise ValueError("[fit] resume needs the path of a checkpoint. Got checkpoint=None.")
         return FitOptions(
@@ -55,6 +58,7 @@ class FitOptions(NamedTuple):
 
 
 def _validation(given: Any) -> tuple[AnyArray, AnyArray]:
+    """validation_data as checked arrays."""
     if not isinstance(given, (tuple, list)) or len(given) != 2:
         got = f"{len(given)} entries" if isinstance(given, (tuple, list)) else type(given).__name__
         raise TypeError(f"[fit] validation_data must be a tuple (x, y). Got {got}.")
@@ -62,7 +66,7 @@ def _validation(given: Any) -> tuple[AnyArray, AnyArray]:
 
 
 class Fit:
-    """One call of fit: its data, its trainer, and how far it has come."""
+    """One call of fit: its data, its trainer and its history."""
 
     def __init__(
         self,
@@ -79,7 +83,7 @@ class Fit:
         first = min(options.batch_size, len(self.x)), *self.x.shape[1:]
         self.trainer = Trainer(net, loss, optimizer, first, clip_norm=options.clip_norm, memory=options.memory, seed=options.seed)
         rest = len(self.x) % options.batch_size
-        if rest:  # its program is made now: what is wrong with it should not show after an epoch
+        if rest:  # compiled now, so that its errors do not come at the end of an epoch
             self.trainer.plan((rest, *self.x.shape[1:]))
         self.y = self.trainer.loss.targets(given, self.trainer.plan(first).output)
         self.evaluator = Evaluator(net, self.trainer.loss)
@@ -89,7 +93,7 @@ class Fit:
         warn_of_need(self.need, first[0])
 
     def need(self, batch: int) -> int:
-        """Bytes that training takes beyond what there is by now, with batches of this size."""
+        """Bytes that training has yet to allocate, with batches of this size."""
         shape = batch, *self.x.shape[1:]
         report = self.trainer.memory_before(shape)
         need = report.total - report.parameters - self.trainer.state.bytes
@@ -99,7 +103,7 @@ class Fit:
         return need + evaluation.total - evaluation.parameters
 
     def settings(self) -> dict[str, Any]:
-        """What must be the same where a training is resumed."""
+        """The settings that a resumed training must share with the first part."""
         return {
             "seed": self.options.seed,
             "batch_size": self.options.batch_size,
@@ -112,13 +116,16 @@ class Fit:
         }
 
     def resume(self) -> None:
+        """Goes on from the checkpoint, if there is one and it is asked for. ValueError if it is of a training with other settings."""
         path = self.options.checkpoint
         if not (self.options.resume and path is not None and Path(path).exists()):
             return
         saved = read_checkpoint(path)
-        there = saved.settings
+        theirs = saved.settings
         wrong = [
-            f"{key}={there.get(key)!s:.200} there, {value!s:.200} here" for key, value in self.settings().items() if there.get(key) != value
+            f"{key}={theirs.get(key)!s:.200} there, {value!s:.200} here"
+            for key, value in self.settings().items()
+            if theirs.get(key) != value
         ]
         if wrong:
             raise ValueError(f"[fit] a training is resumed with the arguments that it had. Got {'; '.join(wrong)}.")
@@ -130,6 +137,7 @@ class Fit:
         self.history = saved.history
 
     def save(self) -> None:
+        """Writes the checkpoint, if a path for it is given."""
         path = self.options.checkpoint
         if path is not None:
             trainer = self.trainer
@@ -138,7 +146,7 @@ class Fit:
             write_checkpoint(path, Checkpoint(model, state.state(), self.history, trainer.steps, state.steps, self.settings()))
 
     def run(self) -> History:
-        """The epochs that are still to be done."""
+        """Trains the epochs that are left."""
         while self.history.epochs < self.options.epochs:
             start = time.perf_counter()
             values = self.epoch()
@@ -149,10 +157,14 @@ class Fit:
         return self.history
 
     def epoch(self) -> dict[str, float]:
-        """Goes through the data once. Returns loss and accuracy, means over the samples as they were met."""
-        epoch, size, trainer = self.history.epochs, self.options.batch_size, self.trainer
+        """Trains on all data once. Returns the means of loss and accuracy over the samples, each before the update by its batch."""
+        epoch = self.history.epochs
+        size = self.options.batch_size
+        trainer = self.trainer
         order = np.random.default_rng([self.options.seed, epoch]).permutation(len(self.x))
-        total, right, seen = 0.0, 0, 0
+        total = 0.0
+        right = 0
+        seen = 0
         with progress_bar(self.options.progress, f"epoch {epoch + 1}/{self.options.epochs}", len(order)) as advance:
             for start in range(0, len(order), size):
                 batch = order[start : start + size]
@@ -164,6 +176,7 @@ class Fit:
         return {"loss": total / seen, **({"accuracy": right / self.y.size} if trainer.loss.classes else {})}
 
     def _right(self, targets: AnyArray) -> int:
+        """The number of right classes in the last step; 0 for a loss without classes."""
         output = self.trainer.output
         return right_answers(output, targets) if self.trainer.loss.classes and output is not None else 0
 

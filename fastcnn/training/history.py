@@ -1,4 +1,4 @@
-"""History: what fit has seen, epoch by epoch."""
+"""History: losses and accuracies of fit, by epoch."""
 
 from __future__ import annotations
 
@@ -12,22 +12,34 @@ from fastcnn.support.tables import table
 
 __all__ = ["History", "training_curves"]
 
-_MOST_MARKS = 60  # points that can be told apart on a curve
+_MOST_MARKS = 60  # points of a curve that can be told apart
 
 
 class History(dict[str, list[float]]):
-    """loss, accuracy, val_loss, val_accuracy (where there are any) and seconds: lists with one entry an epoch. Printed as a table."""
+    """What Module.fit returns: loss, accuracy, val_loss, val_accuracy (where there are any) and seconds, lists of an entry for each epoch.
+
+    print() shows a table.
+
+    >>> import numpy as np
+    >>> import fastcnn as fc
+    >>> net = fc.Sequential(fc.Flatten(), fc.Linear(16, 2))
+    >>> history = net.fit(np.ones((8, 1, 4, 4)), np.zeros(8, int), epochs=3, optimizer="sgd", progress=False)
+    >>> list(history), history.epochs
+    (['loss', 'accuracy', 'seconds'], 3)
+    """
 
     def add(self, **values: float) -> None:
+        """Appends the values of one epoch."""
         for name, value in values.items():
             self.setdefault(name, []).append(value)
 
     @property
     def epochs(self) -> int:
+        """The number of epochs."""
         return len(self.get("seconds", []))
 
     def plot(self) -> Any:
-        """A matplotlib figure: loss and accuracy against the epoch."""
+        """A matplotlib figure of loss and accuracy by epoch. ImportError where matplotlib is not installed."""
         return training_curves(self)
 
     def __repr__(self) -> str:
@@ -36,7 +48,7 @@ class History(dict[str, list[float]]):
 
 
 def training_curves(history: Mapping[str, Sequence[float]]) -> Any:
-    """Loss and, where there is one, accuracy against the epoch, of training and of validation."""
+    """A matplotlib figure of loss and, where there is one, accuracy by epoch, for training and validation data."""
     panels = [name for name in ("loss", "accuracy") if history.get(name)]
     if not panels:
         raise ValueError("[plot] the history must have an epoch at least. Got none.")

@@ -1,4 +1,4 @@
-"""Losses: means over a batch, as nodes of the graph, and the rules for their targets, which are checked before anything runs."""
+"""Losses: each a mean over a batch, as a node of the graph, and the rules for its targets, which are checked before a run."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ __all__ = ["CrossEntropyLoss", "Loss", "MSELoss"]
 
 
 class Loss:
-    """output: (N, ...), what the network returns; target: what it should have been."""
+    """The base of losses. output: (N, ...), what the network returns; target: what it should return."""
 
     name: ClassVar[str]
-    classes: ClassVar[bool]  # whether targets are classes, so that there is an accuracy
-    dtype: ClassVar[Literal["float32", "int32"]]
+    classes: ClassVar[bool]  # whether targets are classes: then there is an accuracy
+    dtype: ClassVar[Literal["float32", "int32"]]  # of targets
 
     def target_shape(self, output: Shape) -> Shape:
+        """The shape of the targets for an output of this shape; ValueError for a shape that the loss does not take."""
         raise NotImplementedError
 
     def targets(self, y: ArrayLike, output: Shape) -> AnyArray:
-        """y checked and converted, for a network whose output is (N, ...) = output, with N that of y."""
+        """y, checked and converted to `dtype`. output: the shape of the network's output, whose N is replaced by that of y.
+
+        TypeError or ValueError for targets that the loss does not take.
+        """
         raise NotImplementedError
 
     def __call__(self, output: Value, target: Value) -> Value:
@@ -33,9 +37,11 @@ class Loss:
 
 
 class CrossEntropyLoss(Loss):
-    """-log softmax(output) of the right class. output: (N, K) or (N, K, H, W) before softmax; target: integers 0..K-1, (N,) or (N, H, W).
+    """The mean of -log softmax(output) of the right class. output: (N, K) or (N, K, H, W), before softmax; target: integers from 0 to
+    K - 1, (N,) or (N, H, W).
 
-    weight: torch's, must be None. label_smoothing: the share of the target that is spread over all classes (Szegedy et al., 2016).
+    weight: PyTorch's argument, must be None. label_smoothing: the share of the target that is spread over all classes (Szegedy et al.,
+    "Rethinking the Inception Architecture for Computer Vision", 2016).
     """
 
     name = "cross_entropy"
@@ -91,6 +97,6 @@ class MSELoss(Loss):
 
 
 def named(loss: Any) -> Loss:
-    """The loss itself, or by its name one with default arguments."""
+    """A loss as it is; for a name, the loss of this name with default arguments."""
     kinds: dict[str, type[Loss]] = {"cross_entropy": CrossEntropyLoss, "mse": MSELoss}
     return by_name("loss", "a loss", loss, Loss, kinds)

@@ -1,6 +1,6 @@
 """Optimizers, with PyTorch's names, defaults and arithmetic. The update itself runs in the core, over all parameters at once.
 
-An optimizer is made without parameters: it keeps its state for the network that it was last used with. Groups of parameters may have
+An optimizer is made without parameters. It keeps the state of the network that it was last used with. Groups of parameters may have
 hyperparameters of their own: Adam(1e-3, groups=[{"params": net.features, "lr": 1e-5}]).
 """
 
@@ -21,10 +21,19 @@ Groups = Sequence[Mapping[str, Any]]
 
 
 class Optimizer:
-    """lr may be set at any time; it counts from the next step on.
+    """The base of optimizers. lr may be set at any time; it holds from the next step on.
 
-    groups: each a mapping, "params" to a module, a parameter or several, and names of hyperparameters to their values there. What a group
-    does not say, and what is in no group, is as for the whole. `groups` is the list of these mappings; their values may be changed like lr.
+    groups: mappings of "params" to a module, a parameter or a list of parameters, and of names of hyperparameters to values. A
+    hyperparameter that a group does not name, and a parameter in no group, have the optimizer's values. `groups` is the list of these
+    mappings; their values may be changed like lr. TypeError or ValueError for wrong groups or values out of range.
+
+    >>> import fastcnn as fc
+    >>> net = fc.Sequential(fc.Conv2d(3, 8, 3), fc.ReLU(), fc.Conv2d(8, 8, 3))
+    >>> optimizer = fc.optim.Adam(1e-3, groups=[{"params": net[0], "lr": 1e-5}])
+    >>> optimizer.lr = 5e-4
+    >>> optimizer.groups[0]["lr"] = 2e-5
+    >>> optimizer
+    Adam(lr=0.0005, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0, groups=1)
     """
 
     kind: ClassVar[str]
@@ -37,7 +46,7 @@ class Optimizer:
         self.groups = [
             {"params": _members(self, group)} | {name: value for name, value in group.items() if name != "params"} for group in groups
         ]
-        self.hyper()  # checks them
+        self.hyper()  # checks the values of the groups
         self._parameters: list[Parameter] = []
         self._places: list[int] = []
         self._core: CoreOptimizer | None = None
@@ -52,11 +61,11 @@ class Optimizer:
         self._hyper["lr"] = _positive(self, "lr", value)
 
     def hyper(self) -> list[dict[str, float]]:
-        """What the core needs to know for a step: for parameters of no group, then for each group."""
+        """The hyperparameters of a step: those of parameters in no group, then those of each group."""
         return [self._hyper, *(self._hyper | self._values(group) for group in self.groups)]
 
     def _values(self, group: Mapping[str, Any]) -> dict[str, float]:
-        """The hyperparameters that a group has of its own."""
+        """The hyperparameters that a group names, checked."""
         given = {name: value for name, value in group.items() if name != "params"}
         if "betas" in given:
             given["beta1"], given["beta2"] = _betas(self, given.pop("betas"))
@@ -70,25 +79,27 @@ class Optimizer:
 
     @property
     def copies(self) -> int:
-        """How many values it keeps for each weight."""
+        """The number of state values for each weight."""
         return 1
 
     def bind(self, parameters: Sequence[Parameter]) -> CoreOptimizer:
-        """The state for these parameters: that of the last time if they are the same, else a new one."""
+        """The state for these parameters: that of the last call if parameters and groups are the same, else a new one."""
         places = self.places(parameters)
         same = len(parameters) == len(self._parameters) and all(a is b for a, b in zip(parameters, self._parameters, strict=True))
         if self._core is None or not same or places != self._places:
-            self._parameters, self._places = list(parameters), places
+            self._parameters = list(parameters)
+            self._places = places
             self._core = CoreOptimizer(self.kind, self._parameters, places)
         return self._core
 
     def state_bytes(self, parameters: Sequence[Parameter]) -> int:
-        """Bytes that it will keep for these parameters."""
-        return self.copies * sum(64 * math.ceil(parameter.size / 16) for parameter in parameters)  # each starts on a cache line
+        """The bytes of the state for these parameters."""
+        return self.copies * sum(64 * math.ceil(parameter.size / 16) for parameter in parameters)  # each starts at a cache line, 16 floats
 
     def places(self, parameters: Sequence[Parameter]) -> list[int]:
-        """The group of each of a network's parameters, 0 for none. Frozen ones may be in groups, they are not trained."""
-        where, found = type(self).__name__, dict[int, int]()
+        """The number of the group of each parameter, from 1; 0 for none. Groups may hold frozen parameters, which are not trained."""
+        where = type(self).__name__
+        found = dict[int, int]()
         known = {id(parameter) for parameter in parameters}
         for i, group in enumerate(self.groups, 1):
             for parameter in group["params"]:
@@ -106,7 +117,14 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """p -= lr * v with v = momentum * v + gradient + weight_decay * p; nesterov: lr * (gradient + momentum * v)."""
+    """p -= lr * v with g = gradient + weight_decay * p and v = momentum * v + g; nesterov: p -= lr * (g + momentum * v).
+
+    Momentum: Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013.
+
+    >>> import fastcnn as fc
+    >>> fc.optim.SGD(0.1, momentum=0.9, nesterov=True)
+    SGD(lr=0.1, momentum=0.9, nesterov=1, weight_decay=0)
+    """
 
     kind = "sgd"
 
@@ -132,7 +150,14 @@ class SGD(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """Duchi et al., 2011: each weight's steps shrink with the sum of its squared gradients; lr / (1 + step * lr_decay)."""
+    """Each weight's steps shrink with the root of the sum of its squared gradients. The rate of a step is lr / (1 + step * lr_decay).
+
+    Duchi et al., "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization", 2011.
+
+    >>> import fastcnn as fc
+    >>> fc.optim.Adagrad()
+    Adagrad(lr=0.01, lr_decay=0, weight_decay=0, eps=1e-10)
+    """
 
     kind = "adagrad"
 
@@ -144,7 +169,14 @@ class Adagrad(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """Tieleman and Hinton, 2012: the gradient divided by the root of a running mean of its square; alpha is that mean's memory."""
+    """The gradient divided by the root of a running mean of its square. alpha: the share of the mean that a step keeps.
+
+    Tieleman and Hinton, "Lecture 6.5: RMSProp", 2012.
+
+    >>> import fastcnn as fc
+    >>> fc.optim.RMSprop(momentum=0.9)
+    RMSprop(lr=0.01, alpha=0.99, eps=1e-08, weight_decay=0, momentum=0.9)
+    """
 
     kind = "rmsprop"
 
@@ -168,7 +200,16 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Kingma and Ba, 2015. betas: the memory of the running means of the gradient and of its square. weight_decay joins the gradient."""
+    """The running mean of the gradient divided by the root of that of its square. betas: the shares of the two means that a step keeps.
+
+    weight_decay * p is added to the gradient.
+
+    Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015.
+
+    >>> import fastcnn as fc
+    >>> fc.optim.Adam(betas=(0.8, 0.99))
+    Adam(lr=0.001, beta1=0.8, beta2=0.99, eps=1e-08, weight_decay=0)
+    """
 
     kind = "adam"
 
@@ -191,7 +232,14 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Loshchilov and Hutter, 2019: Adam whose weight_decay shrinks the weights themselves."""
+    """Adam whose weight_decay is not added to the gradient: it shrinks the weights, p -= lr * weight_decay * p.
+
+    Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019.
+
+    >>> import fastcnn as fc
+    >>> fc.optim.AdamW()
+    AdamW(lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.01)
+    """
 
     kind = "adamw"
 
@@ -208,13 +256,13 @@ class AdamW(Adam):
 
 
 def named(optimizer: Any) -> Optimizer:
-    """The optimizer itself, or by its name one with default arguments."""
+    """An optimizer as it is; for a name, the optimizer of this name with default arguments."""
     kinds: dict[str, type[Optimizer]] = {kind.kind: kind for kind in (SGD, Adagrad, RMSprop, Adam, AdamW)}
     return by_name("optim", "an optimizer", optimizer, Optimizer, kinds)
 
 
 def _members(optimizer: Optimizer, group: Mapping[str, Any]) -> list[Parameter]:
-    """The parameters of a group as a list."""
+    """The parameters of a group as a list; TypeError if there are none."""
     params = group.get("params") if isinstance(group, Mapping) else None
     if isinstance(params, Network):
         return list(params.parameters())
@@ -229,7 +277,7 @@ def _positive(optimizer: Optimizer, name: str, value: float) -> float:
 
 
 def _fraction(optimizer: Optimizer, name: str, value: float) -> float:
-    return number(type(optimizer).__name__, name, value, 0, below=1 - 2**-25)  # the core computes in 32 bits, where that is 1
+    return number(type(optimizer).__name__, name, value, 0, below=1 - 2**-25)  # the core computes in float32, where it would be 1
 
 
 def _betas(optimizer: Optimizer, betas: Any) -> tuple[float, float]:

@@ -18,15 +18,15 @@ __all__ = ["TrainingPlan", "kept_bytes", "trained_parameters", "training_plan", 
 
 
 class TrainingPlan(NamedTuple):
-    """The program of a step for one batch shape."""
+    """The program of a training step for one batch shape."""
 
     program: TrainingProgram
-    output: Shape  # what the network returns
-    counters: list[BatchCounter]
+    output: Shape  # of what the network returns
+    counters: list[BatchCounter]  # of its batch norms
 
 
 def trained_parameters(where: str, net: Network) -> list[Parameter]:
-    """Those that are not frozen."""
+    """The parameters that are not frozen; ValueError if there are none."""
     parameters = list(net.parameters())
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     if not trained:
@@ -36,7 +36,7 @@ def trained_parameters(where: str, net: Network) -> list[Parameter]:
 
 
 def with_loss(net: Network, loss: Loss, shape: Shape, training: bool) -> tuple[Any, Value, Value]:
-    """Traces the network and its loss. Returns the trace, the output and the loss."""
+    """Traces the network for inputs of `shape`, and its loss. Returns the trace, the output and the loss."""
     trace, output = traced(net, [shape], training)
     if not isinstance(output, Value):
         got = f"{len(output)}" if isinstance(output, tuple) else "an array"
@@ -54,6 +54,7 @@ def training_plan(
     clip_norm: float = 0.0,
     room: int | None = None,
 ) -> TrainingPlan:
+    """The training step for a batch of `shape` (N, C, H, W). clip_norm: 0 for none. room: the budget of the arena in bytes, or None."""
     trace, output, value = with_loss(net, loss, shape, training=True)
     trace.graph.outputs([output.id])
     program = TrainingProgram(trace.graph, value.id, parameters, arenas=arenas, clip_norm=clip_norm, room=room)
@@ -61,18 +62,18 @@ def training_plan(
 
 
 def kept_bytes(net: Network, image: Shape) -> dict[tuple[str, str], int] | None:
-    """By layer and op: the bytes of activations that a training step of one image keeps for backward, from its plan.
+    """The bytes of activations that a training step of one image keeps for the backward pass, by layer and op, from its plan.
 
-    None for what is not trained: without parameters, with several outputs, or with an operation that has no gradient.
+    None for a network that cannot be trained: without parameters, with several outputs, or with an op that has no gradient.
     """
     try:
         plan = training_plan(net, MSELoss(), (1, *image), trained_parameters("cost", net)).program.plan
     except (ValueError, NotImplementedError):
         return None
-    turn = min((block["first"] for block in plan if block["kind"] == "gradient"), default=0)
+    backward = min((block["first"] for block in plan if block["kind"] == "gradient"), default=0)  # its first node
     kept: dict[tuple[str, str], int] = {}
     for block in plan:
-        if block["kind"] == "activation" and block["first"] < turn <= block["last"]:
+        if block["kind"] == "activation" and block["first"] < backward <= block["last"]:
             key = block["name"], block["op"]
             kept[key] = kept.get(key, 0) + block["bytes"]
     return kept

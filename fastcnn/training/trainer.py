@@ -1,4 +1,4 @@
-"""Trainer: one network, one loss, one optimizer; a step for each batch. fit is built on it, and so is a loop of one's own."""
+"""Trainer: one network, one loss, one optimizer; a step for each batch. fit uses it, and so may a loop of the user's."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = ["Trainer"]
 
 
 def _share(counters: Sequence[BatchCounter]) -> None:
-    """What each batch is to weigh in a mean of all, this one counted; a layer may be passed several times."""
-    passed = dict[int, int]()
+    """Sets the weight of this batch in the mean over all batches, 1 / their number. A layer may come several times in a step."""
+    times = dict[int, int]()
     for counter in counters:
-        count = passed[id(counter.batches)] = passed.get(id(counter.batches), 0) + 1
+        count = times[id(counter.batches)] = times.get(id(counter.batches), 0) + 1
         if counter.share is not None:
             counter.share.assign([1 / (int(counter.batches) + count)])
 
@@ -33,12 +33,23 @@ def _share(counters: Sequence[BatchCounter]) -> None:
 class Trainer:
     """Trains `net` batch by batch: `loss = trainer.step(xb, yb)`.
 
-    batch_shape: (N, C, H, W). Batches of another size get a program of their own when they first come. The network's structure is that of
-    the moment when a batch shape is first seen; what is trained are the parameters whose requires_grad is True when the trainer is made.
-    seed: of the random masks of dropout. threads None: as many as fastcnn.get_num_threads(). clip_norm: the largest norm of all gradients
-    together; they are kept until all are complete, otherwise each goes as soon as its weights are updated. memory: the most bytes, or a
-    text like "4 GB", that a step may take as trainer.memory reports it: what does not fit in is computed once more on the way back, to the
-    same bits, with as little work as can be found. ValueError if that is not enough: what is missing, and which batch size would fit.
+    batch_shape: (N, C, H, W). Another shape gets a program of its own at its first batch, of the structure that the network has then. The
+    trained parameters are those whose requires_grad is True when the trainer is made.
+    clip_norm: the largest norm of all gradients together. These are then kept until all are complete; otherwise each is released when its
+    weights are updated.
+    memory: the budget of a step as trainer.memory reports it, in bytes or as "4 GB". Activations that do not fit are recomputed in the
+    backward pass, to the same bits, with the least work that the search finds. ValueError if that is not enough, with the missing bytes and
+    a batch size that would fit.
+    seed: of the masks of dropout. threads None: as many as fastcnn.get_num_threads().
+
+    >>> import numpy as np
+    >>> import fastcnn as fc
+    >>> net = fc.Sequential(fc.Conv2d(1, 4, 3, seed=0), fc.ReLU(), fc.Flatten(), fc.Linear(4 * 6 * 6, 2, seed=1))
+    >>> trainer = fc.Trainer(net, "cross_entropy", fc.optim.SGD(0.1), (4, 1, 8, 8))
+    >>> x, y = np.eye(8)[None, None] * np.arange(4)[:, None, None, None], np.array([0, 0, 1, 1])
+    >>> losses = [trainer.step(x, y) for _ in range(10)]
+    >>> losses[-1] < losses[0], trainer.steps, trainer.output.shape
+    (True, 10, (4, 2))
     """
 
     def __init__(
@@ -57,7 +68,7 @@ class Trainer:
         self.loss = named_loss(loss)
         self.optimizer = named_optimizer(optimizer)
         self.seed = whole("Trainer", "seed", seed)
-        self.steps = 0  # done so far
+        self.steps = 0  # so far
         self.output: Array | None = None  # what the network returned in the last step, before the update
         self._clip_norm = 0.0 if clip_norm is None else number("Trainer", "clip_norm", clip_norm, above=0)
         self._budget = None if memory is None else bytes_of("Trainer", "memory", memory)
@@ -71,30 +82,31 @@ class Trainer:
         self.plan(self.batch_shape)
 
     def plan(self, shape: Shape) -> TrainingPlan:
-        """The program for batches of this shape, made if it is new."""
+        """The program for batches of this shape, compiled when it is new."""
         plan = self._plans.get(shape)
         if plan is None:
             plan = self._plans[shape] = self._new_plan(shape)
         return plan
 
     def _new_plan(self, shape: Shape) -> TrainingPlan:
-        def make(batch: int, room: int | None) -> TrainingPlan:
-            return training_plan(self.net, self.loss, (batch, *shape[1:]), self._parameters, self._arenas, self._clip_norm, room)
+        def make(batch: int, budget: int | None) -> TrainingPlan:
+            return training_plan(self.net, self.loss, (batch, *shape[1:]), self._parameters, self._arenas, self._clip_norm, budget)
 
         if self._budget is None:
             return make(shape[0], None)
         return plan_within(make, lambda plan: self._report(plan, self._state_to_come()).total, self._budget, shape[0])
 
     def _state_to_come(self) -> int:
+        """Bytes of the optimizer's state, which it allocates in its first step."""
         return self.optimizer.state_bytes(self._parameters)
 
     def _report(self, plan: TrainingPlan, state: int) -> MemoryReport:
         return training_report(plan.program, plan.output, state, self._threads)
 
     def step(self, x: ArrayLike, y: ArrayLike) -> float:
-        """One update. x: (N, C, H, W), y: targets of the loss. Returns the loss before the update.
+        """One update. x: (N, C, H, W), y: targets of the loss for as many samples. Returns the loss before the update.
 
-        FloatingPointError, and no update, if the loss is not finite.
+        FloatingPointError, and no update, if the loss is not finite; TypeError or ValueError for wrong arrays.
         """
         images = array_of("Trainer", "x", x)
         plan = self.plan(images.shape)
@@ -111,10 +123,10 @@ class Trainer:
         return float(results[0])
 
     def memory_before(self, shape: Shape) -> MemoryReport:
-        """What a step with a batch of this shape will take, the optimizer's state included though it may not be there yet."""
+        """The bytes of a step with a batch of this shape, with the optimizer's state even if it is not allocated yet."""
         return self._report(self._plans.get(shape) or self._new_plan(shape), self._state_to_come())
 
     @property
     def memory(self) -> MemoryReport:
-        """What a step with a batch of batch_shape takes, in bytes."""
+        """The bytes of a step with a batch of batch_shape."""
         return self._report(self.plan(self.batch_shape), self.state.bytes)

@@ -1,34 +1,37 @@
-"""The supported operators, a file for each kind. Importing this fills the tables of registry.py.
+"""The reader of ONNX: the supported operators, a file for each kind. Importing this package fills the tables of handlers.py.
 
-"operator" functions map a node to nodes of the core; "fold" functions compute it by NumPy where all of its inputs are known.
+read_*.py: nodes of ONNX become nodes of the core (@operator). folding.py: NumPy computes nodes whose inputs are all known (@fold); some of
+read_*.py do both (@mover). windows.py: the geometry of convolutions and pooling.
+
+fastcnn/saving/onnx/ is the writer: nodes of the core become nodes of ONNX.
 """
 
 from fastcnn.onnx.operators import (
-    activation,
-    arithmetic,
-    constant,
-    conv,
     folding,
-    linear,
-    normalization,
-    parts,
-    pooling,
-    reduction,
-    resize,
-    shape,
+    read_activation,
+    read_arithmetic,
+    read_constant,
+    read_conv,
+    read_linear,
+    read_normalization,
+    read_parts,
+    read_pooling,
+    read_reduction,
+    read_resize,
+    read_shape,
 )
 
 __all__ = [
-    "activation",
-    "arithmetic",
-    "constant",
-    "conv",
     "folding",
-    "linear",
-    "normalization",
-    "parts",
-    "pooling",
-    "reduction",
-    "resize",
-    "shape",
+    "read_activation",
+    "read_arithmetic",
+    "read_constant",
+    "read_conv",
+    "read_linear",
+    "read_normalization",
+    "read_parts",
+    "read_pooling",
+    "read_reduction",
+    "read_resize",
+    "read_shape",
 ]

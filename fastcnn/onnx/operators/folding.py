@@ -1,4 +1,4 @@
-"""Arithmetic of constants by NumPy: mostly of shapes. Integers stay integers and wrap around, floating point is float32."""
+"""The reader of ONNX: arithmetic of constants by NumPy, mostly of shapes. Integers stay integers and wrap around, others are float32."""
 
 from __future__ import annotations
 
@@ -64,11 +64,12 @@ def unary(call: Call) -> Results:
 
 @fold(*_BINARY)
 def binary(call: Call) -> Results:
-    """Of two, or for Max, Min, Sum and Mean of any number."""
+    """Two inputs; Max, Min, Sum and Mean: any number of inputs."""
     arrays = [call.constant(i) for i in range(len(call))]
     shape = bounded(np.broadcast_shapes(*(array.shape for array in arrays)))
     call.scope.read(math.prod(shape) * max(0, len(arrays) - 2))
-    name, result = call.node.op_type, arrays[0]
+    name = call.node.op_type
+    result = arrays[0]
     for array in arrays[1:]:
         result = np.asarray(_BINARY[name](result, array))
     if name == "Mean":
@@ -78,7 +79,7 @@ def binary(call: Call) -> Results:
 
 @fold("Clip")
 def clip(call: Call) -> Results:
-    """Before opset 11 the bounds are attributes."""
+    """Bounds: attributes before opset 11, then inputs."""
     x = call.constant(0)
     bounded(x.shape)
     for i, name, choose in ((1, "min", np.maximum), (2, "max", np.minimum)):
@@ -93,8 +94,9 @@ def clip(call: Call) -> Results:
 
 @fold("Div", "Mod")
 def division(call: Call) -> Results:
-    """Of integers: Div towards zero; Mod with the sign of the divisor, or with fmod that of what is divided."""
-    a, b = call.constant(0), call.constant(1)
+    """Integer Div rounds towards zero. Mod has the sign of the divisor; with fmod, that of the dividend."""
+    a = call.constant(0)
+    b = call.constant(1)
     bounded(np.broadcast_shapes(a.shape, b.shape))
     if call.node.op_type == "Mod":
         if a.dtype.kind in "iu" and not np.all(b):

@@ -1,5 +1,6 @@
-"""The geometry that convolutions and pooling share in ONNX: kernel_shape, strides, dilations, pads, auto_pad. Images are (N, C, H, W);
-(N, C, L) is taken as an image of one row.
+"""The reader of ONNX: the geometry of convolutions and pooling, kernel_shape, strides, dilations, pads, auto_pad.
+
+Images are (N, C, H, W); (N, C, L) is an image of one row.
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ _MOST = 2**31 - 1
 
 
 class Window(NamedTuple):
+    """Windows over an image, (rows, columns)."""
+
     kernel: list[int]
     stride: list[int]
     padding: list[int]  # top, left, bottom, right
     dilation: list[int]
 
     def span(self, i: int) -> int:
-        """Pixels from the first to the last that a window looks at, along rows (0) or columns (1)."""
+        """The pixels from the first to the last tap of a window, along height (i = 0) or width (1)."""
         return self.dilation[i] * (self.kernel[i] - 1) + 1
 
 
 def image_rank(call: Call, rank: int, with_rows: bool = False) -> int:
-    """Spatial axes: 2, or 1 where an operator takes rows, too."""
+    """The number of spatial axes: 2, or 1 for an operator that takes rows as well."""
     if rank == 4 or (with_rows and rank == 3):
         return rank - 2
     wanted = "(N, C, H, W)" if not with_rows else "(N, C, H, W) or (N, C, L)"
@@ -36,7 +39,7 @@ def image_rank(call: Call, rank: int, with_rows: bool = False) -> int:
 
 
 def window_of(call: Call, shape: Shape, kernel: list[int]) -> Window:
-    """For an input of this shape, with one or two spatial axes. kernel: as many sizes."""
+    """The windows of a node for an input of this shape, with one or two spatial axes. kernel: a size for each."""
     n = len(shape) - 2
     stride = _sizes(call, "strides", n, 1)
     dilation = _sizes(call, "dilations", n, 1)
@@ -57,7 +60,7 @@ def _sizes(call: Call, name: str, count: int, default: int) -> list[int]:
 
 
 def _padding(call: Call, window: Window, spatial: list[int]) -> tuple[list[int], list[int]]:
-    """Before and after each axis."""
+    """The padding (before, after) of each spatial axis."""
     n = len(spatial)
     mode = call.text("auto_pad", "NOTSET", "NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
     if mode == "NOTSET":

@@ -1,8 +1,9 @@
-"""ONNX out: what `net.save("x.onnx", input_shape=...)` does. A writer of our own; reading is fastcnn.onnx.
+"""The writer of ONNX files, for `net.save("x.onnx", input_shape=...)`. The reader of the format is the room fastcnn/onnx/.
 
-    trace of the core's operators -> operators.py: nodes of ONNX -> graph.py: messages of onnx.proto -> protobuf.py: bytes
+    model.py: a trace      -> operators.py and its rules: each node of the core becomes nodes of ONNX
+    graph.py: ONNX nodes   -> messages of onnx.proto -> formats/protobuf_writer.py: bytes
 
-The file is written as it is made: weights are never held twice.
+Bytes of weights are fetched when their message is written: weights are never held twice.
 """
 
 from fastcnn.saving.onnx.model import write

@@ -1,4 +1,7 @@
-"""Operators that compute element by element, in ONNX."""
+"""The writer of ONNX: ops of the core that compute element by element.
+
+fastcnn/onnx/operators/read_activation.py and read_arithmetic.py read the operators that this file writes.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ __all__ = ["activation", "binary", "cast", "compare", "prelu", "scale_shift", "w
 
 
 def activation(to: OnnxGraph, node: CoreNode) -> str:
-    x, a, b = node.inputs[0], float(node.attributes["a"]), float(node.attributes["b"])
+    x = node.inputs[0]
     kind = node.attributes["kind"]
+    a, b = float(node.attributes["a"]), float(node.attributes["b"])
     return to.node(PLAIN[kind], x) if kind in PLAIN else WITH_NUMBERS[kind](to, x, a, b)
 
 
@@ -66,7 +70,7 @@ WITH_NUMBERS: dict[str, Callable[[OnnxGraph, str, float, float], str]] = {
 
 
 def binary(kind: str) -> Callable[[OnnxGraph, CoreNode], str]:
-    """Operators of two values, which broadcast alike."""
+    """The function for an op of two values; ONNX broadcasts them as the core does."""
     return lambda to, node: to.node(kind, *node.inputs)
 
 
@@ -88,13 +92,14 @@ def where(to: OnnxGraph, node: CoreNode) -> str:
 
 def prelu(to: OnnxGraph, node: CoreNode) -> str:
     x, weight = node.inputs
-    if node.shapes[1] != (1,):  # one slope a channel: axis 1, where broadcasting begins at the last
+    if node.shapes[1] != (1,):  # one slope for each channel, axis 1; ONNX aligns shapes at the last axis
         weight = to.node("Reshape", weight, to.integers(-1, *(1 for _ in node.shapes[0][2:])))
     return to.node("PRelu", x, weight)
 
 
 def scale_shift(to: OnnxGraph, node: CoreNode) -> str:
-    y, scale, shift = node.inputs[0], node.attributes["scale"], node.attributes["shift"]
+    y = node.inputs[0]
+    scale, shift = node.attributes["scale"], node.attributes["shift"]
     if scale != 1:
         y = to.node("Mul", y, to.floats(scale))
     return to.node("Add", y, to.floats(shift)) if shift != 0 or scale == 1 else y

@@ -1,4 +1,7 @@
-"""The graph of an ONNX file while it is made: nodes and initializers by name, and how they are written as messages of onnx.proto."""
+"""The writer of ONNX: a graph of ONNX nodes and initializers, and its messages of onnx.proto.
+
+fastcnn/onnx/messages.py reads these messages.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _TYPES = {np.dtype(np.float32): FLOAT, np.dtype(np.int32): INT32, np.dtype(np.in
 
 
 class CoreNode(NamedTuple):
-    """A node of the core's graph, to be expressed in ONNX. Batches have the size of the trace; in attributes, -1 stands for the batch."""
+    """A node of the core's graph, to be written as nodes of ONNX. In shapes the batch has its size in the trace, in attributes it is -1."""
 
     op: str
     inputs: list[str]  # names; "" for those left out
@@ -30,6 +33,8 @@ class CoreNode(NamedTuple):
 
 
 class OnnxNode(NamedTuple):
+    """A NodeProto to be; kind: its op_type."""
+
     kind: str
     name: str
     inputs: list[str]
@@ -38,29 +43,35 @@ class OnnxNode(NamedTuple):
 
 
 class OnnxGraph:
-    """Names are all different: those of parameters, which are taken from the start, and those that are made here."""
+    """Collects the nodes and initializers of a file. All names differ: those of parameters are taken from the start.
+
+    taken: the names of parameters. batch: the size of the batch in the trace.
+    """
 
     def __init__(self, taken: Iterable[str], batch: int) -> None:
-        self.batch = batch  # its size in the trace
-        self.first_input = ""
-        self.layer = ""  # what nodes are named after
+        self.batch = batch
+        self.first_input = ""  # the name of the network's first input
+        self.layer = ""  # the layer whose nodes are added: a part of their names
         self._taken = set(taken)
         self._nodes: list[OnnxNode] = []
         self._initializers: dict[str, Message] = {}
         self._parameters: dict[int, str] = {}
         self._constants: dict[tuple[Any, ...], str] = {}
         self._renamed: dict[str, str] = {}
-        self._scaled: dict[str, tuple[str, list[int]]] = {}  # what upscaled() made: of what, by which factors
+        self._scaled: dict[str, tuple[str, list[int]]] = {}  # for each output of upscaled(): its source and factors
 
     def fresh(self, hint: str) -> str:
-        name, count = hint, 1
+        """A name that is not taken: `hint`, or `hint` with a number."""
+        name = hint
+        count = 1
         while name in self._taken:
-            name, count = f"{hint}_{count}", count + 1
+            name = f"{hint}_{count}"
+            count += 1
         self._taken.add(name)
         return name
 
     def parameter(self, name: str | None, parameter: Parameter) -> str:
-        """An initializer, under this name, which is its own, or None."""
+        """The name of a parameter's initializer: `name`, its key in the network, or a new one if that is None."""
         if id(parameter) not in self._parameters:
             known = self._parameters[id(parameter)] = self.fresh("constant") if name is None else name
             self._initializers[known] = _tensor(known, parameter.shape, FLOAT, 4 * parameter.size, parameter.numpy)
@@ -71,14 +82,15 @@ class OnnxGraph:
         return self._constant(np.asarray(values, np.float32))
 
     def number(self, value: float, dtype: str) -> str:
-        """An initializer of no axes, float32 or int32."""
+        """An initializer of no axes. dtype: float32 or int32."""
         return self._constant(np.array(value, dtype))
 
     def integers(self, *values: int) -> str:
-        """A list of integers as an initializer."""
+        """An initializer of int64, a list."""
         return self._constant(np.array(values, np.int64))
 
     def bools(self, values: AnyArray) -> str:
+        """An initializer of bool."""
         return self._constant(np.asarray(values, np.bool_))
 
     def _constant(self, array: AnyArray) -> str:
@@ -89,18 +101,20 @@ class OnnxGraph:
         return self._constants[key]
 
     def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """Appends a node with one output, whose name is returned."""
+        """Appends a node with one output. Returns the name of the output."""
         return self.nodes(kind, 1, *inputs, **attributes)[0]
 
     def nodes(self, kind: str, outputs: int, *inputs: str, **attributes: Any) -> list[str]:
-        """Appends a node with several outputs."""
+        """Appends a node with several outputs. Returns their names."""
         name = self.fresh(f"/{self.layer}/{kind}" if self.layer else f"/{kind}")
         made = [name] if outputs == 1 else [self.fresh(f"{name}:{i}") for i in range(outputs)]
         self._nodes.append(OnnxNode(kind, name, _trimmed(inputs), made, attributes))
         return made
 
     def upscaled(self, x: str, factors: Sequence[int]) -> str:
-        """Each entry repeated so many times along each axis. One axis after another becomes one node, as runtimes know it."""
+        """Repeats each entry so many times along each axis. Calls for one axis after another give a Resize of all axes, which runtimes
+        have kernels for; message() leaves out the Resize before it.
+        """
         source, before = self._scaled.get(x, (x, [1] * len(factors)))
         total = [a * b for a, b in zip(before, factors, strict=True)]
         modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
@@ -111,13 +125,13 @@ class OnnxGraph:
     def output(self, value: str, name: str) -> None:
         """Gives a value the name of an output."""
         made = {output for node in self._nodes for output in node.outputs}
-        if value not in made or value in self._renamed:  # an input, an initializer, or an output already
+        if value not in made or value in self._renamed:  # an input, an initializer, or already an output
             self._nodes.append(OnnxNode("Identity", self.fresh("/Identity"), [self._renamed.get(value, value)], [name], {}))
         else:
             self._renamed[value] = name
 
     def message(self, name: str, inputs: Sequence[Message], outputs: Sequence[Message]) -> Message:
-        """A GraphProto. A Resize that became a part of the next is left out, unless others read it."""
+        """A GraphProto. Leaves out each Resize that is contained in the next and has no other reader."""
         read = {value for node in self._nodes for value in node.inputs} | self._renamed.keys()
         nodes = [node for node in self._nodes if node.kind != "Resize" or node.outputs[0] in read]
         used = {value for node in nodes for value in node.inputs}
@@ -132,7 +146,7 @@ class OnnxGraph:
 
 
 def _trimmed(names: Sequence[str]) -> list[str]:
-    """Without the inputs left out at the end."""
+    """The names without empty ones at the end: inputs that are left out."""
     kept = list(names)
     while kept and not kept[-1]:
         kept.pop()

@@ -1,4 +1,7 @@
-"""Networks as ONNX files. forward() is traced in evaluation mode at two sizes of the batch: what differs between the traces follows it."""
+"""The writer of ONNX: a network as a ModelProto. fastcnn/onnx/onnx_model.py makes a network from such a file.
+
+forward() is traced in evaluation mode with two sizes of the batch: sizes that differ between the traces follow the batch.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,10 @@ from fastcnn.tracing.value import Value
 
 __all__ = ["write"]
 
-IR_VERSION, OPSET = 8, 17  # of 2022, which all of today's runtimes read
+IR_VERSION = 8  # of 2022, like the opset: all runtimes in use read both
+OPSET = 17
 LARGEST = 2**31 - 1  # bytes of a protocol buffer
-_BATCHES = 2, 3
+_BATCHES = 2, 3  # sizes of the batch in the two traces
 
 
 def write(net: Network, path: str | PathLike[str], input_shape: Sequence[Any]) -> None:
@@ -43,21 +47,21 @@ def write(net: Network, path: str | PathLike[str], input_shape: Sequence[Any]) -
 
 
 class _Export:
-    """One network on its way into a file."""
+    """One network with its two traces, and the ONNX graph made of them."""
 
     def __init__(self, net: Network, shapes: list[Shape]) -> None:
         self._name = type(net).__name__
         self._keys = {id(tensor): key for key, tensor in net.saved_tensors() if isinstance(tensor, Parameter)}
         self._shapes = shapes
-        self._open = [shape[0] == max(first for first, *_ in shapes) for shape in shapes]  # inputs that follow the batch
+        self._open = [shape[0] == max(first for first, *_ in shapes) for shape in shapes]  # whether each input follows the batch
         (self._trace, self._results), (self._other, self._other_results) = self._traces(net)
         self._nodes = self._trace.graph.nodes()
         self._check_operators()
         self._graph = OnnxGraph(self._keys.values(), _BATCHES[0])
-        self._names: dict[int, str] = {}  # by value
+        self._names: dict[int, str] = {}  # in the file, by value of the trace
 
     def _traces(self, net: Network) -> list[tuple[Trace, list[Value]]]:
-        """At two sizes of the batch; twice at that of input_shape for a network that takes no other."""
+        """The traces at two sizes of the batch; twice that at input_shape for a network that takes no other size."""
         followed = [[(batch if follows else first, *rest) for follows, (first, *rest) in self._inputs()] for batch in _BATCHES]
         try:
             return [self._traced(net, shapes) for shapes in followed]
@@ -70,7 +74,7 @@ class _Export:
             return [fixed, fixed]
 
     def _inputs(self) -> Iterator[tuple[bool, Shape]]:
-        """Whether each follows the batch, and its shape."""
+        """For each input: whether it follows the batch, and its shape."""
         return zip(self._open, self._shapes, strict=True)
 
     def _traced(self, net: Network, shapes: list[Shape]) -> tuple[Trace, list[Value]]:
@@ -92,7 +96,7 @@ class _Export:
         """A ModelProto."""
         inputs = []
         for i, (follows, shape) in enumerate(self._inputs()):
-            self._names[i] = self._graph.fresh("x" if len(self._shapes) == 1 else f"x{i}")  # the first values of a trace are its inputs
+            self._names[i] = self._graph.fresh("x" if len(self._shapes) == 1 else f"x{i}")  # a trace numbers its inputs first
             inputs.append(tensor_info(self._names[i], "float32", ["N" if follows else shape[0], *shape[1:]]))
         self._graph.first_input = self._names[0]
         for ours, other in zip(self._nodes, self._other.graph.nodes(), strict=True):
@@ -108,6 +112,7 @@ class _Export:
         return model.message(8, Message().text(1, "").integer(2, OPSET))
 
     def _add(self, ours: Node, other: Node) -> None:
+        """Appends the ONNX nodes of a node; `other` is the same node in the other trace."""
         shape = self._trace.graph.shape
         self._graph.layer = ours["name"]
         attributes = {name: _followed(ours, name, value, other["attributes"][name]) for name, value in ours["attributes"].items()}
@@ -121,9 +126,10 @@ class _Export:
         )
         made = OPERATORS[ours["op"]](self._graph, node)
         names = [made] if isinstance(made, str) else made
-        self._names |= zip(ours["outputs"], names, strict=False)  # statistics for gradients have no name
+        self._names |= zip(ours["outputs"], names, strict=False)  # outputs for the backward pass have no name
 
     def _operand(self, value: int | None, other: int | None) -> str:
+        """The name of a value, which a parameter gets here; "" for an input that is left out."""
         if value is None or other is None:
             return ""
         if value not in self._names:
@@ -135,6 +141,7 @@ class _Export:
         return self._names[value]
 
     def _dims(self, value: int) -> list[Dim]:
+        """The shape of an output: sizes that follow the batch as text."""
         sizes = zip(self._trace.graph.shape(value), self._other.graph.shape(value), strict=True)
         return [size if size == other else "N" if (size, other) == _BATCHES else f"{size}/{other} of N" for size, other in sizes]
 
@@ -144,7 +151,7 @@ def _equal(parameter: Parameter, other: Parameter) -> bool:
 
 
 def _followed(node: Node, name: str, ours: Any, other: Any) -> Any:
-    """An attribute, with -1 for what follows the batch."""
+    """An attribute, with -1 for each size that follows the batch. ours, other: its values in the two traces."""
     if ours == other:
         return ours
     if (node["op"], name) not in BATCH_SIZED:

@@ -1,4 +1,7 @@
-"""Pooling in ONNX. Sizes of images are known, so that ceil_mode, which runtimes understand in different ways, is written as padding."""
+"""The writer of ONNX: pooling. fastcnn/onnx/operators/read_pooling.py reads it.
+
+Runtimes differ in what they make of ceil_mode. The sizes of images are known here, so ceil_mode is written as padding.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,14 @@ __all__ = ["avg_pool", "max_pool"]
 
 
 class Axis(NamedTuple):
-    size: int
+    """Pooling windows along height or width."""
+
+    size: int  # of the input
     outputs: int
     kernel: int
     stride: int
     before: int
-    after: int  # as it was asked for
+    after: int  # as the layer has it, without ceil_mode
     dilation: int
 
     @property
@@ -27,7 +32,7 @@ class Axis(NamedTuple):
         return max(0, (self.outputs - 1) * self.stride + self.dilation * (self.kernel - 1) + 1 - self.size - self.before)
 
     def counts(self) -> AnyArray:
-        """How many elements each window has: pixels and padding, but not what hangs over the padding."""
+        """The number of elements of each window: pixels and padding, without what lies beyond the padding."""
         starts = np.arange(self.outputs) * self.stride - self.before
         return np.minimum(starts + self.kernel, self.size + self.after) - starts
 
@@ -48,7 +53,7 @@ def max_pool(to: OnnxGraph, node: CoreNode) -> str:
         return _adaptive(to, node, "MaxPool")
     rows, columns = axes = _axes(node)
     pads = [rows.before, columns.before, rows.end, columns.end]
-    if any(axis.end >= axis.kernel for axis in axes):  # dilated windows: MaxPool takes only pads below the kernel
+    if any(axis.end >= axis.kernel for axis in axes):  # dilated windows: MaxPool takes only pads smaller than the kernel
         x = to.node("Pad", x, to.integers(0, 0, *pads[:2], 0, 0, *pads[2:]), to.floats(-np.inf))
         pads = [0, 0, 0, 0]
     windows = {"kernel_shape": node.attributes["kernel"], "strides": node.attributes["stride"], "dilations": [a.dilation for a in axes]}
@@ -56,11 +61,12 @@ def max_pool(to: OnnxGraph, node: CoreNode) -> str:
 
 
 def avg_pool(to: OnnxGraph, node: CoreNode) -> str:
-    """The mean of each window, of its pixels or of padding, too. Any other divisor is a factor afterwards, one for each place."""
+    """The mean of each window, over its pixels or over pixels and padding. Another divisor becomes a factor for each output."""
     if "adaptive" in node.attributes:
         return _adaptive(to, node, "AveragePool")
     rows, columns = _axes(node)
-    divisor, padding_counts = node.attributes["divisor"], node.attributes["count_include_pad"]
+    divisor = node.attributes["divisor"]
+    padding_counts = node.attributes["count_include_pad"]
     whole = bool(divisor or padding_counts)
     pads = [rows.before, columns.before, rows.end, columns.end]
     windows = {"kernel_shape": node.attributes["kernel"], "strides": node.attributes["stride"], "pads": pads}
@@ -72,7 +78,9 @@ def avg_pool(to: OnnxGraph, node: CoreNode) -> str:
 
 def _adaptive(to: OnnxGraph, node: CoreNode, kind: str) -> str:
     """Windows i * size / outputs .. ceil((i + 1) * size / outputs): all of one size where outputs divides size."""
-    x, sizes, outputs = node.inputs[0], node.shapes[0][2:], node.attributes["adaptive"]
+    x = node.inputs[0]
+    sizes = node.shapes[0][2:]
+    outputs = node.attributes["adaptive"]
     if list(outputs) == [1, 1]:
         return to.node(f"Global{kind}", x)
     if all(size % count == 0 for size, count in zip(sizes, outputs, strict=True)):
@@ -85,7 +93,7 @@ def _adaptive(to: OnnxGraph, node: CoreNode, kind: str) -> str:
 
 
 def _means(to: OnnxGraph, x: str, axis: int, size: int, windows: list[tuple[int, int]]) -> str:
-    """A product with a matrix that has a row for each window."""
+    """Means over windows of an axis, as a product with a matrix that has a row for each window."""
     weights = np.zeros((len(windows), size))
     for row, (start, stop) in zip(weights, windows, strict=True):
         row[start:stop] = 1 / (stop - start)
@@ -93,5 +101,6 @@ def _means(to: OnnxGraph, x: str, axis: int, size: int, windows: list[tuple[int,
 
 
 def _maxima(to: OnnxGraph, x: str, axis: int, windows: list[tuple[int, int]]) -> str:
+    """Maxima over windows of an axis, each window a slice."""
     parts = [to.node("Slice", x, to.integers(start), to.integers(stop), to.integers(axis)) for start, stop in windows]
     return to.node("Concat", *(to.node("ReduceMax", part, axes=[axis], keepdims=1) for part in parts), axis=axis)

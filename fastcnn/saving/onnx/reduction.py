@@ -1,4 +1,7 @@
-"""Operators that combine the elements of lines, in ONNX: reductions, products, resizing, normalization."""
+"""The writer of ONNX: ops of the core that combine elements along axes: reductions, products, resizing, normalization.
+
+fastcnn/onnx/operators/read_reduction.py, read_linear.py, read_resize.py and read_normalization.py read such operators.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +25,20 @@ KINDS = {
 
 
 def reduce(to: OnnxGraph, node: CoreNode) -> str:
-    """No axes mean none, where ONNX takes all: then there is one axis more, of one element."""
-    kind, x, axes = KINDS[node.attributes["kind"]], node.inputs[0], list(node.attributes["axes"])
+    """Without axes the core reduces none and ONNX all: the reduced axis is then a new one, of size 1."""
+    kind = KINDS[node.attributes["kind"]]
+    x = node.inputs[0]
+    axes = list(node.attributes["axes"])
     keepdims = int(node.attributes["keepdims"])
     if not axes:
-        axes, keepdims = [len(node.shapes[0])], 0
+        axes = [len(node.shapes[0])]
+        keepdims = 0
         x = to.node("Unsqueeze", x, to.integers(*axes))
     return _reduced(to, kind, x, axes, keepdims)
 
 
 def _reduced(to: OnnxGraph, kind: str, x: str, axes: list[int], keepdims: int) -> str:
-    if kind == "ReduceSum":  # the first to take its axes as an input
+    if kind == "ReduceSum":  # in opset 17 the only reduction whose axes are an input
         return to.node(kind, x, to.integers(*axes), keepdims=keepdims)
     return to.node(kind, x, axes=axes, keepdims=keepdims)
 
@@ -59,8 +65,10 @@ def matmul(to: OnnxGraph, node: CoreNode) -> str:
 
 
 def resample(to: OnnxGraph, node: CoreNode) -> str:
-    """A product with a matrix that has a row for each output, along the last axis."""
-    x, axis, shape = node.inputs[0], node.attributes["axis"], node.shapes[0]
+    """A product with a matrix (inputs, outputs) of weights along one axis."""
+    x = node.inputs[0]
+    axis = node.attributes["axis"]
+    shape = node.shapes[0]
     taps = node.attributes["taps"]
     matrix = np.zeros((shape[axis], len(node.attributes["indices"]) // taps))
     for i, (index, weight) in enumerate(zip(node.attributes["indices"], node.attributes["weights"], strict=True)):
@@ -75,8 +83,9 @@ def resample(to: OnnxGraph, node: CoreNode) -> str:
 
 
 def normalize(to: OnnxGraph, node: CoreNode) -> str:
-    """By its formula: LayerNormalization would need weights as large as what is normalized."""
-    x, rank = node.inputs[0], len(node.shapes[0])
+    """(x - mean) / sqrt(variance + eps) from single operators: LayerNormalization needs weights as large as the normalized axes."""
+    x = node.inputs[0]
+    rank = len(node.shapes[0])
     axes = list(range(rank - node.attributes["axes"], rank))
     centered = to.node("Sub", x, _reduced(to, "ReduceMean", x, axes, 1))
     variance = _reduced(to, "ReduceMean", to.node("Mul", centered, centered), axes, 1)

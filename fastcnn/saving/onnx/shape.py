@@ -1,4 +1,7 @@
-"""Operators that move values and compute nothing, in ONNX. In attributes -1 is what follows the batch."""
+"""The writer of ONNX: ops of the core that move values and compute nothing. In attributes, -1 stands for a size that follows the batch.
+
+fastcnn/onnx/operators/read_shape.py and read_parts.py read the operators that this file writes.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ def concat(to: OnnxGraph, node: CoreNode) -> str:
 
 def slice_(to: OnnxGraph, node: CoreNode) -> str:
     axis, start, stop = (node.attributes[name] for name in ("axis", "start", "stop"))
-    if stop == -1:  # it follows the batch
+    if stop == -1:  # follows the batch
         if start + node.outputs[0][axis] != node.shapes[0][axis]:
             raise ValueError(f"[save] a part of the batch must go to its end, or be the same for every batch. Got axis {axis}.")
         stop = _TO_THE_END
@@ -36,8 +39,10 @@ def transpose(to: OnnxGraph, node: CoreNode) -> str:
 
 
 def expand(to: OnnxGraph, node: CoreNode) -> str:
-    """A size of 1 leaves an axis as it is. Where an axis becomes the batch, its size is read from the network's first input."""
-    x, shape, before = node.inputs[0], list(node.attributes["shape"]), node.shapes[0]
+    """A size of 1 leaves an axis as it is. An axis that is repeated to the batch takes its size from the network's first input."""
+    x = node.inputs[0]
+    shape = list(node.attributes["shape"])
+    before = node.shapes[0]
     full = (1,) * (len(shape) - len(before)) + before
     shape = [1 if size == extent else wanted for wanted, size, extent in zip(shape, full, node.outputs[0], strict=True)]
     if -1 not in shape:
@@ -51,11 +56,14 @@ def expand(to: OnnxGraph, node: CoreNode) -> str:
 
 
 def take(to: OnnxGraph, node: CoreNode) -> str:
-    """Constants before and after what is taken are padding; between, they replace what was taken there. Where each entry is taken equally
-    often, in order, that is Resize: nearest upsampling. A factor that is no integer stays Gather, for runtimes round positions differently.
+    """Pad for constants (index -1) at both ends; Where for constants between. The rest is Gather, or Resize where each entry is repeated
+    equally often, in order (nearest upsampling). Other factors stay Gather: runtimes round positions differently.
     """
-    x, axis, size = node.inputs[0], node.attributes["axis"], node.shapes[0][node.attributes["axis"]]
-    indices, value = np.asarray(node.attributes["indices"], np.int64), node.attributes["value"]
+    x = node.inputs[0]
+    axis = node.attributes["axis"]
+    size = node.shapes[0][axis]
+    indices = np.asarray(node.attributes["indices"], np.int64)
+    value = node.attributes["value"]
     taken = np.flatnonzero(indices >= 0)
     if not len(taken):
         raise NotImplementedError(f"[save] something must be taken of an axis. Got take of axis {axis} without.")

@@ -1,4 +1,7 @@
-"""MaxPool, AveragePool, LpPool of windows, and the global forms. x: (N, C, H, W), or (N, C, L) as images of one row."""
+"""The reader of ONNX: MaxPool, AveragePool, LpPool and their global forms. x: (N, C, H, W), or (N, C, L) as images of one row.
+
+fastcnn/saving/onnx/pooling.py writes such operators.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import numpy as np
 from fastcnn.onnx.call import Call
 from fastcnn.onnx.handlers import operator
 from fastcnn.onnx.operators.windows import Window, image_rank, window_of
+from fastcnn.onnx.refusals import refusal
 from fastcnn.onnx.symbolic import activation, binary, bounded, reduce, reshape, take
 from fastcnn.support.arrays import AnyArray
 from fastcnn.tracing.batch_size import concrete
@@ -14,11 +18,11 @@ from fastcnn.tracing.value import Value, add_node
 
 __all__: list[str] = []
 
-_LONGEST_AXIS = 1 << 22  # of a padded image, and of the counts of its windows
+_LONGEST_AXIS = 1 << 22  # of a padded image: the counts of its windows are arrays
 
 
 def _image(call: Call) -> tuple[Value, Window, bool]:
-    """The input as an image, its windows, and whether it was one."""
+    """(the input as an image, its windows, whether the input is an image)."""
     x = call.value(0)
     is_image = image_rank(call, x.ndim, with_rows=True) == 2
     window = window_of(call, call.shape(0), call.integers("kernel_shape") or [])
@@ -26,20 +30,22 @@ def _image(call: Call) -> tuple[Value, Window, bool]:
 
 
 def _as_given(y: Value, is_image: bool) -> Value:
+    """The output with the rank of the input."""
     return y if is_image else reshape(y, (*y.shape[:2], y.shape[3]))
 
 
 def _padded(x: Value, window: Window, ceil_mode: bool) -> tuple[Value, Window, bool]:
-    """With the padding as pixels where it is wider than the core's pooling takes it, half of the kernel: up to the last window's end, so
-    that the windows are as many as ONNX says, rounded up or not.
+    """(x, window, ceil_mode) for the core, whose padding is at most half of the kernel. Wider padding becomes pixels of -inf, up to the end
+    of the last window, so that the number of windows is that of ONNX with or without ceil_mode.
     """
     if all(pad <= window.kernel[i % 2] // 2 for i, pad in enumerate(window.padding)):
         return x, window, ceil_mode
     for i in range(2):
-        size, before = concrete(x.shape)[2 + i], window.padding[i]
+        size = concrete(x.shape)[2 + i]
+        before = window.padding[i]
         end = (_outputs(size, window, i, ceil_mode) - 1) * window.stride[i] + window.span(i)
         if end > _LONGEST_AXIS:
-            raise ValueError(f"a padded image must have at most {_LONGEST_AXIS} rows and columns. Got pads {window.padding}")
+            raise refusal(ValueError, f"a padded image must have at most {_LONGEST_AXIS} rows and columns", f"pads {window.padding}")
         places = np.pad(np.arange(size), (before, max(0, end - size - before)), constant_values=-1)
         x = take(x, 2 + i, places[:end], -np.inf)
     return x, window._replace(padding=[0, 0, 0, 0]), False
@@ -58,7 +64,8 @@ def max_pool(call: Call) -> Value:
 @operator("AveragePool")
 def average_pool(call: Call) -> Value:
     x, window, is_image = _image(call)
-    ceil_mode, include = call.flag("ceil_mode"), call.flag("count_include_pad")
+    ceil_mode = call.flag("ceil_mode")
+    include = call.flag("count_include_pad")
     narrow = all(pad <= window.kernel[i % 2] // 2 for i, pad in enumerate(window.padding))
     if window.dilation == [1, 1] and narrow:
         return _as_given(_average(x, window, ceil_mode, include, 0), is_image)
@@ -75,18 +82,20 @@ def _average(x: Value, window: Window, ceil_mode: bool, include: bool, divisor: 
 
 
 def _outputs(size: int, window: Window, i: int, ceil_mode: bool) -> int:
+    """The number of windows along height (i = 0) or width (1)."""
     before, after, stride = window.padding[i], window.padding[i + 2], window.stride[i]
-    room = size + before + after - window.span(i)
-    if room < 0 or size + before + after > _LONGEST_AXIS:
-        raise ValueError(f"a window must fit the padded image, of at most {_LONGEST_AXIS}. Got {window.span(i)}, {size + before + after}")
+    rest = size + before + after - window.span(i)
+    if rest < 0 or size + before + after > _LONGEST_AXIS:
+        rule = f"a window must fit the padded image, of at most {_LONGEST_AXIS}"
+        raise refusal(ValueError, rule, f"{window.span(i)}, {size + before + after}")
     if not ceil_mode:
-        return room // stride + 1
-    outputs = -(-room // stride) + 1  # a last window may hang over the end, but must not start there
+        return rest // stride + 1
+    outputs = -(-rest // stride) + 1  # the last window may reach beyond the end, but must not start there
     return outputs if (outputs - 1) * stride < size + before else outputs - 1
 
 
 def _counts(size: int, window: Window, i: int, ceil_mode: bool, include: bool) -> AnyArray:
-    """How many pixels each window holds along an axis. What hangs over the end of the padding counts in no case."""
+    """The number of elements of each window along an axis. Those beyond the padding do not count, padding counts with `include`."""
     before, after = window.padding[i], window.padding[i + 2]
     starts = np.arange(_outputs(size, window, i, ceil_mode)) * window.stride[i]
     end = size + before + after
@@ -99,7 +108,7 @@ def _counts(size: int, window: Window, i: int, ceil_mode: bool, include: bool) -
 
 
 def _window_sums(call: Call, x: Value, window: Window, outputs: list[int]) -> Value:
-    """A convolution of each channel with ones, padded at the end as far as the last window reaches."""
+    """Sums over windows: a convolution of each channel with ones, padded up to the end of the last window."""
     _, channels, *sizes = concrete(x.shape)
     ends = [(outputs[i] - 1) * window.stride[i] + window.span(i) - sizes[i] - window.padding[i] for i in range(2)]
     ones = np.ones(bounded((channels, 1, *window.kernel)), np.float32)
@@ -110,7 +119,7 @@ def _window_sums(call: Call, x: Value, window: Window, outputs: list[int]) -> Va
 
 @operator("LpPool")
 def lp_pool(call: Call) -> Value:
-    """(sum of |x|^p over each window)^(1/p)"""
+    """(sum of |x|^p over each window)^(1/p)."""
     x, window, is_image = _image(call)
     p = float(call.integer("p", 2))
     if p < 1:
@@ -142,8 +151,9 @@ def _global(call: Call, pool: str, kind: str) -> Value:
 
 @operator("GlobalLpPool")
 def global_lp_pool(call: Call) -> Value:
-    """(sum of |x|^p over all)^(1/p)"""
-    x, p = call.value(0), call.integer("p", 2)
+    """(sum of |x|^p over all pixels)^(1/p)."""
+    x = call.value(0)
+    p = call.integer("p", 2)
     if p < 1:
         call.fail("p must be at least 1", p)
     if p in (1, 2):

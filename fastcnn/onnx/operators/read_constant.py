@@ -1,4 +1,4 @@
-"""Constants and what becomes one: Constant, ConstantOfShape, Shape, Size, Range, Cast."""
+"""The reader of ONNX: constants and operators that become one: Constant, ConstantOfShape, Shape, Size, Range, Cast."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ def constant(call: Call) -> Results:
 
 @fold("ConstantOfShape")
 def constant_of_shape(call: Call) -> Results:
-    """One number everywhere; a view, which takes no memory."""
-    value, shape = call.tensor("value"), call.whole_numbers(0)
+    """One number in every element: a view, which takes no memory."""
+    value = call.tensor("value")
+    shape = call.whole_numbers(0)
     value = np.zeros(1, np.float32) if value is None else value
     if value.size != 1 or len(shape) > _MOST_AXES or any(size < 0 for size in shape):
         call.fail("it must be one number and a shape", f"{value.shape}, {shape[:9]}")
@@ -47,7 +48,7 @@ def constant_of_shape(call: Call) -> Results:
 
 @fold("Shape")
 def shape(call: Call) -> Results:
-    """From axis `start` to before `end`."""
+    """The sizes of axes start .. end - 1."""
     sizes = call.shape(0)
     return np.array(sizes[slice(call.integer("start", 0), call.integer("end", len(sizes)))], np.int64)
 
@@ -69,6 +70,7 @@ def arange(call: Call) -> Results:
 
 
 def _dtype(call: Call) -> DTypeLike:
+    """The type that the attribute `to` of a Cast names."""
     code = call.integer("to", 0)
     if code not in DTYPES:
         call.unsupported("attribute to must be a known type", code)
@@ -77,7 +79,7 @@ def _dtype(call: Call) -> DTypeLike:
 
 @fold("Cast")
 def cast_constant(call: Call) -> Results:
-    """Floating point to integers: towards zero."""
+    """Floating point to integers rounds towards zero."""
     array = call.constant(0)
     bounded(array.shape)
     return array.astype(_dtype(call))
@@ -104,7 +106,7 @@ def cast_constant_like(call: Call) -> Results:
 
 
 def _cast(call: Call, to: np.dtype[np.generic]) -> Value:
-    """A value of the run: floating point of any width is float32, integers are int32, places of ArgMax and TopK; true is 1."""
+    """The cast of a value of the run. Floating point of any width is float32; int32 (indices of ArgMax and TopK) is the integer type."""
     if call.is_integer(0) and to in (np.int32, np.int64):
         return call.value(0)
     x = call.real(0)

@@ -1,4 +1,4 @@
-"""Gemm and MatMul."""
+"""The reader of ONNX: Gemm and MatMul. fastcnn/saving/onnx/operators.py and reduction.py write them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ __all__: list[str] = []
 
 @operator("Gemm")
 def gemm(call: Call) -> Value:
-    """alpha * A' B' + beta * C: A' (M, K), B' (K, N), each perhaps transposed in the file; C broadcasts to (M, N)."""
+    """alpha * A' B' + beta * C. A' (M, K), B' (K, N), or their transposes with transA, transB; C broadcasts to (M, N)."""
     if call.rank(0) != 2 or call.rank(1) != 2:
         call.fail("A and B must be matrices", (call.shape(0), call.shape(1)))
-    alpha, beta = call.number("alpha", 1.0), call.number("beta", 1.0)
+    alpha = call.number("alpha", 1.0)
+    beta = call.number("beta", 1.0)
     bias = call.optional(2) if beta else None
     columns = call.shape(1)[0] if call.flag("transB") else call.shape(1)[1]
     if bias is not None and concrete(bias.shape) == (columns,) and alpha == beta == 1 and call.flag("transB") and not call.flag("transA"):
@@ -34,7 +35,7 @@ def gemm(call: Call) -> Value:
 
 
 def _product(call: Call) -> Value:
-    """A' B'; the core transposes one of them at most."""
+    """A' B'. The core transposes at most one of them."""
     a, b = call.value(0), call.operand(1)
     first, second = call.flag("transA"), call.flag("transB")
     if first and second:
@@ -44,7 +45,7 @@ def _product(call: Call) -> Value:
 
 @operator("MatMul")
 def mat_mul(call: Call) -> Value:
-    """As NumPy's @, vectors included."""
+    """NumPy's @, vectors included."""
     a, b = call.value(0), call.value(1)
     if not a.ndim or not b.ndim:
         call.fail("the inputs must have an axis", (call.shape(0), call.shape(1)))

@@ -1,4 +1,7 @@
-"""Operators that put values together and take them apart: of values of the run, and of constants, by NumPy."""
+"""The reader of ONNX: operators that join and cut, Concat, Split, Slice, Gather, Pad, for values of the run and for constants, by NumPy.
+
+fastcnn/saving/onnx/shape.py writes such operators.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +35,11 @@ def concat(call: Call) -> Any:
 
 @mover("Split")
 def split(call: Call) -> Any:
-    """Sizes: an attribute before opset 13, then an input; else equal parts, from opset 18 on the last may be smaller."""
-    x, axis = call.data(0), call.axis(0, call.rank(0))
-    extent, count = call.shape(0)[axis], len(call.node.outputs)
+    """Sizes: an attribute before opset 13, then an input. Without sizes, equal parts; from opset 18 on the last may be smaller."""
+    x = call.data(0)
+    axis = call.axis(0, call.rank(0))
+    extent = call.shape(0)[axis]
+    count = len(call.node.outputs)
     sizes = call.whole_numbers(1) if call.has(1) else call.integers("split")
     if sizes is None:
         parts = call.integer("num_outputs", count)
@@ -48,8 +53,9 @@ def split(call: Call) -> Any:
 
 @mover("Slice")
 def sliced(call: Call) -> Any:
-    """starts, ends, axes: attributes before opset 10, then inputs, and steps with them."""
-    x, rank = call.data(0), call.rank(0)
+    """starts, ends, axes: attributes before opset 10, then inputs, with the input steps."""
+    x = call.data(0)
+    rank = call.rank(0)
     named = [call.integers(name) if call.opset < 10 else call.whole_numbers(i) if call.has(i) else None for i, name in _SLICE]
     starts, ends, axes, steps = named
     if starts is None or ends is None:
@@ -70,6 +76,7 @@ _SLICE = ((1, "starts"), (2, "ends"), (3, "axes"), (4, "steps"))
 
 
 def _cut_steps(x: Any, axis: int, places: slice) -> Any:
+    """x at the indices of a slice along an axis."""
     start, stop, step = places.indices(concrete(x.shape)[axis])
     if step == 1:
         return cut(x, axis, start, max(start, stop))
@@ -79,8 +86,10 @@ def _cut_steps(x: Any, axis: int, places: slice) -> Any:
 
 @mover("Gather")
 def gather(call: Call) -> Any:
-    """x at `indices` along an axis, which is replaced by their axes. indices: a constant."""
-    x, indices, shape = call.data(0), call.constant(1), call.shape(0)
+    """x at `indices` along an axis, which the axes of `indices` replace. indices: a constant."""
+    x = call.data(0)
+    indices = call.constant(1)
+    shape = call.shape(0)
     axis = call.axis(0, len(shape))
     extent = shape[axis]
     if indices.dtype.kind not in "iu":
@@ -94,7 +103,7 @@ def gather(call: Call) -> Any:
 
 @operator("Pad")
 def pad(call: Call) -> Value:
-    """pads and the constant: attributes before opset 11, then inputs. Negative pads cut."""
+    """pads and the constant: attributes before opset 11, then inputs. Negative pads crop."""
     x = call.value(0)
     mode = call.text("mode", "constant", "constant", "reflect", "edge", "wrap")
     pads = call.integers("pads") if call.opset < 11 else call.whole_numbers(1)

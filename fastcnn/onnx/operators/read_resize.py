@@ -1,4 +1,7 @@
-"""Resize and Upsample: nearest, linear and cubic, with every coordinate mode. Each axis is resized for itself, by fastcnn.resampling."""
+"""The reader of ONNX: Resize and Upsample, nearest, linear and cubic, with every coordinate mode. tracing/resampling.py resizes an axis.
+
+fastcnn/saving/onnx/graph.py (upscaled) and reduction.py (resample) write such operators.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,8 @@ _LONGEST_AXIS = 1 << 22
 
 
 class Style(NamedTuple):
+    """The attributes of a Resize that all axes share."""
+
     mode: str  # nearest, linear, cubic
     coordinates: str
     nearest: str
@@ -41,11 +46,13 @@ class Style(NamedTuple):
 
 
 class Axis(NamedTuple):
+    """How an axis is resized."""
+
     axis: int
     size: int  # of the input
     outputs: int
     scale: float
-    roi: tuple[float, float] = (0.0, 1.0)
+    roi: tuple[float, float] = (0.0, 1.0)  # of tf_crop_and_resize
 
 
 @operator("Upsample")
@@ -60,7 +67,7 @@ def upsample(call: Call) -> Value:
 
 @operator("Resize", since=10)
 def resize_10(call: Call) -> Value:
-    """Inputs x, scales. The nearest of a smaller image is the one after, as ONNX Runtime has it."""
+    """Inputs x, scales. nearest rounds up where an axis shrinks, as in ONNX Runtime."""
     x = call.value(0)
     mode = call.text("mode", "nearest", "nearest", "linear", "bilinear")
     axes = _axes_of_scales(call, x, _floats(call, 1), list(range(x.ndim)))
@@ -93,6 +100,7 @@ def resize(call: Call) -> Value:
 
 
 def _floats(call: Call, index: int) -> list[float]:
+    """A constant input of a few finite numbers."""
     array = call.constant(index)
     if array.dtype.kind != "f" or array.size > 16 or not np.all(np.isfinite(array)):
         call.fail(f"input {index} must be a few finite numbers", f"{array.dtype} {array.shape}")
@@ -104,30 +112,33 @@ def _axes_of_scales(call: Call, x: Value, scales: list[float], axes: list[int]) 
         call.fail(f"there must be {len(axes)} scales above 0", scales)
     shape = concrete(x.shape)
     pairs = [(shape[axis], scale) for axis, scale in zip(axes, scales, strict=True)]
-    outputs = [math.floor(np.float32(size) * np.float32(scale)) for size, scale in pairs]  # as runtimes do: 5 * 1.4 is 7
+    outputs = [math.floor(np.float32(size) * np.float32(scale)) for size, scale in pairs]  # in float32, as runtimes do: 5 * 1.4 is 7
     return [Axis(axis, size, count, scale) for axis, count, (size, scale) in zip(axes, outputs, pairs, strict=True)]
 
 
 def _axes_of_sizes(call: Call, x: Value, axes: list[int]) -> list[Axis]:
-    sizes, shape = call.whole_numbers(3), concrete(x.shape)
+    sizes = call.whole_numbers(3)
+    shape = concrete(x.shape)
     policy = call.text("keep_aspect_ratio_policy", "stretch", "stretch", "not_larger", "not_smaller")
     if len(sizes) != len(axes) or any(not 0 <= size <= _LONGEST_AXIS for size in sizes):
         call.fail(f"there must be {len(axes)} sizes", sizes[:9])
     scales = [size / max(1, shape[axis]) for axis, size in zip(axes, sizes, strict=True)]
     if policy != "stretch":
         scale = min(scales) if policy == "not_larger" else max(scales)
-        scales, sizes = [scale] * len(axes), [math.floor(scale * shape[axis] + 0.5) for axis in axes]
+        scales = [scale] * len(axes)
+        sizes = [math.floor(scale * shape[axis] + 0.5) for axis in axes]
     return [Axis(axis, shape[axis], size, scale) for axis, size, scale in zip(axes, sizes, scales, strict=True)]
 
 
 def _resized(call: Call, x: Value, axes: list[Axis], style: Style) -> Value:
+    """x resized along one axis after another. Outputs outside of the image are `extrapolation`."""
     outside: list[tuple[int, AnyArray]] = []
     for axis in axes:
         if axis.outputs > _LONGEST_AXIS or min(axis.outputs, axis.size) < 1:
             call.fail(f"sizes must be between 1 and {_LONGEST_AXIS}", f"{axis.size} to {axis.outputs}")
         if axis.scale == 1 and axis.outputs == axis.size and axis.roi == (0.0, 1.0):
             continue
-        # align_corners counts outputs, in torch and ONNX Runtime. ONNX's tests of opset 19 shrink by the length before it is rounded down.
+        # align_corners: PyTorch and ONNX Runtime scale by the number of outputs, ONNX's tests of opset 19 shrink by the given scale.
         whole = style.coordinates == "align_corners" and (call.opset < 19 or axis.scale > 1)
         scale = axis.outputs / axis.size if whole else axis.scale
         places = positions(axis.size, axis.outputs, scale, style.coordinates, axis.roi)
@@ -135,7 +146,7 @@ def _resized(call: Call, x: Value, axes: list[Axis], style: Style) -> Value:
             outside.append((axis.axis, (places < 0) | (places > axis.size - 1)))
         x = _along(x, axis, style, places)
     for axis_number, mask in outside:
-        if mask.any():  # what lies outside of the image
+        if mask.any():  # outside of the image
             shape = [1] * x.ndim
             shape[axis_number] = len(mask)
             value = call.weight("extrapolation", np.array(style.extrapolation, np.float32))
@@ -145,6 +156,7 @@ def _resized(call: Call, x: Value, axes: list[Axis], style: Style) -> Value:
 
 
 def _along(x: Value, axis: Axis, style: Style, places: AnyArray) -> Value:
+    """x resized along one axis. places: the position of each output in the input."""
     if style.mode == "nearest":
         rounding = style.nearest if style.nearest != "by_scale" else "ceil" if axis.scale < 1 else "floor"
         return take(x, axis.axis, nearest(places, axis.size, rounding))

@@ -1,4 +1,4 @@
-"""Conv and ConvTranspose of images. x: (N, C, H, W)."""
+"""The reader of ONNX: Conv and ConvTranspose of images. x: (N, C, H, W). fastcnn/saving/onnx/operators.py writes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__: list[str] = []
 
 
 def _kernel(call: Call) -> list[int]:
-    """The sizes of the weight's windows, which kernel_shape repeats if it is there."""
+    """The sizes (KH, KW) of the weight, which the attribute kernel_shape may repeat."""
     image_rank(call, call.rank(0))
     weight = list(call.shape(1))
     if len(weight) != 4:
@@ -24,7 +24,7 @@ def _kernel(call: Call) -> list[int]:
 
 @operator("Conv")
 def conv(call: Call) -> Value:
-    """weight: (O, C / group, KH, KW), bias: (O,)"""
+    """weight: (O, C / group, KH, KW), bias: (O,)."""
     window = window_of(call, call.shape(0), _kernel(call))
     attributes = {"stride": window.stride, "padding": window.padding, "dilation": window.dilation, "groups": call.integer("group", 1)}
     return add_node("conv2d", [call.value(0), call.operand(1), call.optional(2)], attributes)
@@ -32,7 +32,7 @@ def conv(call: Call) -> Value:
 
 @operator("ConvTranspose")
 def conv_transpose(call: Call) -> Value:
-    """weight: (C, O / group, KH, KW), bias: (O,). The output is what a convolution of these attributes takes to x."""
+    """weight: (C, O / group, KH, KW), bias: (O,). The output has a shape that a convolution with these attributes takes to that of x."""
     kernel = _kernel(call)
     mode = call.text("auto_pad", "NOTSET", "NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
     window = window_of(call, call.shape(0), kernel)
@@ -49,7 +49,7 @@ def conv_transpose(call: Call) -> Value:
 
 
 def _padding_for(call: Call, window: Window, extra: list[int], wanted: list[int], mode: str) -> tuple[list[int], list[int]]:
-    """Padding, and rows and columns more, that give an output of the size wanted."""
+    """(padding, output_padding) that give an output of the wanted size."""
     if len(wanted) != 2 or min(wanted) < 1:
         call.fail("output_shape must have 2 sizes of at least 1", wanted)
     before, after, more = [], [], []

@@ -1,4 +1,7 @@
-"""Normalization: batch, instance, group and layer, and LRN. Shapes stay as they are."""
+"""The reader of ONNX: batch, instance, group and layer normalization, LRN. Outputs have the shape of the input.
+
+fastcnn/saving/onnx/operators.py and reduction.py write such operators.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ __all__: list[str] = []
 
 @operator("BatchNormalization")
 def batch_normalization(call: Call) -> Results:
-    """x: (N, C, ...), or (N,) of one channel; all others (C,). Training takes the statistics of the batch, which mean and var follow."""
+    """x: (N, C, ...), or (N,) of one channel; other inputs (C,). Training normalizes by the batch, and mean and var follow it."""
     if call.integer("spatial", 1) != 1:
         call.unsupported("attribute spatial must be 1", call.integer("spatial", 1))
     x = call.value(0)
@@ -27,7 +30,8 @@ def batch_normalization(call: Call) -> Results:
         call.fail("the input must be (N, C, ...) or (N,)", call.shape(0))
     image = reshape(x, (*x.shape[:2], *[1] * (x.ndim == 1), math.prod(x.shape[2:]), 1) if x.ndim != 4 else x.shape)
     scale, bias, mean, var = (call.operand(i) for i in range(1, 5))
-    eps, momentum = call.number("epsilon", 1e-5), call.number("momentum", 0.9)
+    eps = call.number("epsilon", 1e-5)
+    momentum = call.number("momentum", 0.9)
     if call.flag("training_mode"):
         y, *running = _of_batch(call, image, eps, momentum)
         return (reshape(y, x.shape), *running)
@@ -38,7 +42,7 @@ def batch_normalization(call: Call) -> Results:
 
 
 def _of_batch(call: Call, x: Value, eps: float, momentum: float) -> list[Value]:
-    """training_mode: the output, and mean and var after they followed the batch's, which divide by the count."""
+    """training_mode: the output, and the running mean and var. The variance of the batch divides by the count."""
     y, mean, var = add_nodes("batch_norm_training", [x, call.operand(1), call.operand(2)], {"eps": eps})[:3]
     running = [affine(call.value(i), momentum, 0.0) for i in (3, 4)]
     new = [affine(mean, 1 - momentum, 0.0), affine(var, 1 - momentum, 0.0)]
@@ -46,7 +50,7 @@ def _of_batch(call: Call, x: Value, eps: float, momentum: float) -> list[Value]:
 
 
 def _channels(call: Call, index: int, rank: int) -> Value:
-    """(C,) as (C, 1, ..., 1), for images of this rank."""
+    """An input (C,) as (C, 1, ..., 1), for x of this rank."""
     weight = call.value(index)
     if weight.ndim != 1:
         call.fail(f"input {index} must have one axis", call.shape(index))
@@ -64,8 +68,9 @@ def instance_normalization(call: Call) -> Value:
 
 @operator("GroupNormalization")
 def group_normalization(call: Call) -> Value:
-    """Before opset 21: scale and bias (groups,), from then on (C,)."""
-    x, groups = call.value(0), call.integer("num_groups", 0)
+    """scale, bias: (groups,) before opset 21, then (C,)."""
+    x = call.value(0)
+    groups = call.integer("num_groups", 0)
     if x.ndim < 3 or groups < 1 or call.shape(0)[1] % groups:
         call.fail("num_groups must divide the channels of (N, C, ...)", f"{groups}, input {call.shape(0)}")
     parts = reshape(x, (x.shape[0], groups, math.prod(x.shape[1:]) // groups))
@@ -78,9 +83,10 @@ def group_normalization(call: Call) -> Value:
 
 @operator("LayerNormalization")
 def layer_normalization(call: Call) -> Results:
-    """Over the axes from `axis` on; scale and bias broadcast to x."""
+    """Over the axes from `axis` on. scale and bias broadcast to x."""
     x = call.value(0)
-    axis, eps = call.axis(-1, x.ndim), call.number("epsilon", 1e-5)
+    axis = call.axis(-1, x.ndim)
+    eps = call.number("epsilon", 1e-5)
     normal, inverse = add_nodes("normalize", [x], {"axes": x.ndim - axis, "eps": eps})
     y = binary("multiply", normal, call.operand(1))
     y = binary("add", y, call.operand(2)) if call.has(2) else y
@@ -94,12 +100,13 @@ def layer_normalization(call: Call) -> Results:
 
 @operator("LRN")
 def lrn(call: Call) -> Value:
-    """x / (bias + alpha / size * sum of x^2 over `size` channels)^beta. Of an even size the larger half comes after the channel."""
-    x, size = call.value(0), call.integer("size", 0)
+    """x / (bias + alpha / size * sum of x^2 over `size` channels)^beta. The larger half of an even window comes after the channel."""
+    x = call.value(0)
+    size = call.integer("size", 0)
     alpha, beta, k = call.number("alpha", 1e-4), call.number("beta", 0.75), call.number("bias", 1.0)
     if size % 2 == 1:
         return functional.local_response_norm(x, size, alpha, beta, k)
     if x.ndim < 2:
         call.fail("the input must be (N, C, ...)", call.shape(0))
-    backwards = np.arange(call.shape(0)[1])[::-1]  # for the core has the larger half before it
+    backwards = np.arange(call.shape(0)[1])[::-1]  # in the core, the larger half comes before the channel
     return take(functional.local_response_norm(take(x, 1, backwards), size, alpha, beta, k), 1, backwards)

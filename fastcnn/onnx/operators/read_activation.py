@@ -1,4 +1,7 @@
-"""Functions of one value, element by element, and softmax. Shapes stay as they are."""
+"""The reader of ONNX: functions of one value, element by element, and softmax. Outputs have the shape of the input.
+
+fastcnn/saving/onnx/elementwise.py writes such operators.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 from fastcnn import functional
 from fastcnn.onnx.call import Call, Results
 from fastcnn.onnx.handlers import operator
+from fastcnn.onnx.refusals import refusal
 from fastcnn.onnx.symbolic import activation, affine, binary, bounded, reshape
 from fastcnn.tracing.axes import axis_of
 from fastcnn.tracing.value import Value, add_node
@@ -76,17 +80,20 @@ def gelu(call: Call) -> Value:
 
 @operator("ThresholdedRelu")
 def thresholded_relu(call: Call) -> Value:
-    """x where it is above alpha, 0 elsewhere, also for -inf and NaN"""
-    x, alpha = call.value(0), call.weight("alpha", np.array(call.number("alpha", 1.0), np.float32))
+    """x where it is greater than alpha, 0 elsewhere, also for -inf and NaN."""
+    x = call.value(0)
+    alpha = call.weight("alpha", np.array(call.number("alpha", 1.0), np.float32))
     zero = call.weight("zero", np.zeros((), np.float32))
     return add_node("where", [binary("compare", x, alpha, kind="greater"), x, zero], {})
 
 
 @operator("PRelu")
 def prelu(call: Call) -> Value:
-    """slope: one, or one for each channel: (C, 1, ..., 1); anything else that broadcasts to x is taken apart."""
-    x, shape = call.value(0), call.shape(1)
-    whole, full = call.shape(0), (1,) * (x.ndim - len(shape)) + shape
+    """slope: one number, or one for each channel, (C, 1, ..., 1). With another shape: relu(x) - slope * relu(-x)."""
+    x = call.value(0)
+    whole = call.shape(0)
+    shape = call.shape(1)
+    full = (1,) * (x.ndim - len(shape)) + shape  # aligned with the last axis of x
     if math.prod(shape) == 1 or (x.ndim > 1 and math.prod(shape) == full[1] == whole[1] and len(shape) <= x.ndim):
         slope = call.operand(1) if len(shape) == 1 else reshape(call.value(1), (math.prod(shape),))
         return functional.prelu(x, slope)
@@ -98,13 +105,13 @@ def prelu(call: Call) -> Value:
 
 @operator("Clip")
 def clip_attributes(call: Call) -> Value:
-    """Bounds as attributes, before opset 11."""
+    """Before opset 11. Bounds: attributes."""
     return _clipped(call.value(0), call.number("min", -_LARGEST, finite=False), call.number("max", _LARGEST, finite=False))
 
 
 @operator("Clip", since=11)
 def clip(call: Call) -> Value:
-    """Bounds as inputs: constants, or values of the run."""
+    """Bounds: inputs, constants or values of the run."""
     x = call.value(0)
     if any(call.has(i) and isinstance(call.input(i), Value) for i in (1, 2)):
         for i, op in ((1, "maximum"), (2, "minimum")):
@@ -115,7 +122,7 @@ def clip(call: Call) -> Value:
 
 def _clipped(x: Value, low: float, high: float) -> Value:
     if math.isnan(low) or math.isnan(high):
-        raise ValueError(f"bounds must be numbers. Got {low}, {high}")
+        raise refusal(ValueError, "bounds must be numbers", f"{low}, {high}")
     if (low, high) == (0.0, math.inf):
         return activation(x, "relu")
     return activation(x, "clipped", low, high)
@@ -123,7 +130,7 @@ def _clipped(x: Value, low: float, high: float) -> Value:
 
 @operator("Softmax", "LogSoftmax")
 def softmax_of_rows(call: Call) -> Value:
-    """Before opset 13: over all axes from `axis` on."""
+    """Before opset 13: over all axes from `axis` on together."""
     x = call.value(0)
     axis = _axis_or_end(call, x.ndim)
     shape = call.shape(0)
@@ -132,6 +139,7 @@ def softmax_of_rows(call: Call) -> Value:
 
 
 def _axis_or_end(call: Call, rank: int) -> int:
+    """The attribute axis, which may be the rank."""
     axis = call.integer("axis", 1)
     return rank if axis == rank else axis_of(call.node.op_type, axis, rank)
 
@@ -148,7 +156,7 @@ def _softmax(call: Call, x: Value, axis: int) -> Value:
 
 @operator("Dropout")
 def dropout(call: Call) -> Results:
-    """Drops while training, is nothing else. ratio: an attribute before opset 12, then an input, and training_mode with it."""
+    """Drops in training steps only. ratio: an attribute before opset 12, then an input, with the input training_mode."""
     x = call.input(0)
     ratio = call.number("ratio", 0.5)
     if call.opset >= 12:

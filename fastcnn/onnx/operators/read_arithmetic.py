@@ -1,4 +1,7 @@
-"""Arithmetic of two values and more, comparison, choice: with NumPy's broadcasting."""
+"""The reader of ONNX: arithmetic of several values, comparison, choice, with NumPy's broadcasting.
+
+fastcnn/saving/onnx/elementwise.py writes such operators.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ def mul(call: Call) -> Value:
 @operator("Div")
 def div(call: Call) -> Value:
     number = call.number_of(1)
-    if number and 2.0**-100 < abs(number) < 2.0**100:  # so that its inverse is no denormal
+    if number and 2.0**-100 < abs(number) < 2.0**100:  # its inverse is a normal number
         return affine(call.value(0), 1 / number, 0.0)
     return _pair(call, "divide")
 
@@ -57,7 +60,7 @@ def div(call: Call) -> Value:
 @operator("Pow")
 def power(call: Call) -> Value:
     exponent = call.input(1)
-    if isinstance(exponent, np.ndarray) and exponent.dtype.kind in "iu":  # the one operator whose inputs may be of two types
+    if isinstance(exponent, np.ndarray) and exponent.dtype.kind in "iu":  # the only operator whose inputs may have two types
         call.inputs[1] = exponent.astype(np.float32)
     number = call.number_of(1)
     if number is None:
@@ -76,7 +79,7 @@ _SERIES = {"Sum": "add", "Mean": "add", "Max": "maximum", "Min": "minimum"}
 
 @operator(*_SERIES)
 def series(call: Call) -> Value:
-    """Of one value or more."""
+    """One input or more."""
     op = _SERIES[call.node.op_type]
     result = call.value(0)
     for i in range(1, len(call)):
@@ -89,7 +92,7 @@ _COMPARISONS = {"Equal": "equal", "Less": "less", "LessOrEqual": "less_equal", "
 
 @operator(*_COMPARISONS)
 def compare(call: Call) -> Value:
-    """Of floating point, or of integers of the run: places with places or constants."""
+    """Floating point, or int32 values of the run (indices) with such values or constants."""
     kind = _COMPARISONS[call.node.op_type]
     if call.is_integer(0) or call.is_integer(1):
         return call.boolean(binary("compare", call.real(0), call.real(1), kind=kind))
@@ -98,7 +101,7 @@ def compare(call: Call) -> Value:
 
 @operator("And", "Or", "Xor")
 def logic(call: Call) -> Value:
-    """Of values that are 0 or 1."""
+    """Both inputs are bool, 0 or 1."""
     if not (call.is_boolean(0) and call.is_boolean(1)):
         call.fail("both inputs must be bool", "another type")
     if call.node.op_type == "And":
@@ -117,6 +120,6 @@ def negation(call: Call) -> Value:
 
 @operator("Where")
 def where(call: Call) -> Value:
-    """a where the condition is true, b elsewhere"""
+    """a where the condition is true, b elsewhere."""
     chosen = add_node("where", [call.value(0), call.operand(1), call.operand(2)], {})
     return call.boolean(chosen) if call.is_boolean(1) and call.is_boolean(2) else chosen

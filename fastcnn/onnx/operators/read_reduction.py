@@ -1,4 +1,4 @@
-"""Reductions over axes, ArgMax and ArgMin, TopK."""
+"""The reader of ONNX: reductions over axes, ArgMax and ArgMin, TopK. fastcnn/saving/onnx/reduction.py writes them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ _KINDS = {
 
 @operator(*_KINDS, "ReduceLogSum")
 def reduction(call: Call) -> Value:
-    """axes: an attribute, from opset 18 on (13 for ReduceSum) an input; none, or an empty list: all, or nothing if noop_with_empty_axes."""
-    x, name = call.value(0), call.node.op_type
+    """axes: an attribute, from opset 18 on (13 for ReduceSum) an input. Without any: all axes, or none with noop_with_empty_axes."""
+    x = call.value(0)
+    name = call.node.op_type
     axes = call.axes(1, x.ndim)
     if not axes and call.flag("noop_with_empty_axes"):
         axes = []
@@ -40,7 +41,7 @@ def reduction(call: Call) -> Value:
 
 
 def _of_single(x: Value, kind: str) -> Value:
-    """Each element reduced for itself."""
+    """A reduction over no axes: each element alone."""
     if kind in ("l1", "l2"):
         return activation(x, "abs")
     return binary("multiply", x, x) if kind == "sum_square" else x
@@ -56,7 +57,7 @@ def arg(call: Call) -> Value:
 
 @operator("TopK")
 def top_k(call: Call) -> Results:
-    """k: an attribute before opset 10, then an input. Values and places, in order whatever `sorted` says."""
+    """k: an attribute before opset 10, then an input. Returns values and indices, sorted even without the attribute `sorted`."""
     x = call.value(0)
     k = call.integer("k", 0) if call.opset < 10 else call.whole_numbers(1)
     if isinstance(k, list):

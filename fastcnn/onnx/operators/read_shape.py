@@ -1,4 +1,7 @@
-"""Operators that move values or rename axes and compute nothing: of values of the run, and of constants, which NumPy moves at once."""
+"""The reader of ONNX: operators that move values or change axes and compute nothing, for values of the run and for constants, by NumPy.
+
+fastcnn/saving/onnx/shape.py writes such operators.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,9 @@ def identity(call: Call) -> Any:
 
 @mover("Reshape")
 def reshaped(call: Call) -> Any:
-    """An entry of 0 keeps the size of x, unless allowzero; one of -1 is what is left."""
-    wanted, shape = call.whole_numbers(1), call.shape(0)
+    """Sizes: 0 stands for the size of x, unless allowzero; -1 for what is left."""
+    wanted = call.whole_numbers(1)
+    shape = call.shape(0)
     if not call.flag("allowzero"):
         if any(size == 0 and i >= len(shape) for i, size in enumerate(wanted)):
             call.fail("an entry of 0 must stand for a size of the input", f"{wanted} for {shape}")
@@ -31,7 +35,7 @@ def reshaped(call: Call) -> Any:
 
 
 def _without_rest(wanted: list[int], shape: Shape) -> list[int]:
-    """-1 beside sizes of 0 is 0, which NumPy and torch leave open."""
+    """The sizes with 0 for -1, if the value is empty: NumPy and PyTorch refuse -1 there."""
     if 0 in wanted and math.prod(shape) == 0:
         return [0 if size == -1 else size for size in wanted]
     return wanted
@@ -39,8 +43,10 @@ def _without_rest(wanted: list[int], shape: Shape) -> list[int]:
 
 @mover("Flatten")
 def flatten(call: Call) -> Any:
-    """(axes before `axis` made one, the others made one)"""
-    x, shape, axis = call.data(0), call.shape(0), call.integer("axis", 1)
+    """To two axes: those before `axis`, and the others."""
+    x = call.data(0)
+    shape = call.shape(0)
+    axis = call.integer("axis", 1)
     if not -len(shape) <= axis <= len(shape):
         call.fail(f"axis must be between {-len(shape)} and {len(shape)}", axis)
     axis = axis + len(shape) if axis < 0 else axis
@@ -49,7 +55,7 @@ def flatten(call: Call) -> Any:
 
 @mover("Squeeze")
 def squeeze(call: Call) -> Any:
-    """axes: an attribute before opset 13, then an input; none: all of size 1."""
+    """axes: an attribute before opset 13, then an input. Without any: all of size 1."""
     shape = call.shape(0)
     axes = call.axes(1, len(shape))
     axes = [axis for axis, size in enumerate(shape) if size == 1] if axes is None else axes
@@ -60,7 +66,7 @@ def squeeze(call: Call) -> Any:
 
 @mover("Unsqueeze")
 def unsqueeze(call: Call) -> Any:
-    """axes, of the output: an attribute before opset 13, then an input."""
+    """axes of the output: an attribute before opset 13, then an input."""
     shape = call.shape(0)
     count = call.whole_numbers(1) if call.has(1) else call.integers("axes")
     if count is None:
@@ -81,11 +87,12 @@ def transposed(call: Call) -> Any:
 
 @mover("Expand")
 def expanded(call: Call) -> Any:
-    """To the shape that both broadcast to."""
+    """Broadcasts x with a shape."""
     wanted = call.whole_numbers(1)
     if any(size < 0 for size in wanted) or len(wanted) > 8:
         call.fail("the shape must have at most 8 sizes, none negative", wanted[:9])
-    shape, rank = call.shape(0), max(call.rank(0), len(wanted))
+    shape = call.shape(0)
+    rank = max(call.rank(0), len(wanted))
     a, b = (1,) * (rank - len(shape)) + shape, [1] * (rank - len(wanted)) + wanted
     if any(x != y and 1 not in (x, y) for x, y in zip(a, b, strict=True)):
         call.fail("the shapes must broadcast", f"{shape}, {tuple(wanted)}")
@@ -94,11 +101,13 @@ def expanded(call: Call) -> Any:
 
 @mover("Tile")
 def tile(call: Call) -> Any:
-    x, repeats, shape = call.data(0), call.whole_numbers(1), list(call.shape(0))
+    x = call.data(0)
+    repeats = call.whole_numbers(1)
+    shape = list(call.shape(0))
     if len(repeats) != len(shape) or any(not 0 <= count < 2**31 for count in repeats):
         call.fail(f"repeats must be {len(shape)} numbers of at least 0", repeats[:9])
     for axis, count in enumerate(repeats):
-        if count != 1:  # a new axis before it is repeated, then the two are one
+        if count != 1:  # a new axis before it is repeated, then the two are joined
             parts = reshape(x, [*shape[:axis], 1, *shape[axis:]])
             parts = expand(parts, [*shape[:axis], count, *shape[axis:]])
             shape[axis] *= count
@@ -107,7 +116,8 @@ def tile(call: Call) -> Any:
 
 
 def _image(call: Call) -> tuple[Value, int]:
-    x, block = call.value(0), call.integer("blocksize", 0)
+    x = call.value(0)
+    block = call.integer("blocksize", 0)
     if x.ndim != 4 or not 1 <= block < 2**15:
         call.fail("the input must be (N, C, H, W), blocksize at least 1", f"{call.shape(0)}, {block}")
     return x, block
@@ -115,7 +125,7 @@ def _image(call: Call) -> tuple[Value, int]:
 
 @operator("DepthToSpace")
 def depth_to_space(call: Call) -> Value:
-    """(N, C b^2, H, W) -> (N, C, H b, W b). DCR: the place in the block is the slower part of the channel, CRD: the faster."""
+    """(N, C b^2, H, W) -> (N, C, H b, W b). Channels are (b, b, C) with mode DCR, (C, b, b) with CRD."""
     x, block = _image(call)
     N, C, H, W = call.shape(0)
     if C % block**2:
