@@ -1,4 +1,4 @@
-"""Operators that compute element by element, in ONNX."""
+"""Rules of operators.py for ops that compute element by element."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Callable
 
 from fastcnn.saving.onnx.graph import BOOL, FLOAT, CoreNode, OnnxGraph
 
-__all__ = ["activation", "binary", "cast", "compare", "prelu", "scale_shift", "where"]
+__all__ = ["activation", "cast", "compare", "prelu", "scale_shift", "where"]
 
 
 def activation(to: OnnxGraph, node: CoreNode) -> str:
-    x, a, b = node.inputs[0], float(node.attributes["a"]), float(node.attributes["b"])
+    x = node.inputs[0]
     kind = node.attributes["kind"]
-    return to.node(PLAIN[kind], x) if kind in PLAIN else WITH_NUMBERS[kind](to, x, a, b)
+    if kind in PLAIN:
+        return to.node(PLAIN[kind], x)
+    return WITH_NUMBERS[kind](to, x, float(node.attributes["a"]), float(node.attributes["b"]))
 
 
 PLAIN = {
@@ -65,11 +67,6 @@ WITH_NUMBERS: dict[str, Callable[[OnnxGraph, str, float, float], str]] = {
 }
 
 
-def binary(kind: str) -> Callable[[OnnxGraph, CoreNode], str]:
-    """Operators of two values, which broadcast alike."""
-    return lambda to, node: to.node(kind, *node.inputs)
-
-
 COMPARISONS = {"equal": "Equal", "less": "Less", "less_equal": "LessOrEqual", "greater": "Greater", "greater_equal": "GreaterOrEqual"}
 
 
@@ -88,13 +85,15 @@ def where(to: OnnxGraph, node: CoreNode) -> str:
 
 def prelu(to: OnnxGraph, node: CoreNode) -> str:
     x, weight = node.inputs
-    if node.shapes[1] != (1,):  # one slope a channel: axis 1, where broadcasting begins at the last
+    if node.shapes[1] != (1,):  # one slope a channel, axis 1; broadcasting begins at the last axis
         weight = to.node("Reshape", weight, to.integers(-1, *(1 for _ in node.shapes[0][2:])))
     return to.node("PRelu", x, weight)
 
 
 def scale_shift(to: OnnxGraph, node: CoreNode) -> str:
-    y, scale, shift = node.inputs[0], node.attributes["scale"], node.attributes["shift"]
+    y = node.inputs[0]
+    scale = node.attributes["scale"]
+    shift = node.attributes["shift"]
     if scale != 1:
         y = to.node("Mul", y, to.floats(scale))
     return to.node("Add", y, to.floats(shift)) if shift != 0 or scale == 1 else y

@@ -1,4 +1,4 @@
-"""Pooling in ONNX. Sizes of images are known, so that ceil_mode, which runtimes understand in different ways, is written as padding."""
+"""Rules of operators.py for pooling. Sizes of images are known: ceil_mode, on which runtimes do not agree, is written as padding."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Axis(NamedTuple):
     kernel: int
     stride: int
     before: int
-    after: int  # as it was asked for
+    after: int  # the padding asked for, without that of ceil_mode
     dilation: int
 
     @property
@@ -27,7 +27,7 @@ class Axis(NamedTuple):
         return max(0, (self.outputs - 1) * self.stride + self.dilation * (self.kernel - 1) + 1 - self.size - self.before)
 
     def counts(self) -> AnyArray:
-        """How many elements each window has: pixels and padding, but not what hangs over the padding."""
+        """How many elements each window has: pixels and padding, without what lies beyond the padding."""
         starts = np.arange(self.outputs) * self.stride - self.before
         return np.minimum(starts + self.kernel, self.size + self.after) - starts
 
@@ -56,11 +56,12 @@ def max_pool(to: OnnxGraph, node: CoreNode) -> str:
 
 
 def avg_pool(to: OnnxGraph, node: CoreNode) -> str:
-    """The mean of each window, of its pixels or of padding, too. Any other divisor is a factor afterwards, one for each place."""
+    """The mean of each window, of its pixels or of its pixels and padding. Another divisor becomes a factor for each place."""
     if "adaptive" in node.attributes:
         return _adaptive(to, node, "AveragePool")
     rows, columns = _axes(node)
-    divisor, padding_counts = node.attributes["divisor"], node.attributes["count_include_pad"]
+    divisor = node.attributes["divisor"]
+    padding_counts = node.attributes["count_include_pad"]
     whole = bool(divisor or padding_counts)
     pads = [rows.before, columns.before, rows.end, columns.end]
     windows = {"kernel_shape": node.attributes["kernel"], "strides": node.attributes["stride"], "pads": pads}
@@ -72,7 +73,9 @@ def avg_pool(to: OnnxGraph, node: CoreNode) -> str:
 
 def _adaptive(to: OnnxGraph, node: CoreNode, kind: str) -> str:
     """Windows i * size / outputs .. ceil((i + 1) * size / outputs): all of one size where outputs divides size."""
-    x, sizes, outputs = node.inputs[0], node.shapes[0][2:], node.attributes["adaptive"]
+    x = node.inputs[0]
+    sizes = node.shapes[0][2:]
+    outputs = node.attributes["adaptive"]
     if list(outputs) == [1, 1]:
         return to.node(f"Global{kind}", x)
     if all(size % count == 0 for size, count in zip(sizes, outputs, strict=True)):

@@ -1,4 +1,4 @@
-"""Operators that combine the elements of lines, in ONNX: reductions, products, resizing, normalization."""
+"""Rules of operators.py for ops that combine the elements of lines: reductions, products, resizing, normalization."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ KINDS = {
 
 
 def reduce(to: OnnxGraph, node: CoreNode) -> str:
-    """No axes mean none, where ONNX takes all: then there is one axis more, of one element."""
-    kind, x, axes = KINDS[node.attributes["kind"]], node.inputs[0], list(node.attributes["axes"])
+    """An empty list means no axes, but all of them in ONNX: then an axis of one element is added and reduced."""
+    kind = KINDS[node.attributes["kind"]]
+    x = node.inputs[0]
+    axes = list(node.attributes["axes"])
     keepdims = int(node.attributes["keepdims"])
     if not axes:
-        axes, keepdims = [len(node.shapes[0])], 0
+        axes = [len(node.shapes[0])]
+        keepdims = 0
         x = to.node("Unsqueeze", x, to.integers(*axes))
     return _reduced(to, kind, x, axes, keepdims)
 
@@ -60,7 +63,9 @@ def matmul(to: OnnxGraph, node: CoreNode) -> str:
 
 def resample(to: OnnxGraph, node: CoreNode) -> str:
     """A product with a matrix that has a row for each output, along the last axis."""
-    x, axis, shape = node.inputs[0], node.attributes["axis"], node.shapes[0]
+    x = node.inputs[0]
+    axis = node.attributes["axis"]
+    shape = node.shapes[0]
     taps = node.attributes["taps"]
     matrix = np.zeros((shape[axis], len(node.attributes["indices"]) // taps))
     for i, (index, weight) in enumerate(zip(node.attributes["indices"], node.attributes["weights"], strict=True)):
@@ -76,7 +81,8 @@ def resample(to: OnnxGraph, node: CoreNode) -> str:
 
 def normalize(to: OnnxGraph, node: CoreNode) -> str:
     """By its formula: LayerNormalization would need weights as large as what is normalized."""
-    x, rank = node.inputs[0], len(node.shapes[0])
+    x = node.inputs[0]
+    rank = len(node.shapes[0])
     axes = list(range(rank - node.attributes["axes"], rank))
     centered = to.node("Sub", x, _reduced(to, "ReduceMean", x, axes, 1))
     variance = _reduced(to, "ReduceMean", to.node("Mul", centered, centered), axes, 1)

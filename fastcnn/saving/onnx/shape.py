@@ -1,4 +1,4 @@
-"""Operators that move values and compute nothing, in ONNX. In attributes -1 is what follows the batch."""
+"""Rules of operators.py for ops that move values and compute nothing. In attributes -1 stands for what follows the batch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from fastcnn.saving.onnx.graph import CoreNode, OnnxGraph
 
-__all__ = ["concat", "expand", "reshape", "slice_", "take", "transpose"]
+__all__ = ["expand", "reshape", "slice_", "take", "transpose"]
 
 _TO_THE_END = 2**63 - 1
 
@@ -16,10 +16,6 @@ def reshape(to: OnnxGraph, node: CoreNode) -> str:
     if 0 in shape or list(shape).count(-1) > 1:
         raise ValueError(f"[save] a reshaped value must keep its batch in one axis, and have no empty one. Got {tuple(shape)}.")
     return to.node("Reshape", node.inputs[0], to.integers(*shape))
-
-
-def concat(to: OnnxGraph, node: CoreNode) -> str:
-    return to.node("Concat", *node.inputs, axis=node.attributes["axis"])
 
 
 def slice_(to: OnnxGraph, node: CoreNode) -> str:
@@ -37,7 +33,9 @@ def transpose(to: OnnxGraph, node: CoreNode) -> str:
 
 def expand(to: OnnxGraph, node: CoreNode) -> str:
     """A size of 1 leaves an axis as it is. Where an axis becomes the batch, its size is read from the network's first input."""
-    x, shape, before = node.inputs[0], list(node.attributes["shape"]), node.shapes[0]
+    x = node.inputs[0]
+    shape = list(node.attributes["shape"])
+    before = node.shapes[0]
     full = (1,) * (len(shape) - len(before)) + before
     shape = [1 if size == extent else wanted for wanted, size, extent in zip(shape, full, node.outputs[0], strict=True)]
     if -1 not in shape:
@@ -51,11 +49,14 @@ def expand(to: OnnxGraph, node: CoreNode) -> str:
 
 
 def take(to: OnnxGraph, node: CoreNode) -> str:
-    """Constants before and after what is taken are padding; between, they replace what was taken there. Where each entry is taken equally
-    often, in order, that is Resize: nearest upsampling. A factor that is no integer stays Gather, for runtimes round positions differently.
+    """Constants before and behind what is taken become Pad, those between become Where. If each entry is taken equally often and in order,
+    the node is Resize, nearest upsampling. A factor that is no integer stays Gather, because runtimes round positions differently.
     """
-    x, axis, size = node.inputs[0], node.attributes["axis"], node.shapes[0][node.attributes["axis"]]
-    indices, value = np.asarray(node.attributes["indices"], np.int64), node.attributes["value"]
+    x = node.inputs[0]
+    axis = node.attributes["axis"]
+    size = node.shapes[0][axis]
+    indices = np.asarray(node.attributes["indices"], np.int64)
+    value = node.attributes["value"]
     taken = np.flatnonzero(indices >= 0)
     if not len(taken):
         raise NotImplementedError(f"[save] something must be taken of an axis. Got take of axis {axis} without.")
