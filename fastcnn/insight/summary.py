@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 from fastcnn.insight.receptive_field import fields_of, size_of
@@ -11,9 +12,10 @@ from fastcnn.network.traced import traced
 from fastcnn.support.arrays import Shape
 from fastcnn.support.records import Node
 from fastcnn.support.tables import count_text, size_text, sizes_text, table
+from fastcnn.tracing.operators import row_of
 from fastcnn.tracing.trace import Trace
 
-__all__ = ["LEGEND", "Summary", "SummaryRow", "field_text", "summarize"]
+__all__ = ["LEGEND", "RULES", "Summary", "SummaryRow", "field_text", "summarize"]
 
 LEGEND = {
     "output": "for one image, CxHxW",
@@ -29,7 +31,7 @@ class SummaryRow(NamedTuple):
     output: Shape  # for one input
     parameters: int
     macs: int  # multiply-adds of convolutions and linear layers
-    receptive_field: tuple[int, int] | str | None  # (height, width), "whole image", or None: of no image
+    receptive_field: tuple[int, int] | str | None  # (height, width), "whole image", or None: it depends on no image
     activation_bytes: int  # of the output, 4 an element
 
 
@@ -61,7 +63,8 @@ def field_text(seen: tuple[int, int] | str | None) -> str:
 def summarize(net: Network, shape: Shape) -> Summary:
     """shape: of one input, without the batch: (C, H, W)."""
     trace, _ = traced(net, [(1, *shape)])
-    summary, counted = Summary(), set[int]()
+    summary = Summary()
+    counted = set[int]()
     fields = fields_of(trace) if len(shape) == 3 else {}
     for node in trace.graph.nodes():
         weights = [value for value in node["inputs"] if value in trace.parameters]
@@ -70,7 +73,8 @@ def summarize(net: Network, shape: Shape) -> Summary:
         seen = size_of(fields.get(node["outputs"][0]), shape[1:])
         output = trace.graph.shape(node["outputs"][0])
         size = sum(trace.parameters[value].size for value in new)
-        summary.append(SummaryRow(node["name"], node["op"], output, size, _macs(node, trace, output), seen, 4 * math.prod(output)))
+        macs = RULES[row_of(node["op"]).macs](node, trace)
+        summary.append(SummaryRow(node["name"], node["op"], output, size, macs, seen, 4 * math.prod(output)))
     return summary
 
 
@@ -78,9 +82,25 @@ def _trained(net: Network, trace: Trace, value: int) -> bool:
     return any(parameter is trace.parameters[value] for parameter in net.parameters())
 
 
-def _macs(node: Node, trace: Trace, output: Shape) -> int:
-    if node["op"] == "conv_transpose2d":  # each input pixel meets all of its kernel
-        output = trace.graph.shape(node["inputs"][0])
-    elif node["op"] not in ("conv2d", "linear"):
-        return 0
-    return math.prod(output) * math.prod(trace.graph.shape(node["inputs"][1])[1:])
+# ---- rules: (node, trace) -> multiply-adds
+
+
+def _none(node: Node, trace: Trace) -> int:
+    return 0
+
+
+def _per_output(node: Node, trace: Trace) -> int:
+    """weight: (O, ...). Each entry of the output is a sum of products with all of weight[o]."""
+    return math.prod(trace.graph.shape(node["outputs"][0])) * _weights(node, trace)
+
+
+def _per_input(node: Node, trace: Trace) -> int:
+    """weight: (I, ...). Each entry of the input is multiplied with all of weight[i]."""
+    return math.prod(trace.graph.shape(node["inputs"][0])) * _weights(node, trace)
+
+
+def _weights(node: Node, trace: Trace) -> int:
+    return math.prod(trace.graph.shape(node["inputs"][1])[1:])
+
+
+RULES: dict[str, Callable[[Node, Trace], int]] = {"none": _none, "per_input": _per_input, "per_output": _per_output}

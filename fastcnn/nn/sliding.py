@@ -1,9 +1,9 @@
 """to_convolutional: a classifier as a network that slides over larger images in one pass.
 
-The graph of the classifier for images of `shape` is walked through again for each larger image, and what depends on its size is put in
-another form: the first linear layer becomes a convolution whose kernel is as large as the volume it reads, those behind it become 1x1
-convolutions, flattening goes (Sermanet et al., "OverFeat", 2014; Long, Shelhamer and Darrell, 2015), and pooling over the whole image
-becomes pooling over a window of the size that it had, which moves by one.
+The graph of the classifier for images of `shape` is traced again for each larger image. Ops that depend on the image's size take another
+form: the first linear layer becomes a convolution whose kernel is as large as the volume it reads, those behind it become 1x1 convolutions,
+flattening is left out (Sermanet et al., "OverFeat", 2014; Long, Shelhamer and Darrell, 2015), and pooling over the whole image becomes
+pooling over a window of the size that the image had, which moves by one.
 """
 
 from __future__ import annotations
@@ -18,29 +18,25 @@ from fastcnn.network.traced import traced
 from fastcnn.support.arrays import Shape
 from fastcnn.support.records import Node
 from fastcnn.tracing.batch_size import concrete
+from fastcnn.tracing.operators import Refused, row_of
 from fastcnn.tracing.trace import Trace, current_trace
 from fastcnn.tracing.value import Value, add_node
 
-__all__ = ["Sliding"]
-
-_WHOLE_WINDOWS: dict[str, dict[str, Any]] = {"avg_pool": {"count_include_pad": True, "divisor": 0}, "max_pool": {"dilation": (1, 1)}}
-_BINARY = ("add", "subtract", "multiply", "divide", "minimum", "maximum", "power")
-_SAME = ("conv2d", "conv_transpose2d", "batch_norm", "local_response_norm", "prelu")  # nodes that are the same for an image of any size
-_PER_CHANNEL = ("softmax", "log_softmax", "slice", "concat")  # along axis 1
+__all__ = ["RULES", "Sliding"]
 
 
 class _Spot(NamedTuple):
-    """What a value of the classifier is now: (N, C, h, w), and what lies there at one place."""
+    """A value of the classifier as it is in the sliding network, and the volume that the classifier has of it."""
 
-    value: Value
-    volume: Shape  # (C, h, w), of the classifier; (C, 1, 1) behind the first linear layer
-    flat: bool  # the classifier has it as a row of numbers
+    value: Value  # (N, C, H, W)
+    volume: Shape  # (C, h, w); (C, 1, 1) behind the first linear layer
+    flat: bool  # the classifier has it as a row of numbers, (N, C * h * w)
 
 
 class Sliding:
-    """The graph of a classifier for images of one shape, to be walked through for larger ones.
+    """The graph of a classifier for images of one shape, to be traced again for larger ones.
 
-    weights: copies of the classifier's, by value; those of linear layers take the form of kernels at the first walk.
+    weights: copies of the classifier's, by value; those of linear layers are reshaped to kernels in the first trace.
     """
 
     def __init__(self, net: Network, image: Shape) -> None:
@@ -85,37 +81,32 @@ class Sliding:
     def _slide(self, node: Node, spots: dict[int, _Spot]) -> None:
         if not any(value in spots for value in node["inputs"]):
             _unsupported(node, "an operation must be of the image, not of constants alone")
-        step: Callable[[Node, dict[int, _Spot]], _Spot] | None = getattr(self, f"_slide_{node['op']}", None)
-        if node["op"] in _SAME:
-            step = self._same
-        elif node["op"] in _BINARY:
-            step = self._binary
-        elif node["op"] in _PER_CHANNEL:
-            step = self._per_channel
-        if step is None:
-            _unsupported(node, "every operation must be one that slides over an image")
-        spots[node["outputs"][0]] = step(node, spots)
+        word = row_of(node["op"]).slide
+        if isinstance(word, Refused):
+            _unsupported(node, word.rule)
+        spots[node["outputs"][0]] = RULES[word](self, node, spots)
 
     def _made(self, node: Node, inputs: Sequence[Any], flat: bool = False, op: str = "", **attributes: Any) -> _Spot:
-        """A spot of a new node."""
+        """The spot of a new node: of `op` with `attributes`, or of the node's own op, some of its attributes replaced by `attributes`."""
         shape = self._shapes[node["outputs"][0]]
         value = add_node(op or node["op"], inputs, {**node["attributes"], **attributes} if not op else attributes)
         return _Spot(value, (shape[1], 1, 1) if flat or len(shape) != 4 else shape[1:], flat)
 
+    # ---- rules: (node of the classifier, spots by value) -> the spot of its output
+
     def _same(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+        """The node is the same for an image of any size."""
         spot = spots[node["inputs"][0]]
         if spot.flat:
             _unsupported(node, "a layer of images must not stand behind the flattening")
         return self._made(node, [spot.value, *(None if value is None else self.weights[value] for value in node["inputs"][1:])])
 
-    def _slide_activation(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+    def _pointwise(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
         spot = spots[node["inputs"][0]]
         return spot._replace(value=add_node(node["op"], [spot.value], node["attributes"]))
 
-    _slide_scale_shift = _slide_activation
-
     def _binary(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
-        """Of two values of the same kind, or of one and a number for each channel."""
+        """Two values of the same kind, or one and a number for each channel."""
         found = [spots.get(value) for value in node["inputs"]]
         flat = any(spot is not None and spot.flat for spot in found)
         volume = max((spot.volume for spot in found if spot is not None), key=lambda volume: volume[1] * volume[2])
@@ -139,6 +130,7 @@ class Sliding:
         return weight
 
     def _per_channel(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+        """The same node, which must go along axis 1."""
         found = [spots[value] for value in node["inputs"] if value in spots]
         flat = found[0].flat
         if node["attributes"]["axis"] != 1 or len(found) < len(node["inputs"]):
@@ -147,8 +139,9 @@ class Sliding:
             _unsupported(node, "it must not stand between the flattening and the first linear layer")
         return self._made(node, [spot.value for spot in found], flat)
 
-    def _slide_reshape(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
-        spot, shape = spots[node["inputs"][0]], self._shapes[node["outputs"][0]]
+    def _reshape(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+        spot = spots[node["inputs"][0]]
+        shape = self._shapes[node["outputs"][0]]
         channels, height, width = spot.volume
         if shape == (1, channels * height * width):
             return spot._replace(flat=True)
@@ -156,8 +149,9 @@ class Sliding:
             return spot._replace(flat=False)
         _unsupported(node, "a reshape must flatten an image")
 
-    def _slide_linear(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
-        spot, weight = spots[node["inputs"][0]], node["inputs"][1]
+    def _linear(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+        spot = spots[node["inputs"][0]]
+        weight = node["inputs"][1]
         if not spot.flat:
             _unsupported(node, "a linear layer must stand behind a flattening")
         kernel = self.weights[weight]
@@ -171,7 +165,7 @@ class Sliding:
 
     # ---- pooling
 
-    def _slide_avg_pool(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+    def _pooling(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
         adaptive = node["attributes"].get("adaptive")
         if adaptive is None or node["outputs"][0] in self._gates:
             return self._same(node, spots)
@@ -180,8 +174,6 @@ class Sliding:
             _unsupported(node, "adaptive pooling must have windows of one size: choose a shape for which its input divides by its output")
         return self._pooled(node, spot, [size // count for size, count in zip(spot.volume[1:], adaptive, strict=True)], adaptive)
 
-    _slide_max_pool = _slide_avg_pool
-
     def _pooled(self, node: Node, spot: _Spot, kernel: list[int], outputs: Sequence[int], op: str = "") -> _Spot:
         if spot.flat:
             _unsupported(node, "pooling must not stand behind the flattening")
@@ -189,12 +181,14 @@ class Sliding:
         if kernel == [1, 1]:
             return spot
         op = op or node["op"]
-        windows = {"kernel": kernel, "stride": stride, "padding": [0, 0, 0, 0], "ceil_mode": False, **_WHOLE_WINDOWS[op]}
+        kinds: dict[str, dict[str, Any]] = {"avg_pool": {"count_include_pad": True, "divisor": 0}, "max_pool": {"dilation": (1, 1)}}
+        windows = {"kernel": kernel, "stride": stride, "padding": [0, 0, 0, 0], "ceil_mode": False, **kinds[op]}
         value = add_node(op, [spot.value], windows)
         return _Spot(value, (spot.volume[0], *outputs), False)
 
-    def _slide_reduce(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
-        spot, attributes = spots[node["inputs"][0]], node["attributes"]
+    def _reduction(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+        spot = spots[node["inputs"][0]]
+        attributes = node["attributes"]
         op = {"mean": "avg_pool", "max": "max_pool"}.get(attributes["kind"])
         if sorted(attributes["axes"]) != [2, 3] or op is None or node["outputs"][0] in self._gates:
             _unsupported(node, "a reduction must be the mean or the maximum of the image")
@@ -202,13 +196,16 @@ class Sliding:
 
     # ---- padding and enlarging
 
-    def _slide_take(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
-        spot, axis, indices = spots[node["inputs"][0]], node["attributes"]["axis"], list(node["attributes"]["indices"])
+    def _take(self, node: Node, spots: dict[int, _Spot]) -> _Spot:
+        spot = spots[node["inputs"][0]]
+        axis = node["attributes"]["axis"]
+        indices = list(node["attributes"]["indices"])
         if axis == 1 and not spot.flat:
             return self._made(node, [spot.value])
         size = spot.volume[axis - 1] if axis in (2, 3) and not spot.flat else 0
         if size and len(indices) % size == 0 and indices == [i // (len(indices) // size) for i in range(len(indices))]:
-            times, now = len(indices) // size, concrete(spot.value.shape)[axis]
+            times = len(indices) // size
+            now = concrete(spot.value.shape)[axis]
             return self._made(node, [spot.value], indices=[i // times for i in range(times * now)])
         before = next((i for i, index in enumerate(indices) if index >= 0), 0)
         behind = len(indices) - before - size
@@ -224,7 +221,7 @@ def _unsupported(node: Node, rule: str) -> NoReturn:
 
 
 def _gates(nodes: list[Node], shapes: dict[int, Shape]) -> set[int]:
-    """Values of global pooling that go back into an image, as in squeeze and excitation: they stay means over the whole image."""
+    """Values of global pooling that meet an image again, as in squeeze and excitation: they stay means over the whole image."""
     sources: dict[int, set[int]] = {}
     gates: set[int] = set()
     for node in nodes:
@@ -233,10 +230,23 @@ def _gates(nodes: list[Node], shapes: dict[int, Shape]) -> set[int]:
         output = node["outputs"][0]
         small = shapes[output][2:] in ((), (1, 1))
         found = set[int]().union(*(sources.get(value, set()) for value in node["inputs"]))
-        if small and node["op"] in ("avg_pool", "max_pool", "reduce") and shapes[node["inputs"][0]][2:] not in ((), (1, 1)):
+        if small and row_of(node["op"]).slide in ("pooling", "reduction") and shapes[node["inputs"][0]][2:] not in ((), (1, 1)):
             found = {output}
         if small:
             sources[output] = found
         else:
             gates |= found
     return gates
+
+
+RULES: dict[str, Callable[[Sliding, Node, dict[int, _Spot]], _Spot]] = {
+    "binary": Sliding._binary,
+    "linear": Sliding._linear,
+    "per_channel": Sliding._per_channel,
+    "pointwise": Sliding._pointwise,
+    "pooling": Sliding._pooling,
+    "reduction": Sliding._reduction,
+    "reshape": Sliding._reshape,
+    "same": Sliding._same,
+    "take": Sliding._take,
+}

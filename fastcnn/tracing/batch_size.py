@@ -1,7 +1,8 @@
 """The size N of the batch in shapes: a Size stands for it while forward() is traced, so that no network depends on it unseen.
 
-The first axis of every input is the batch. From there each operation says which axes of its output follow: the shape of a symbolic value
-has a Size for these, wherever they are, and an integer for all others. A trace is for one N: a Size has a value, for this package alone.
+The first axis of every input is the batch. From there the rule of each op says which axes of its output follow: the shape of a symbolic
+value has a Size for these, wherever they are, and an integer for all others. A trace is for one N, so a Size has a value, which only this
+package reads.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from fastcnn._core import Parameter
 from fastcnn.support.arrays import Shape
 from fastcnn.support.user_line import user_line
 from fastcnn.tracing.axes import expanded_shape, resolved_shape
+from fastcnn.tracing.operators import row_of
 
-__all__ = ["Size", "Symbolic", "concrete", "expanded", "followed", "reshaped"]
+__all__ = ["RULES", "Size", "Symbolic", "concrete", "expanded", "followed", "reshaped"]
 
 Sizes = Sequence[Any]  # integers and Sizes
 
@@ -29,16 +30,16 @@ class Symbolic:
 
 
 class Size:
-    """N, or what + - * and // make of it. It goes where a shape is asked for, and says to nobody what it is.
+    """N, or the result of + - * and // with it. It is accepted where a shape is, and cannot be read as a number.
 
     Sizes that are equal for every batch compare as equal, so that x.shape == y.shape may be asked; any other comparison raises TypeError.
     """
 
     __slots__ = ("_batch", "_times", "value")
-    __array_ufunc__ = None  # NumPy leaves `number * size` to us
+    __array_ufunc__ = None  # NumPy leaves `number * size` to Size
 
     def __init__(self, value: int, batch: int, times: int | None = 1) -> None:
-        """value: in this trace, whose N is `batch`. times: value is so many times N and a fixed number; None: another function of N."""
+        """value: the size in this trace, whose N is `batch`. times: value = times * N + a fixed number; None: another function of N."""
         self.value = value
         self._batch = batch
         self._times = times
@@ -87,7 +88,7 @@ class Size:
     __rmul__ = __mul__
 
     def _operand(self, sign: str, other: Any) -> Size | None:
-        """A number as no times N, and so much; None for a symbolic value, which knows what to do."""
+        """An integer as a Size with times=0. None for a symbolic value, which computes the result instead."""
         if isinstance(other, Symbolic):
             return None
         if isinstance(other, Size):
@@ -148,7 +149,7 @@ class Size:
 
 
 def concrete(shape: Sizes) -> Shape:
-    """The shape in numbers, as this package needs it: of a value, a parameter or an array, for all have one."""
+    """The shape of a value, a parameter or an array in numbers."""
     return tuple([size.value if isinstance(size, Size) else size for size in shape])
 
 
@@ -172,21 +173,17 @@ def expanded(shape: Sizes, wanted: Sizes) -> list[Any]:
 
 def followed(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any], sizes: Shape) -> tuple[Any, ...]:
     """The shape of an output, `sizes` in numbers, with a Size for each axis that follows the batch. inputs: values, parameters, None."""
-    rule = _RULES.get(op)
-    axes: Sizes
-    if rule is not None:
-        axes = rule([operand.shape for operand in inputs], attributes)
-    else:
-        axes = _alike([operand.shape for operand in inputs if not (operand is None or isinstance(operand, Parameter))])
-    if len(axes) > len(sizes):  # statistics beside the first output: of rows, or of channels
-        axes = axes[: len(sizes)] if op == "normalize" else sizes
-    axes = [*(0,) * (len(sizes) - len(axes)), *axes]  # where a parameter has more
+    shapes = [operand.shape for operand in inputs if operand is not None]
+    axes = RULES[row_of(op).batch](shapes, attributes, len(sizes))
+    if len(axes) > len(sizes):  # statistics of channels beside the first output
+        return sizes
+    axes = [*(0,) * (len(sizes) - len(axes)), *axes]
     # an axis that is cut, padded or resampled has another size than the one it comes from
     return tuple([n if not isinstance(a, Size) else a if a.value == n else a.other(n) for a, n in zip(axes, sizes, strict=True)])
 
 
-def _alike(shapes: Sequence[Sizes]) -> Sizes:
-    """Axis by axis, from the last one as in broadcasting: what most operations do."""
+def _broadcast(shapes: Sequence[Sizes]) -> Sizes:
+    """Axis by axis, from the last one: the Size where one of the shapes has one."""
     if len(shapes) == 1:
         return shapes[0]
     axes: list[Any] = [None] * max(map(len, shapes), default=0)
@@ -197,12 +194,31 @@ def _alike(shapes: Sequence[Sizes]) -> Sizes:
     return axes
 
 
-def _reshape(shapes: Sequence[Sizes], attributes: Mapping[str, Any]) -> Sizes:
-    """A shape of numbers alone, as ONNX files have it: equal axes at both ends are the same ones, any between them may follow."""
-    before, after = shapes[0], list(attributes["shape"])
+# ---- rules: (shapes of the inputs, attributes, number of the output's axes) -> sizes of its last axes, all others follow nothing
+
+
+def _none(shapes: Sequence[Sizes], attributes: Mapping[str, Any], rank: int) -> Sizes:
+    """A number for the whole batch, or no output."""
+    return []
+
+
+def _alike(shapes: Sequence[Sizes], attributes: Mapping[str, Any], rank: int) -> Sizes:
+    return _broadcast(shapes)
+
+
+def _rows(shapes: Sequence[Sizes], attributes: Mapping[str, Any], rank: int) -> Sizes:
+    """The axes of the input. Statistics of rows have the first ones."""
+    return shapes[0][:rank]
+
+
+def _reshape(shapes: Sequence[Sizes], attributes: Mapping[str, Any], rank: int) -> Sizes:
+    """A shape of numbers alone, as in ONNX files: equal sizes at both ends are the same axes, any between them may follow the batch."""
+    before = shapes[0]
+    after = list(attributes["shape"])
     if any(isinstance(size, Size) for size in after):
         return after
-    numbers, most = concrete(before), min(len(before), len(after))
+    numbers = concrete(before)
+    most = min(len(before), len(after))
     head = next((i for i in range(most) if numbers[i] != after[i]), most)
     tail = next((i for i in range(most - head) if numbers[-1 - i] != after[-1 - i]), most - head)
     between = [size for size in before[head : len(before) - tail] if isinstance(size, Size)]
@@ -210,44 +226,49 @@ def _reshape(shapes: Sequence[Sizes], attributes: Mapping[str, Any]) -> Sizes:
     return [*before[:head], *(between[0].other(size) if between else size for size in middle), *before[len(before) - tail :]]
 
 
-def _expand(shapes: Sequence[Sizes], attributes: Mapping[str, Any]) -> Sizes:
-    return _alike([*shapes, attributes["shape"]])
+def _expand(shapes: Sequence[Sizes], attributes: Mapping[str, Any], rank: int) -> Sizes:
+    return _broadcast([*shapes, attributes["shape"]])
 
 
-def _transpose(shapes: Sequence[Sizes], attributes: Mapping[str, Any]) -> Sizes:
+def _transpose(shapes: Sequence[Sizes], attributes: Mapping[str, Any], rank: int) -> Sizes:
     return [shapes[0][axis] for axis in attributes["axes"]]
 
 
-def _concat(shapes: Sequence[Sizes], attributes: Mapping[str, Any]) -> Sizes:
-    axes, axis = list(_alike(shapes)), attributes["axis"]
+def _concat(shapes: Sequence[Sizes], attributes: Mapping[str, Any], rank: int) -> Sizes:
+    axes = list(_broadcast(shapes))
+    axis = attributes["axis"]
     axes[axis] = sum(shape[axis] for shape in shapes)
     return axes
 
 
-def _reduce(shapes: Sequence[Sizes], attributes: Mapping[str, Any]) -> Sizes:
+def _reduction(shapes: Sequence[Sizes], attributes: Mapping[str, Any], rank: int) -> Sizes:
     """Over attribute axes, or axis."""
     over = attributes["axes"] if "axes" in attributes else [attributes["axis"]]
     left = [1 if axis in over else size for axis, size in enumerate(shapes[0])]
     return left if attributes["keepdims"] else [size for axis, size in enumerate(left) if axis not in over]
 
 
-def _top_k(shapes: Sequence[Sizes], attributes: Mapping[str, Any]) -> Sizes:
+def _one_axis(shapes: Sequence[Sizes], attributes: Mapping[str, Any], rank: int) -> Sizes:
+    """The axes of the input, but attribute axis has another size, a fixed one."""
     return [0 if axis == attributes["axis"] else size for axis, size in enumerate(shapes[0])]
 
 
-def _matmul(shapes: Sequence[Sizes], attributes: Mapping[str, Any]) -> Sizes:
+def _matmul(shapes: Sequence[Sizes], attributes: Mapping[str, Any], rank: int) -> Sizes:
     a, b = shapes
-    row, column = -1 if attributes.get("transpose_a") else -2, -2 if attributes.get("transpose_b") else -1
-    return [*_alike([a[:-2], b[:-2]]), a[row], b[column]]
+    row = -1 if attributes.get("transpose_a") else -2
+    column = -2 if attributes.get("transpose_b") else -1
+    return [*_broadcast([a[:-2], b[:-2]]), a[row], b[column]]
 
 
-_RULES: dict[str, Callable[[Sequence[Sizes], Mapping[str, Any]], Sizes]] = {
-    "arg_max": _reduce,
+RULES: dict[str, Callable[[Sequence[Sizes], Mapping[str, Any], int], Sizes]] = {
+    "alike": _alike,
     "concat": _concat,
     "expand": _expand,
     "matmul": _matmul,
-    "reduce": _reduce,
+    "none": _none,
+    "one_axis": _one_axis,
+    "reduction": _reduction,
     "reshape": _reshape,
-    "top_k": _top_k,
+    "rows": _rows,
     "transpose": _transpose,
 }

@@ -10,14 +10,15 @@ from collections.abc import Callable
 
 from fastcnn.saving.onnx.graph import BOOL, FLOAT, CoreNode, OnnxGraph
 
-__all__ = ["activation", "binary", "cast", "compare", "prelu", "scale_shift", "where"]
+__all__ = ["activation", "cast", "compare", "prelu", "scale_shift", "where"]
 
 
 def activation(to: OnnxGraph, node: CoreNode) -> str:
     x = node.inputs[0]
     kind = node.attributes["kind"]
-    a, b = float(node.attributes["a"]), float(node.attributes["b"])
-    return to.node(PLAIN[kind], x) if kind in PLAIN else WITH_NUMBERS[kind](to, x, a, b)
+    if kind in PLAIN:
+        return to.node(PLAIN[kind], x)
+    return WITH_NUMBERS[kind](to, x, float(node.attributes["a"]), float(node.attributes["b"]))
 
 
 PLAIN = {
@@ -69,11 +70,6 @@ WITH_NUMBERS: dict[str, Callable[[OnnxGraph, str, float, float], str]] = {
 }
 
 
-def binary(kind: str) -> Callable[[OnnxGraph, CoreNode], str]:
-    """The function for an op of two values; ONNX broadcasts them as the core does."""
-    return lambda to, node: to.node(kind, *node.inputs)
-
-
 COMPARISONS = {"equal": "Equal", "less": "Less", "less_equal": "LessOrEqual", "greater": "Greater", "greater_equal": "GreaterOrEqual"}
 
 
@@ -99,7 +95,8 @@ def prelu(to: OnnxGraph, node: CoreNode) -> str:
 
 def scale_shift(to: OnnxGraph, node: CoreNode) -> str:
     y = node.inputs[0]
-    scale, shift = node.attributes["scale"], node.attributes["shift"]
+    scale = node.attributes["scale"]
+    shift = node.attributes["shift"]
     if scale != 1:
         y = to.node("Mul", y, to.floats(scale))
     return to.node("Add", y, to.floats(shift)) if shift != 0 or scale == 1 else y

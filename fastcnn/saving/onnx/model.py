@@ -16,11 +16,12 @@ from fastcnn.formats.whole_files import written_whole
 from fastcnn.network.network import Network
 from fastcnn.network.traced import traced
 from fastcnn.saving.onnx.graph import CoreNode, Dim, OnnxGraph, tensor_info
-from fastcnn.saving.onnx.operators import BATCH_SIZED, OPERATORS
+from fastcnn.saving.onnx.operators import add_operator
 from fastcnn.support.arguments import shape_of
 from fastcnn.support.arrays import Shape
 from fastcnn.support.records import Node
 from fastcnn.support.tables import size_text
+from fastcnn.tracing.operators import Refused, row_of
 from fastcnn.tracing.trace import Trace
 from fastcnn.tracing.value import Value
 
@@ -85,9 +86,12 @@ class _Export:
         return trace, results
 
     def _check_operators(self) -> None:
-        unknown = [f"{node['op']} in layer '{node['name']}'" for node in self._nodes if node["op"] not in OPERATORS]
-        if unknown:
-            raise NotImplementedError(f"[save] every operator must have a form in ONNX. Got {', '.join(unknown)}.")
+        forms = [row_of(node["op"]).export for node in self._nodes]
+        refused = [(form.rule, node) for form, node in zip(forms, self._nodes, strict=True) if isinstance(form, Refused)]
+        if refused:
+            rules = "; ".join(dict.fromkeys(rule for rule, _ in refused))
+            got = ", ".join(f"{node['op']} in layer '{node['name']}'" for _, node in refused)
+            raise NotImplementedError(f"[save] {rules}. Got {got}.")
         ours, others = ([node["op"] for node in trace.graph.nodes()] for trace in (self._trace, self._other))
         if ours != others:
             raise ValueError(f"[save] a network must have the same layers for every batch. Got {len(ours)} and {len(others)} nodes.")
@@ -124,7 +128,7 @@ class _Export:
             [shape(value) for value in ours["outputs"]],
             self._trace.graph.dtype(ours["outputs"][0]),
         )
-        made = OPERATORS[ours["op"]](self._graph, node)
+        made = add_operator(self._graph, node)
         names = [made] if isinstance(made, str) else made
         self._names |= zip(ours["outputs"], names, strict=False)  # outputs for the backward pass have no name
 
@@ -154,7 +158,7 @@ def _followed(node: Node, name: str, ours: Any, other: Any) -> Any:
     """An attribute, with -1 for each size that follows the batch. ours, other: its values in the two traces."""
     if ours == other:
         return ours
-    if (node["op"], name) not in BATCH_SIZED:
+    if name != row_of(node["op"]).batch_attribute:
         raise ValueError(f"[save] {name} of {node['op']} must not depend on the batch. Got that in layer '{node['name']}'.")
     if isinstance(ours, (tuple, list)):
         return [_followed(node, name, size, changed) for size, changed in zip(ours, other, strict=True)]

@@ -1,4 +1,4 @@
-"""The core's operators in ONNX, opset 17: each function appends the nodes that compute what its operator does."""
+"""The core's ops in ONNX, opset 17. A rule appends the nodes that compute what its op computes, and returns the names of their outputs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastcnn.saving.onnx.elementwise import activation, binary, cast, compare, prelu, scale_shift, where
+from fastcnn.saving.onnx.elementwise import activation, cast, compare, prelu, scale_shift, where
 from fastcnn.saving.onnx.graph import CoreNode, OnnxGraph
 from fastcnn.saving.onnx.pooling import avg_pool, max_pool
 from fastcnn.saving.onnx.reduction import arg_max, matmul, normalize, reduce, resample, top_k
-from fastcnn.saving.onnx.shape import concat, expand, reshape, slice_, take, transpose
+from fastcnn.saving.onnx.shape import expand, reshape, slice_, take, transpose
+from fastcnn.tracing.operators import Direct, row_of
 
-__all__ = ["BATCH_SIZED", "OPERATORS"]
+__all__ = ["RULES", "add_operator"]
 
-Operator = Callable[[OnnxGraph, CoreNode], str | list[str]]
+
+def add_operator(to: OnnxGraph, node: CoreNode) -> str | list[str]:
+    """Appends a node of the core. Returns the names of its outputs."""
+    form = row_of(node.op).export
+    if isinstance(form, Direct):
+        return to.node(form.kind, *node.inputs, **{name: node.attributes[name] for name in form.attributes})
+    assert isinstance(form, str)
+    return RULES[form](to, node)
 
 
 def conv2d(to: OnnxGraph, node: CoreNode) -> str:
@@ -36,13 +44,15 @@ def linear(to: OnnxGraph, node: CoreNode) -> str:
 def batch_norm(to: OnnxGraph, node: CoreNode) -> str:
     x, weight, bias, mean, var = node.inputs
     C = node.shapes[0][1]
-    weight, bias = weight or to.floats(np.ones(C)), bias or to.floats(np.zeros(C))
-    return to.node("BatchNormalization", x, weight, bias, mean, var, epsilon=float(node.attributes["eps"]))
+    scale = weight or to.floats(np.ones(C))
+    shift = bias or to.floats(np.zeros(C))
+    return to.node("BatchNormalization", x, scale, shift, mean, var, epsilon=float(node.attributes["eps"]))
 
 
 def local_response_norm(to: OnnxGraph, node: CoreNode) -> str:
-    """ONNX has the larger half of an even window after the channel, the core before it: then the window's sum is a convolution."""
-    x, a = node.inputs[0], node.attributes
+    """An even window has its larger half after the channel in ONNX, before it in the core: then a convolution sums the window."""
+    x = node.inputs[0]
+    a = node.attributes
     size, alpha, beta, k = a["size"], float(a["alpha"]), float(a["beta"]), float(a["k"])
     if size % 2:
         return to.node("LRN", x, size=size, alpha=alpha, beta=beta, bias=k)
@@ -54,50 +64,29 @@ def local_response_norm(to: OnnxGraph, node: CoreNode) -> str:
     return to.node("Div", x, to.node("Pow", scaled, to.floats(beta)))
 
 
-def softmax(to: OnnxGraph, node: CoreNode) -> str:
-    return to.node("Softmax", *node.inputs, axis=node.attributes["axis"])
-
-
-def log_softmax(to: OnnxGraph, node: CoreNode) -> str:
-    return to.node("LogSoftmax", *node.inputs, axis=node.attributes["axis"])
-
-
-OPERATORS: dict[str, Operator] = {
+RULES: dict[str, Callable[[OnnxGraph, CoreNode], str | list[str]]] = {
     "activation": activation,
-    "add": binary("Add"),
     "arg_max": arg_max,
     "avg_pool": avg_pool,
     "batch_norm": batch_norm,
     "cast": cast,
     "compare": compare,
-    "concat": concat,
     "conv2d": conv2d,
     "conv_transpose2d": conv_transpose2d,
-    "divide": binary("Div"),
     "expand": expand,
     "linear": linear,
     "local_response_norm": local_response_norm,
-    "log_softmax": log_softmax,
     "matmul": matmul,
     "max_pool": max_pool,
-    "maximum": binary("Max"),
-    "minimum": binary("Min"),
-    "multiply": binary("Mul"),
     "normalize": normalize,
-    "power": binary("Pow"),
     "prelu": prelu,
     "reduce": reduce,
     "resample": resample,
     "reshape": reshape,
     "scale_shift": scale_shift,
     "slice": slice_,
-    "softmax": softmax,
-    "subtract": binary("Sub"),
     "take": take,
     "top_k": top_k,
     "transpose": transpose,
     "where": where,
 }
-
-# Attributes that may follow the batch: they hold -1 then.
-BATCH_SIZED = {("expand", "shape"), ("reshape", "shape"), ("slice", "stop")}

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastcnn.saving.onnx.graph import CoreNode, OnnxGraph
 
-__all__ = ["concat", "expand", "reshape", "slice_", "take", "transpose"]
+__all__ = ["expand", "reshape", "slice_", "take", "transpose"]
 
 _TO_THE_END = 2**63 - 1
 
@@ -19,10 +19,6 @@ def reshape(to: OnnxGraph, node: CoreNode) -> str:
     if 0 in shape or list(shape).count(-1) > 1:
         raise ValueError(f"[save] a reshaped value must keep its batch in one axis, and have no empty one. Got {tuple(shape)}.")
     return to.node("Reshape", node.inputs[0], to.integers(*shape))
-
-
-def concat(to: OnnxGraph, node: CoreNode) -> str:
-    return to.node("Concat", *node.inputs, axis=node.attributes["axis"])
 
 
 def slice_(to: OnnxGraph, node: CoreNode) -> str:
