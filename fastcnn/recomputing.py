@@ -25,7 +25,7 @@ Total = Callable[["TrainingPlan"], int]  # bytes
 
 
 def _work_and_size(plan: TrainingPlan) -> tuple[float, int]:
-    return plan.program.made_again, plan.program.memory["arena"]
+    return plan.program.recomputed_work, plan.program.memory["arena"]
 
 
 def _smaller(make: Make, batch: int, room: float, end: float = 0.0) -> Iterator[tuple[int, TrainingPlan]]:
@@ -80,6 +80,6 @@ def _closer(make: Make, total: Total, budget: int, batch: int, best: TrainingPla
             large = room
             continue
         small = room
-        if plan.program.made_again < best.program.made_again:
+        if plan.program.recomputed_work < best.program.recomputed_work:
             best = plan
     return best

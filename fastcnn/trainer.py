@@ -64,7 +64,7 @@ def training_plan(
 ) -> TrainingPlan:
     trace, output, value = with_loss(net, loss, shape, training=True)
     trace.graph.outputs([output.id])
-    program = _core.TrainingProgram(trace.graph, value.id, parameters, arenas=arenas, clip_norm=clip_norm, room=room)
+    program = _core.TrainingProgram(trace.graph, value.id, parameters, arenas=arenas, clip_norm=clip_norm, budget=room)
     return TrainingPlan(program, concrete(output.shape), trace.counters)
 
 
