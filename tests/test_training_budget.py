@@ -104,8 +104,8 @@ def least(name: str, optimizer: str = "sgd", clip_norm: float | None = None) -> 
     return int(bytes_of("test", "size", found[1]) * 1.02)
 
 
-def made_again(of: fc.Trainer) -> float:
-    return of.plan(of.batch_shape).program.made_again
+def recomputed_work(of: fc.Trainer) -> float:
+    return of.plan(of.batch_shape).program.recomputed_work
 
 
 def trained(of: fc.Trainer, steps: int = 3) -> list[Array]:
@@ -125,7 +125,7 @@ def test_the_same_bits_in_less_memory(name: str) -> None:
             small = trainer(name, budget, threads=threads)
             assert small.memory_before(small.batch_shape).total <= budget
             assert same_bits(trained(small), expected)
-        work.append(made_again(small))
+        work.append(recomputed_work(small))
     assert work[:2] == [0, 0]
     assert 0 < work[2] <= work[3]
 
@@ -136,7 +136,7 @@ def test_the_same_bits_in_less_memory(name: str) -> None:
 def test_with_every_optimizer(name: str, optimizer: str, clip_norm: float | None) -> None:
     budget = (need(name, optimizer, clip_norm) + least(name, optimizer, clip_norm)) // 2
     small = trainer(name, budget, optimizer, clip_norm=clip_norm)
-    assert made_again(small) > 0
+    assert recomputed_work(small) > 0
     assert same_bits(trained(small), trained(trainer(name, None, optimizer, clip_norm=clip_norm)))
 
 
@@ -160,7 +160,7 @@ def test_a_chain_needs_about_the_root_of_its_length() -> None:
     assert smallest < 24 * image  # 2 sqrt(64) images, and what the way back itself needs
     small = fc.Trainer(plain.net, "cross_entropy", "sgd", plain.batch_shape, memory=smallest, threads=1)
     forward = 65 * 4 * 32 * 32 * 16 * 16 * 9
-    assert 0.5 * forward < made_again(small) < 1.2 * forward
+    assert 0.5 * forward < recomputed_work(small) < 1.2 * forward
 
 
 def test_what_does_not_fit_is_an_error_that_says_what_would() -> None:
@@ -220,7 +220,7 @@ program = trainer.plan(shape).program
 tensors = [tensor for tensor in (*net.parameters(), *net.buffers()) if isinstance(tensor, fc.Parameter)]
 parts = [4 * tensor.size for tensor in tensors] + [4, report.optimizer_state // 2, report.optimizer_state // 2]
 parts += [report.arena + program.useful_threads(2) * program.memory["scratch_per_thread"]]
-print(json.dumps([sum(map(buffer, parts)), counter.held() - held, report.total == trainer.memory.total, program.made_again]))
+print(json.dumps([sum(map(buffer, parts)), counter.held() - held, report.total == trainer.memory.total, program.recomputed_work]))
 """
 
 
@@ -242,6 +242,6 @@ def test_depth_behind_the_large_images_takes_no_room_from_them(small_layers: int
     net = fc.Sequential(*layers(8, 20), fc.MaxPool2d(8), *layers(8, small_layers), fc.Flatten(), fc.Linear(8 * 16, 2))
     parameters = trained_parameters("test", net)
     whole, least = (
-        training_plan(net, fc.loss.MSELoss(), (4, 8, 32, 32), parameters, room=room).program.memory["arena"] for room in (None, 0)
+        training_plan(net, fc.loss.MSELoss(), (4, 8, 32, 32), parameters, budget=budget).program.memory["arena"] for budget in (None, 0)
     )
     assert least < 0.5 * whole

@@ -1,5 +1,5 @@
 // Reverse-mode differentiation: nodes are visited from the last to the first; each asks its op to append the nodes that turn the gradients
-// of its outputs into those of its inputs. A value that is used several times sums what comes back, in the order of the visits.
+// of its outputs into those of its inputs. The gradients that the readers of a value give it are summed, in the order of the visits.
 #include "graph/graph.h"
 
 namespace fastcnn {
@@ -59,7 +59,10 @@ class Backward {
     node.op->backward(scope);
     for (std::size_t i = 0; i < input_gradients.size(); ++i)
       if (wanted[i] && input_gradients[i] != kNoValue) accumulate(node.inputs[i], input_gradients[i]);
-    for (std::size_t i = named_; i < graph_.nodes.size(); ++i) graph_.nodes[i].name = node.name, graph_.nodes[i].backward = true;
+    for (std::size_t i = named_; i < graph_.nodes.size(); ++i) {
+      graph_.nodes[i].name = node.name;
+      graph_.nodes[i].backward = true;
+    }
     named_ = graph_.nodes.size();
   }
 

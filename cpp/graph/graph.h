@@ -16,8 +16,8 @@ struct Value {
   std::string name;
   std::shared_ptr<Parameter> parameter;  // for parameters and buffers
   bool is_input = false;
-  ValueId part_of = kNoValue;  // the image of whose channels this one is a part, in memory too
-  Index first_block = 0;       // of the part: its place among the whole's channel blocks
+  ValueId part_of = kNoValue;  // the image that this one is a part of: some of its channels, in memory too
+  Index first_block = 0;       // of the part, among the channel blocks of the whole
 
   bool from_outside() const { return is_input || parameter != nullptr; }
 };
@@ -34,7 +34,8 @@ struct Node {
 class Graph final : public GraphEditor {
  public:
   ValueId input(const std::string& name, const Shape& shape, DType dtype);
-  ValueId parameter(const std::shared_ptr<Parameter>& parameter, const std::string& name);  // the same one gives the same value
+  // The same parameter gives the same value.
+  ValueId parameter(const std::shared_ptr<Parameter>& parameter, const std::string& name);
 
   std::vector<ValueId> add(std::string_view op, std::vector<ValueId> inputs, Attributes attributes) override {
     return add(op, std::move(inputs), std::move(attributes), "");
@@ -42,7 +43,7 @@ class Graph final : public GraphEditor {
   std::vector<ValueId> add(std::string_view op, std::vector<ValueId> inputs, Attributes attributes, const std::string& name);
   const TensorType& type(ValueId value) const override { return values.at(static_cast<std::size_t>(value)).type; }
 
-  // What add() appends, for those who place it elsewhere: the node with its outputs made.
+  // Makes a node and its outputs, as add() does, but does not append the node.
   Node make_node(std::string_view op, std::vector<ValueId> inputs, Attributes attributes, const std::string& name);
 
   Value& operator[](ValueId value) { return values[static_cast<std::size_t>(value)]; }
@@ -64,7 +65,7 @@ class Graph final : public GraphEditor {
 
 NodeView view(const Graph& graph, const Node& node);
 
-// Places of the inputs whose memory the node's first output may take over, if nobody needs them any more.
+// Indices of the inputs whose memory the node's first output may take over, if no later node reads them.
 std::vector<std::size_t> in_place_inputs(const Graph& graph, const Node& node);
 
 }  // namespace fastcnn

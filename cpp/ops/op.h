@@ -110,14 +110,14 @@ inline void check_gradient(std::string_view op, const Shape& gradient, const Sha
 // model, if it can run.
 using Choices = std::map<std::string, std::string>;
 
-// What is asked of a program. small: of an inference, as little memory as may be: no weights that are larger than they are packed for
-// direct sums are kept between runs. room: of a training step, bytes that its values should need at a time, by an estimate; what does not
-// fit in on the way forward is made again on the way back.
+// What is asked of a program. small, for inference: as little memory as may be; no weights that are larger than they are packed for direct
+// sums are kept between runs. budget, for a training step: bytes that its values should need at a time, by an estimate; values of the
+// forward pass that do not fit are recomputed for the backward pass.
 struct CompileOptions {
   bool strict = false;  // only algorithms with the error of direct summation
   bool small = false;
   Choices choices = {};
-  std::optional<Index> room = {};
+  std::optional<Index> budget = {};
 };
 
 // One node while algorithms are chosen. attributes and inputs may be replaced.

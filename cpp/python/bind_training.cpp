@@ -68,11 +68,11 @@ struct BoundOptimizer {
 };
 
 std::unique_ptr<TrainingProgram> make_training(const Graph& graph, ValueId loss, const Parameters& parameters, const std::string& isa,
-                                               std::shared_ptr<ArenaPool> arenas, double clip_norm, std::optional<Index> room) {
+                                               std::shared_ptr<ArenaPool> arenas, double clip_norm, std::optional<Index> budget) {
   require(std::isfinite(clip_norm) && clip_norm >= 0, "fit", "clip_norm must be finite and not negative", clip_norm);
   require(loss >= 0 && loss < static_cast<ValueId>(graph.values.size()), "fit", "the loss must be a value of the graph", loss);
   if (!arenas) arenas = std::make_shared<ArenaPool>();
-  return std::make_unique<TrainingProgram>(graph, loss, parameters, TrainingProgram::Options{clip_norm, room}, kernels_for(isa),
+  return std::make_unique<TrainingProgram>(graph, loss, parameters, TrainingProgram::Options{clip_norm, budget}, kernels_for(isa),
                                            std::move(arenas));
 }
 
@@ -118,13 +118,13 @@ void bind_training(py::module_& module) {
 
   py::class_<TrainingProgram>(module, "TrainingProgram")
       .def(py::init(&make_training), py::arg("graph"), py::arg("loss"), py::arg("parameters"), py::arg("isa") = "",
-           py::arg("arenas") = nullptr, py::arg("clip_norm") = 0.0, py::arg("room") = py::none())
+           py::arg("arenas") = nullptr, py::arg("clip_norm") = 0.0, py::arg("budget") = py::none())
       .def("step", &step, py::arg("inputs"), py::arg("optimizer"), py::arg("groups"), py::arg("threads") = 0, py::arg("seed") = 0,
            py::arg("iteration") = 0)
       .def(
           "useful_threads", [](const TrainingProgram& t, int threads) { return t.program().useful_threads(threads); },
           py::arg("threads") = 0)
-      .def_property_readonly("made_again", [](const TrainingProgram& t) { return t.program().plan().recomputed_work(); })
+      .def_property_readonly("recomputed_work", [](const TrainingProgram& t) { return t.program().plan().recomputed_work(); })
       .def_property_readonly("memory", [](const TrainingProgram& t) { return memory_of(t.program()); })
       .def_property_readonly("plan", [](const TrainingProgram& t) { return plan_of(t.program()); })
       .def_property_readonly("graph", [](const TrainingProgram& t) { return graph_of(t.program()); })

@@ -34,13 +34,13 @@ TrainingProgram::TrainingProgram(Graph graph, ValueId loss, std::vector<std::sha
   for (const Node& node : graph.nodes)
     require(node.op->name != std::string_view("update_weights"), "fit", "the updates of weights are appended here", node.name);
   graph.outputs.insert(graph.outputs.begin(), loss);
-  separate_outputs(graph);  // before the way back, so that the loss is known early
+  separate_outputs(graph);  // before the backward pass, so that the loss is known early
   pool_first(graph);
   std::vector<ValueId> weights;
   for (const auto& parameter : parameters_) weights.push_back(graph.parameter(parameter, ""));
   append_updates(graph, weights, graph.gradient({loss}, {kNoValue}, weights), options.clip_norm);
   CompileOptions compile;
-  compile.room = options.room;
+  compile.budget = options.budget;
   program_ = std::make_unique<Program>(std::move(graph), kernels, Purpose::training, std::move(arenas), compile);
 }
 

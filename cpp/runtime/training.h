@@ -17,8 +17,8 @@ namespace fastcnn {
 class TrainingProgram {
  public:
   struct Options {
-    double clip_norm = 0;            // the largest norm of all gradients together; 0: they are not clipped
-    std::optional<Index> room = {};  // see CompileOptions
+    double clip_norm = 0;              // the largest norm of all gradients together; 0: they are not clipped
+    std::optional<Index> budget = {};  // see CompileOptions
   };
   // `loss` is a scalar of `graph`, which holds the forward pass in training mode; the gradient and the updates are appended here.
   TrainingProgram(Graph graph, ValueId loss, std::vector<std::shared_ptr<Parameter>> parameters, const Options& options,

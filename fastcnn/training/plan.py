@@ -52,12 +52,12 @@ def training_plan(
     parameters: Sequence[Parameter],
     arenas: ArenaPool | None = None,
     clip_norm: float = 0.0,
-    room: int | None = None,
+    budget: int | None = None,
 ) -> TrainingPlan:
-    """The training step for a batch of `shape` (N, C, H, W). clip_norm: 0 for none. room: the budget of the arena in bytes, or None."""
+    """The training step for a batch of `shape` (N, C, H, W). clip_norm: 0 for none. budget: of the arena in bytes, or None."""
     trace, output, value = with_loss(net, loss, shape, training=True)
     trace.graph.outputs([output.id])
-    program = TrainingProgram(trace.graph, value.id, parameters, arenas=arenas, clip_norm=clip_norm, room=room)
+    program = TrainingProgram(trace.graph, value.id, parameters, arenas=arenas, clip_norm=clip_norm, budget=budget)
     return TrainingPlan(program, concrete(output.shape), trace.counters)
 
 

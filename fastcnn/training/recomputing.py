@@ -23,7 +23,7 @@ Total = Callable[[TrainingPlan], int]  # bytes of a training step
 
 
 def _work_and_size(plan: TrainingPlan) -> tuple[float, int]:
-    return plan.program.made_again, plan.program.memory["arena"]
+    return plan.program.recomputed_work, plan.program.memory["arena"]
 
 
 def _shrinking(make: Make, batch: int, budget: float, end: float = 0.0) -> Iterator[tuple[int, TrainingPlan]]:
@@ -86,6 +86,6 @@ def _with_less_work(make: Make, total: Total, budget: int, batch: int, best: Tra
             large = middle
             continue
         small = middle
-        if plan.program.made_again < best.program.made_again:
+        if plan.program.recomputed_work < best.program.recomputed_work:
             best = plan
     return best

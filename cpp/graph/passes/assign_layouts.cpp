@@ -1,7 +1,8 @@
 // Before:      every value plain
 // After:       every operand in the block that its op wishes, reorder nodes where two wishes meet
 // Conditions:  inputs, parameters and outputs stay plain: a layout never shows outside. One copy of a value in a layout serves all its
-//              readers that need it. In training, outputs are copied before the way back: their images need not be kept for the copy.
+//              readers that need it. In training, outputs are copied before the backward pass, so their images need not be kept for the
+//              copy.
 #include <algorithm>
 #include <map>
 
@@ -53,7 +54,7 @@ class LayoutAssignment {
     return 0;
   }
 
-  // The value itself, or a copy of it in the layout asked for. backward: the reader's.
+  // The value itself, or a copy of it in the layout asked for. backward: whether the reader is of the backward pass.
   ValueId in_block(ValueId value, int block, bool backward) {
     if (graph_.type(value).layout.block == block) return value;
     const auto known = copies_.find({value, block});

@@ -1,7 +1,7 @@
 // Before:      images without rings
 // After:       every image with a ring as wide as its widest reader needs
 // Conditions:  images that share memory have rings of one width: the parts of a concatenation and the whole; and the input and output of an
-//              op that could work in place, for equal types are what makes it possible. Where the input is read later, it cannot.
+//              op that can work in place, which it does only where their types are equal. An input that is read later is left as it is.
 #include <algorithm>
 
 #include "graph/passes/passes.h"

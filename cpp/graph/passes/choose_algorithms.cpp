@@ -1,13 +1,13 @@
 // Before:      y = conv2d(x, weight, bias)
 // After:       p = conv2d_prepare(weight, bias); y = conv2d(x, p), with the attribute "algorithm"
-// Conditions:  every op that has a choice is asked, by its own table and cost model, or by what was measured (fastcnn/tuning.py).
+// Conditions:  every op that has a choice makes it, by its own table and cost model or by measurements (tuning.py).
 #include "graph/passes/passes.h"
 
 namespace fastcnn {
 
 namespace {
 
-// Nodes that an op adds while it chooses come right before it.
+// Puts the nodes that an op adds while it chooses right before it.
 class InsertBefore final : public GraphEditor {
  public:
   InsertBefore(Graph& graph, std::vector<Node>& nodes, const Node& user) : graph_(graph), nodes_(nodes), user_(user) {}

@@ -1,15 +1,16 @@
-// What a training step keeps from the way forward to the way back (make_again.cpp makes the rest again).
+// Chooses what a training step keeps from the forward pass for the backward pass; recompute_within_budget.cpp recomputes the rest.
 //
-// Borders cut the way forward into runs of nodes. Of some runs everything is kept that the way back reads; of the others only what crosses
-// their borders, and when the way back first comes to such a run, the whole of it is done again (Chen et al., "Training Deep Nets with
-// Sublinear Memory Cost", 2016). While a run is on its way back, alive are: what is kept up to its end, what is made again of it, and
-// what the way back itself needs there. Which runs are done again is found by dynamic programming over all borders, as Feng and Huang do
-// ("Optimal Gradient Checkpoint Search for Arbitrary Computation Graphs", 2021) over those of chains; the states at a border are the pairs
-// (bytes kept so far, work done again so far) that no other is better than in both.
+// Borders cut the forward pass into segments of nodes. Of a kept segment everything is kept that the backward pass reads. Of a recomputed
+// segment only what crosses its borders is kept, and when the backward pass first comes to it, the whole segment is computed a second time
+// (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016). While the backward pass is in a segment, alive are: what is kept up
+// to the segment's end, what is recomputed of the segment, and what the backward pass itself needs there. Dynamic programming over all
+// borders finds the segments to recompute, as Feng and Huang do ("Optimal Gradient Checkpoint Search for Arbitrary Computation Graphs",
+// 2021) over the borders of chains. The states at a border are pairs (bytes kept so far, work recomputed so far); a state stays only where
+// no other is at least as good in both.
 #include <algorithm>
 #include <optional>
 
-#include "graph/passes/way_back.h"
+#include "graph/passes/backward_reads.h"
 
 namespace fastcnn {
 
@@ -20,67 +21,71 @@ struct State {
   double work = 0;
   int before = -1;  // the state that this one comes from
   int border = 0;
-  bool again = false;  // the run between the two borders is done again
+  bool recomputed = false;  // the segment between the two borders
 };
 
 class Search {
  public:
-  Search(const Graph& graph, const WayBack& way) : way_(way), nodes_(way.start), bytes_(graph.values.size(), 0) {
+  Search(const Graph& graph, const BackwardReads& reads) : reads_(reads), nodes_(reads.backward_start), bytes_(graph.values.size(), 0) {
     made_.resize(at(nodes_));
-    work_.assign(at(nodes_) + 1, 0), kept_.assign(at(nodes_) + 1, 0);
+    work_.assign(at(nodes_) + 1, 0);
+    kept_.assign(at(nodes_) + 1, 0);
     beside_.assign(at(nodes_), 0);
     crossing_.resize(at(nodes_) + 1);
-    const std::vector<Index> alive = alive_on_the_way_back(graph, way.start);
+    const std::vector<Index> alive = alive_in_backward(graph, reads.backward_start);
     for (int i = 0; i < nodes_; ++i) {
       const Node& node = graph.nodes[at(i)];
       work_[at(i) + 1] = work_[at(i)] + work_of(graph, node);
       kept_[at(i) + 1] = kept_[at(i)];
       for (ValueId id : node.outputs) {
-        if (way.root_at(id) != at(id) || !way.again[at(id)]) continue;
+        if (reads.root_at(id) != at(id) || !reads.can_recompute[at(id)]) continue;
         bytes_[at(id)] = graph.type(id).bytes();
         made_[at(i)].push_back(id);
-        for (int p = i + 1; p <= way.last_forward[at(id)]; ++p) crossing_[at(p)].push_back(id);
-        for (int reader : way.back[at(id)]) beside_[at(i)] = std::max(beside_[at(i)], alive[at(reader)]);
-        if (is_read_back(id)) kept_[at(i) + 1] += bytes_[at(id)];
+        for (int p = i + 1; p <= reads.last_forward_reader[at(id)]; ++p) crossing_[at(p)].push_back(id);
+        for (int reader : reads.backward_readers[at(id)]) beside_[at(i)] = std::max(beside_[at(i)], alive[at(reader)]);
+        if (is_read_backward(id)) kept_[at(i) + 1] += bytes_[at(id)];
       }
     }
     choose_borders();
   }
 
-  // Bytes alive at a time if everything is kept.
-  Index without() const { return kept_.back() + *std::max_element(beside_.begin(), beside_.end()); }
+  // Bytes alive at a time if nothing is recomputed.
+  Index bytes_without_recomputing() const { return kept_.back() + *std::max_element(beside_.begin(), beside_.end()); }
 
-  // What is kept, of each root; nothing if the room is too small.
-  std::optional<std::vector<bool>> within(Index room) {
-    room_ = room;
+  // By root: whether it is kept. Nothing if the budget is too small.
+  std::optional<std::vector<bool>> within(Index budget) {
+    budget_ = budget;
     states_ = {State{}};
     const std::size_t count = borders_.size();
-    ended_.assign(count, {}), begun_.assign(count, {});
-    ended_[0] = {0};
+    keeping_.assign(count, {});
+    recomputing_.assign(count, {});
+    keeping_[0] = {0};
     int best = -1;
     for (std::size_t b = 0; b < count; ++b) {
-      prune(ended_[b]);
-      keep_on(b, best);
-      prune(begun_[b]);
-      do_again(b);
+      prune(keeping_[b]);
+      keep_from(b, best);
+      prune(recomputing_[b]);
+      recompute_from(b);
     }
     if (best < 0) return std::nullopt;
     return kept_by(best);
   }
 
  private:
-  static constexpr std::size_t kMostBorders = 192, kMostStates = 24;
+  static constexpr std::size_t kMostBorders = 192;
+  static constexpr std::size_t kMostStates = 24;  // at a border
   template <class T>
   static std::size_t at(T i) {
     return static_cast<std::size_t>(i);
   }
-  bool is_read_back(ValueId id) const { return !way_.back[at(id)].empty(); }
-  int maker(ValueId id) const { return static_cast<int>(way_.maker[at(id)]); }
+  bool is_read_backward(ValueId id) const { return !reads_.backward_readers[at(id)].empty(); }
+  int maker(ValueId id) const { return static_cast<int>(reads_.maker[at(id)]); }
 
-  // Bytes at each node that were made on the way back, with the weights that a convolution packs.
-  static std::vector<Index> alive_on_the_way_back(const Graph& graph, int start) {
+  // By node: bytes that the backward pass made and that are alive there, with the weights that a convolution packs.
+  static std::vector<Index> alive_in_backward(const Graph& graph, int start) {
     const std::size_t count = graph.nodes.size();
-    std::vector<int> first(graph.values.size(), -1), last(graph.values.size(), -1);
+    std::vector<int> first(graph.values.size(), -1);
+    std::vector<int> last(graph.values.size(), -1);
     for (std::size_t i = at(start); i < count; ++i) {
       const Node& node = graph.nodes[i];
       for (ValueId id : node.outputs)
@@ -88,28 +93,33 @@ class Search {
       for (ValueId id : node.inputs)
         if (id != kNoValue) last[at(id)] = static_cast<int>(i);
     }
-    std::vector<Index> change(count + 1, 0), alive(count, 0);
+    std::vector<Index> change(count + 1, 0);
+    std::vector<Index> alive(count, 0);
     for (std::size_t id = 0; id < first.size(); ++id) {
       if (first[id] < 0) continue;
       const Index bytes = graph.type(static_cast<ValueId>(id)).bytes();
-      change[at(first[id])] += bytes, change[at(last[id]) + 1] -= bytes;
+      change[at(first[id])] += bytes;
+      change[at(last[id]) + 1] -= bytes;
     }
     Index sum = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      alive[i] = sum += change[i];
+      sum += change[i];
+      alive[i] = sum;
       const Node& node = graph.nodes[i];
       if (node.op->name == std::string_view("conv2d_backward_data")) alive[i] += graph.type(node.inputs[1]).bytes();
     }
     return alive;
   }
 
-  // Both ends, and between them all places; of more than kMostBorders, of each stretch in which about as many bytes are made as in any
-  // other the one where least is carried across.
+  // Both ends and all places between them. Where there are more than kMostBorders, stretches of nodes that make about as many bytes as one
+  // another have a border each, where the fewest bytes cross.
   void choose_borders() {
-    const std::size_t places = at(std::max(nodes_ - 1, 0)), stretches = std::min(places, kMostBorders);
+    const std::size_t places = at(std::max(nodes_ - 1, 0));
+    const std::size_t stretches = std::min(places, kMostBorders);
     std::vector<int> best(stretches, 0);
     std::vector<Index> least(stretches, 0);
-    double all = 0, made = 0;
+    double all = 0;
+    double made = 0;
     for (int i = 0; i < nodes_; ++i) all += bytes_made(i);
     for (int p = 1; p < nodes_; ++p) {
       made += bytes_made(p - 1);
@@ -117,7 +127,9 @@ class Search {
           places <= kMostBorders ? at(p - 1) : std::min(stretches - 1, at(static_cast<double>(stretches) * made / all));
       Index across = 0;
       for (ValueId id : crossing_[at(p)]) across += bytes_[at(id)];
-      if (best[stretch] == 0 || across < least[stretch]) best[stretch] = p, least[stretch] = across;
+      if (best[stretch] != 0 && across >= least[stretch]) continue;
+      best[stretch] = p;
+      least[stretch] = across;
     }
     borders_ = {0};
     std::copy_if(best.begin(), best.end(), std::back_inserter(borders_), [](int p) { return p > 0; });
@@ -135,10 +147,12 @@ class Search {
     return static_cast<int>(states_.size()) - 1;
   }
 
-  // Leaves states of which none is better in both, the least bytes first; of too many, those that are spread best over the bytes.
+  // Leaves the states that no other is at least as good as in both, the least bytes first. Where these are too many, leaves some that are
+  // spread evenly over them.
   void prune(std::vector<int>& list) {
     std::sort(list.begin(), list.end(), [&](int a, int b) {
-      const State &left = states_[at(a)], &right = states_[at(b)];
+      const State& left = states_[at(a)];
+      const State& right = states_[at(b)];
       return left.bytes != right.bytes ? left.bytes < right.bytes : left.work < right.work;
     });
     std::vector<int> best;
@@ -152,21 +166,21 @@ class Search {
     list = std::move(best);
   }
 
-  // From the border b on, all that the way back reads is kept, up to each border behind it, where a run begins that is done again.
-  void keep_on(std::size_t b, int& best) {
+  // Keeps the segments from the border b to each border behind it, where a recomputed segment begins or the forward pass ends.
+  void keep_from(std::size_t b, int& best) {
     Index beside = 0;
     for (std::size_t next = b; next < borders_.size(); ++next) {
       const int from = borders_[b], to = borders_[next];
       if (next > b) beside = std::max(beside, *std::max_element(beside_.begin() + borders_[next - 1], beside_.begin() + to));
-      Index crossing = 0;  // the way back does not read it, but the run that begins here does
+      Index crossing = 0;  // what the backward pass does not read, but the segment that begins here does
       for (ValueId id : crossing_[at(to)])
-        if (maker(id) >= from && !is_read_back(id)) crossing += bytes_[at(id)];
-      for (int index : ended_[b]) {
+        if (maker(id) >= from && !is_read_backward(id)) crossing += bytes_[at(id)];
+      for (int index : keeping_[b]) {
         const Index bytes = states_[at(index)].bytes + kept_[at(to)] - kept_[at(from)];
-        if (bytes + beside > room_) continue;
+        if (bytes + beside > budget_) continue;
         const State state{bytes + crossing, states_[at(index)].work, index, to, false};
         if (next + 1 < borders_.size()) {
-          begun_[next].push_back(add(state));
+          recomputing_[next].push_back(add(state));
         } else if (best < 0 || state.work < states_[at(best)].work ||
                    (state.work == states_[at(best)].work && bytes < states_[at(best)].bytes)) {
           best = add(state);
@@ -175,46 +189,49 @@ class Search {
     }
   }
 
-  // The runs that begin at the border b are done again, up to each border behind it.
-  void do_again(std::size_t b) {
-    if (begun_[b].empty()) return;
+  // Recomputes the segments from the border b to each border behind it.
+  void recompute_from(std::size_t b) {
+    if (recomputing_[b].empty()) return;
     const int from = borders_[b];
     Index beside = 0;
     for (std::size_t next = b + 1; next < borders_.size(); ++next) {
       const int to = borders_[next];
       beside = std::max(beside, *std::max_element(beside_.begin() + borders_[next - 1], beside_.begin() + to));
-      Index crossing = 0, again = kept_[at(to)] - kept_[at(from)];
+      Index crossing = 0;
+      Index recomputed = kept_[at(to)] - kept_[at(from)];
       for (ValueId id : crossing_[at(to)]) {
         if (maker(id) < from) continue;
         crossing += bytes_[at(id)];
-        if (is_read_back(id)) again -= bytes_[at(id)];
+        if (is_read_backward(id)) recomputed -= bytes_[at(id)];
       }
-      if (again == 0) continue;
-      const double work = work_[at(last_made_again(from, to)) + 1] - work_[at(from)];
-      for (int index : begun_[b]) {
-        const State& begun = states_[at(index)];
-        const State state{begun.bytes + crossing, begun.work + work, index, to, true};
-        if (state.bytes + again + beside <= room_) ended_[next].push_back(add(state));
+      if (recomputed == 0) continue;
+      const double work = work_[at(last_recomputed(from, to)) + 1] - work_[at(from)];
+      for (int index : recomputing_[b]) {
+        const State& start = states_[at(index)];
+        const State state{start.bytes + crossing, start.work + work, index, to, true};
+        if (state.bytes + recomputed + beside <= budget_) keeping_[next].push_back(add(state));
       }
     }
   }
 
-  // The last node of a run that must be done again: it makes what the way back reads, and does not cross the run's end.
-  int last_made_again(int from, int to) const {
+  // The last node of a recomputed segment that must run again: it makes what the backward pass reads and what does not cross the end of
+  // the segment.
+  int last_recomputed(int from, int to) const {
     for (int i = to - 1; i > from; --i)
       for (ValueId id : made_[at(i)])
-        if (is_read_back(id) && way_.last_forward[at(id)] < to) return i;
+        if (is_read_backward(id) && reads_.last_forward_reader[at(id)] < to) return i;
     return from;
   }
 
   std::vector<bool> kept_by(int last) const {
     std::vector<bool> kept(bytes_.size(), false);
-    for (std::size_t id = 0; id < kept.size(); ++id) kept[id] = is_read_back(static_cast<ValueId>(id));
+    for (std::size_t id = 0; id < kept.size(); ++id) kept[id] = is_read_backward(static_cast<ValueId>(id));
     std::vector<int> borders;
     for (int i = last; i >= 0 && states_[at(i)].before >= 0; i = states_[at(i)].before) {
-      if (!states_[at(i)].again) continue;
+      if (!states_[at(i)].recomputed) continue;
       const int from = states_[at(states_[at(i)].before)].border, to = states_[at(i)].border;
-      borders.push_back(from), borders.push_back(to);
+      borders.push_back(from);
+      borders.push_back(to);
       for (int node = from; node < to; ++node)
         for (ValueId id : made_[at(node)]) kept[at(id)] = false;
     }
@@ -223,32 +240,39 @@ class Search {
     return kept;
   }
 
-  const WayBack& way_;
-  const int nodes_;                             // of the way forward
-  std::vector<Index> bytes_;                    // of each root that can be made again
-  std::vector<std::vector<ValueId>> made_;      // by each node, of these
-  std::vector<std::vector<ValueId>> crossing_;  // before each node: those that are made before it and read by it or behind it
-  std::vector<double> work_;                    // of all nodes before
-  std::vector<Index> kept_;                     // bytes made by all nodes before that the way back reads
-  std::vector<Index> beside_;                   // of each node: what the way back has made where it reads what the node makes
+  const BackwardReads& reads_;
+  const int nodes_;                         // of the forward pass
+  std::vector<Index> bytes_;                // by root; 0 for those that cannot be recomputed
+  std::vector<std::vector<ValueId>> made_;  // by node: the roots that it makes and that can be recomputed
+  std::vector<std::vector<ValueId>>
+      crossing_;               // by node: those of them that are made before it and read in the forward pass by it or later
+  std::vector<double> work_;   // by node: of all nodes before it
+  std::vector<Index> kept_;    // by node: bytes that all nodes before it make and the backward pass reads
+  std::vector<Index> beside_;  // by node: bytes of the backward pass where it reads what the node makes
   std::vector<int> borders_;
-  Index room_ = 0;
+  Index budget_ = 0;
   std::vector<State> states_;
-  std::vector<std::vector<int>> ended_, begun_;  // states at each border: behind a run that is done again, and before one
+  std::vector<std::vector<int>> keeping_;      // by border: states where a kept segment may begin
+  std::vector<std::vector<int>> recomputing_;  // by border: states where a recomputed segment may begin
 };
 
 }  // namespace
 
-std::vector<bool> choose_kept(const Graph& graph, const WayBack& way, Index room) {
-  Search search(graph, way);
-  if (auto kept = search.within(room)) return *std::move(kept);
-  Index too_small = 0, enough = search.without();
+std::vector<bool> choose_kept(const Graph& graph, const BackwardReads& reads, Index budget) {
+  Search search(graph, reads);
+  if (auto kept = search.within(budget)) return *std::move(kept);
+  Index too_small = 0;
+  Index enough = search.bytes_without_recomputing();
   std::vector<bool> best = *search.within(enough);
   while (enough - too_small > enough / 64) {
     const Index middle = too_small + (enough - too_small) / 2;
     auto kept = search.within(middle);
-    if (kept) best = *std::move(kept);
-    (kept ? enough : too_small) = middle;
+    if (kept) {
+      best = *std::move(kept);
+      enough = middle;
+    } else {
+      too_small = middle;
+    }
   }
   return best;
 }

@@ -2,7 +2,7 @@
 // After:       a and b are parts of y: f and g write where y lies, and concat has nothing left to do
 // Conditions:  y is an image and is put together along its channels, each part of whole channel blocks; a part is made by a node, is no
 //              output, and is a part of one whole only (the last one that could take it; that whole may be a part of another).
-//              small: not where parts would wait long for one another.
+//              small: parts that would wait long for one another are copied.
 #include <algorithm>
 
 #include "graph/passes/passes.h"
@@ -33,14 +33,15 @@ class Views {
     if (whole.layout.plain() || (axis != 1 && axis != 1 - whole.shape.rank())) return;
     Index start = 0;
     for (ValueId id : node.inputs) {
-      const Index channels = graph_.type(id).C(), block = whole.layout.block;
+      const Index channels = graph_.type(id).C();
+      const Index block = whole.layout.block;
       const bool whole_blocks = start % block == 0 && (channels % block == 0 || start + channels == whole.C());
       if (free_[static_cast<std::size_t>(id)] && whole_blocks && channels > 0) make_part(id, node.outputs[0], start / block);
       start += channels;
     }
   }
 
-  // Whether images with fewer pixels are made between the first part and the concatenation, as on the way down and up again: the room of
+  // Whether images with fewer pixels are made between the first part and the concatenation, as in the two arms of a U-Net: the memory of
   // the later parts would lie idle meanwhile.
   bool waits_for_smaller(const Node& concat) const {
     const TensorType& whole = graph_.type(concat.outputs[0]);

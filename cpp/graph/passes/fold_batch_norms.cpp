@@ -49,14 +49,15 @@ class Folding {
     return true;
   }
 
-  // The convolution `conv` with the folded parameters, making `output`; `norm` is the node that goes.
+  // Adds the convolution `conv` with folded parameters, which makes `output`. `norm` is the node that is removed.
   void keep_folded(Node conv, const Node& norm, bool before, ValueId output) {
     Attributes attributes{{"eps", norm.attributes.number("eps")}, {"before", before}, {"groups", conv.attributes.integer("groups")}};
     attributes.set("transposed", conv.op->name == std::string_view("conv_transpose2d"));
     Node fold = graph_.make_node("fold_batch_norm",
                                  {conv.inputs[1], conv.inputs[2], norm.inputs[1], norm.inputs[2], norm.inputs[3], norm.inputs[4]},
                                  attributes, conv.name);
-    conv.inputs[1] = fold.outputs[0], conv.inputs[2] = fold.outputs[1];
+    conv.inputs[1] = fold.outputs[0];
+    conv.inputs[2] = fold.outputs[1];
     conv.outputs = {output};
     keep(std::move(fold));
     keep(std::move(conv));

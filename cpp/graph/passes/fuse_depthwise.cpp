@@ -2,7 +2,7 @@
 // After:       y = pointwise_depthwise(x, p, q)
 // Formula:     the same, bit for bit; a few rows of e exist at a time.
 // Conditions:  e is read by the depthwise convolution alone (in training the backward reads it, too) and is more than an L2 cache holds:
-//              what stays there is read as fast as scratch. A residual or a prologue would be a third image to read. The depthwise kernel
+//              what stays in it is read as fast as scratch. A residual or a prologue would be a third image to read. The depthwise kernel
 //              and its padding are small: all rows of e that a row of y needs are kept at once.
 #include <algorithm>
 
@@ -29,7 +29,8 @@ bool is_pointwise(const Attributes& attributes) {
 
 bool is_small_window(const Attributes& attributes) {
   constexpr Index kMost = 8;
-  const std::vector<Index>&kernel = attributes.integers("kernel"), &dilation = attributes.integers("dilation");
+  const std::vector<Index>& kernel = attributes.integers("kernel");
+  const std::vector<Index>& dilation = attributes.integers("dilation");
   const std::vector<Index>& padding = attributes.integers("padding");
   return kernel[2] * dilation[0] <= kMost && kernel[3] * dilation[1] <= kMost && *std::max_element(padding.begin(), padding.end()) <= kMost;
 }

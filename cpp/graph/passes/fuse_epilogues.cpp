@@ -47,7 +47,8 @@ class Fusion {
   void fuse_residual(std::size_t at) {
     const std::vector<ValueId> terms = graph_.nodes[at].inputs;
     for (int side = 0; side < 2; ++side) {
-      const ValueId convolved = terms[static_cast<std::size_t>(side)], residual = terms[static_cast<std::size_t>(1 - side)];
+      const ValueId convolved = terms[static_cast<std::size_t>(side)];
+      const ValueId residual = terms[static_cast<std::size_t>(1 - side)];
       Node* conv = private_producer(convolved, "conv2d");
       if (!conv || residual == convolved || (conv->inputs.size() > 3 && conv->inputs[3] != kNoValue)) continue;
       if (!(graph_.type(convolved).shape == graph_.type(residual).shape)) continue;

@@ -36,21 +36,30 @@ void take_norm(Node& conv, const Node& norm) {
 
 // Whether `product` multiplies an image, its input `image`, by a factor for each sample and channel.
 bool scales(const Graph& graph, const Node& product, std::size_t image) {
-  const Shape &x = graph.type(product.inputs[image]).shape, &factors = graph.type(product.inputs[1 - image]).shape;
+  const Shape& x = graph.type(product.inputs[image]).shape;
+  const Shape& factors = graph.type(product.inputs[1 - image]).shape;
   return x.rank() == 4 && x == graph.type(product.outputs[0]).shape && factors == Shape{x[0], x[1], 1, 1} && x[2] * x[3] > 1;
 }
 
 void take_scale(Node& conv, const Node& product, std::size_t image) {
   conv.attributes.set("scaled", true);
   conv.inputs.resize(9, kNoValue);
-  conv.inputs[0] = product.inputs[image], conv.inputs[8] = product.inputs[1 - image];
+  conv.inputs[0] = product.inputs[image];
+  conv.inputs[8] = product.inputs[1 - image];
 }
 
+// Makes the node before a convolution its prologue; false if it cannot be one.
 bool take_over(const Graph& graph, Node& conv, const Node& before) {
   const std::string_view name = before.op->name;
-  if (name == "batch_norm") return take_norm(conv, before), true;
-  for (std::size_t image = 0; name == "multiply" && image < 2; ++image)
-    if (scales(graph, before, image)) return take_scale(conv, before, image), true;
+  if (name == "batch_norm") {
+    take_norm(conv, before);
+    return true;
+  }
+  for (std::size_t image = 0; name == "multiply" && image < 2; ++image) {
+    if (!scales(graph, before, image)) continue;
+    take_scale(conv, before, image);
+    return true;
+  }
   return false;
 }
 

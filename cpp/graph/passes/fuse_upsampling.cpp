@@ -1,8 +1,8 @@
 // Before:      u = take(take(x, rows 0 0 1 1 ..), columns 0 0 1 1 ..); y = conv2d(u, weight, bias, residual, activation)
 // After:       y = upsampled_conv2d(x, weight, bias, residual, activation)
 // Formula:     the same, with four times fewer products (ops/convolution/upsampled_conv2d.cpp).
-// Conditions:  a kernel of 2x2 or 3x3, padded to the size of u, without stride, dilation, groups, and no prologue; no program that trains,
-//              where the backward reads u. The two takes, in either order, remain where others read them.
+// Conditions:  a kernel of 2x2 or 3x3, padded to the size of u, without stride, dilation, groups, and no prologue; not in training, where
+//              the backward reads u. The two takes, in either order, remain where others read them.
 #include <algorithm>
 
 #include "graph/passes/passes.h"
@@ -48,7 +48,8 @@ void fuse_upsampling(Graph& graph) {
     if (!can_take_over(graph, node)) continue;
     const Node* last = maker_of(node.inputs[0]);
     for (Index axis : {2, 3}) {
-      const ValueId once = doubled(graph, last, axis), x = once == kNoValue ? kNoValue : doubled(graph, maker_of(once), 5 - axis);
+      const ValueId between = doubled(graph, last, axis);  // doubled along the other axis
+      const ValueId x = between == kNoValue ? kNoValue : doubled(graph, maker_of(between), 5 - axis);
       if (x == kNoValue) continue;
       node.op = &find_op("upsampled_conv2d");
       node.inputs[0] = x;

@@ -1,10 +1,10 @@
 // Before:      y = relu(x); z = f(y); ...; dw = conv2d_backward_weight(dz, y); dy = conv2d_backward_data(dz, w); dx = relu_backward(dy, y)
 // After:       y = relu(x); z = f(y); ...; dw = conv2d_backward_weight(dz, y); m = slope_mask(y); dy = conv2d_backward_data(dz, w);
 //              dx = slope_mask_backward(dy, m)
-// Formula:     the same: of y, the gradient asks only which of two slopes the activation has there, a bit for each element.
-// Conditions:  the activation is a ReLU, leaky ReLU or clamp; its gradient is the last to read y, and does not come right behind the one
-//              before it; y is no output and no part of a concatenation, in which it would lie anyway. The mask is made behind the reader
-//              before the last; if that is on the way forward (an average, a sum, a dropout behind the activation), behind y.
+// Formula:     the same: the gradient needs only to know which of two slopes the activation has at an element of y, one bit.
+// Conditions:  the activation is a ReLU, leaky ReLU or clamp; its gradient is the last reader of y, and does not stand right behind the
+//              reader before it; y is no output and no part of a concatenation, in which it would lie anyway. The mask is made behind the
+//              last reader but one; if that is in the forward pass (an average, a sum, a dropout behind the activation), behind y.
 #include <algorithm>
 
 #include "graph/passes/passes.h"
@@ -22,7 +22,10 @@ class Masks {
         readers_(graph.values.size()),
         maker_(graph.values.size(), -1),
         held_(graph.values.size()) {
-    for (std::size_t i = 0; i < root_.size(); ++i) root_[i] = i, held_[i] = graph.values[i].from_outside();
+    for (std::size_t i = 0; i < root_.size(); ++i) {
+      root_[i] = i;
+      held_[i] = graph.values[i].from_outside();
+    }
     for (int i = 0; i < count(); ++i) {
       const Node& node = this->node(i);
       for (ValueId id : node.outputs) maker_[at(id)] = i;
@@ -36,12 +39,15 @@ class Masks {
         if (node.op->name == std::string_view("concat")) held_[root_[at(id)]] = true;
       }
     }
-    for (ValueId id : graph.outputs) held_[root_[at(id)]] = true, start_ = std::max(start_, maker_[at(id)] + 1);
+    for (ValueId id : graph.outputs) {
+      held_[root_[at(id)]] = true;
+      backward_start_ = std::max(backward_start_, maker_[at(id)] + 1);
+    }
   }
 
   void run() {
     std::vector<std::vector<Node>> behind(graph_.nodes.size());
-    for (int i = start_; i < count(); ++i) {
+    for (int i = backward_start_; i < count(); ++i) {
       Node& node = graph_.nodes[static_cast<std::size_t>(i)];
       const int place = place_of_mask(i);
       if (place < 0) continue;
@@ -63,14 +69,14 @@ class Masks {
   int count() const { return static_cast<int>(graph_.nodes.size()); }
   const Node& node(int i) const { return graph_.nodes[static_cast<std::size_t>(i)]; }
 
-  // Behind which node a mask for the gradient of an activation, node i, is to be made; -1: there is to be none.
+  // The node behind which the mask for node i, the gradient of an activation, is to be made; -1: there is to be none.
   int place_of_mask(int i) const {
     if (node(i).op->name != std::string_view("activation_backward") || !has_two_slopes(node(i).attributes)) return -1;
     const std::size_t y = at(node(i).inputs[1]);
     const std::vector<int>& readers = readers_[y];
     if (root_[y] != y || held_[y] || readers.back() != i || std::count(readers.begin(), readers.end(), i) > 1) return -1;
     int place = readers.size() > 1 ? readers[readers.size() - 2] : -1;
-    if (place < start_) place = maker_[y];
+    if (place < backward_start_) place = maker_[y];
     return std::any_of(graph_.nodes.begin() + place + 1, graph_.nodes.begin() + i, [](const Node& between) { return !between.op->alias; })
                ? place
                : -1;
@@ -82,11 +88,11 @@ class Masks {
   }
 
   Graph& graph_;
-  std::vector<std::size_t> root_;          // of each value: itself, or what it is another shape of
-  std::vector<std::vector<int>> readers_;  // of each root, in their order
+  std::vector<std::size_t> root_;          // by value: itself, or what it is another shape of
+  std::vector<std::vector<int>> readers_;  // by root, in their order
   std::vector<int> maker_;
-  std::vector<bool> held_;  // of each root: in memory whoever reads it
-  int start_ = 0;           // of the way back
+  std::vector<bool> held_;  // by root: in memory whoever reads it
+  int backward_start_ = 0;  // the first node of the backward pass
 };
 
 }  // namespace

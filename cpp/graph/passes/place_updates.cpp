@@ -1,9 +1,9 @@
 // Before:      m = batch mean; running <- m; y = f(m); loss; dw = ...; dv = ...; w <- dw; v <- dv
 // After:       m = batch mean; y = f(m); loss; running <- m; dw = ...; w <- dw; dv = ...; v <- dv
 // Formula:     the same; a gradient lives no longer than until the weights have taken it.
-// Conditions:  an update stands behind all that makes an output (the loss is one, which must be found finite before anything is written),
-//              behind all that reads what it writes, under another shape too, behind what makes its own inputs, and behind earlier updates
-//              of the same parameter.
+// Conditions:  an update stands behind all nodes that make an output (the loss is one, and must be found finite before anything is
+//              written), behind all that read what it writes, under another shape too, behind those that make its own inputs, and behind
+//              earlier updates of the same parameter.
 #include <algorithm>
 
 #include "graph/passes/passes.h"
@@ -28,7 +28,7 @@ class Placement {
   }
 
   void run() {
-    std::vector<int> keys;  // of each node: the place of the one behind which it stands, or its own
+    std::vector<int> keys;  // by node: the index of the node behind which it is to stand, or its own
     for (const Node& node : graph_.nodes) keys.push_back(node.op->update ? place_of(node) : static_cast<int>(keys.size()));
     std::vector<std::size_t> order(keys.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -48,13 +48,14 @@ class Placement {
     int place = std::max(loss_, written);
     for (ValueId id : update.inputs)
       if (id != kNoValue) place = std::max(place, maker_[at(id)]);
-    return written = place;
+    written = place;
+    return place;
   }
 
   Graph& graph_;
-  std::vector<ValueId> root_;  // what a value is another shape of
-  std::vector<int> maker_;     // the node that makes it
-  std::vector<int> read_;      // of a root: the last node that reads it, or behind which it is updated
+  std::vector<ValueId> root_;  // by value: itself, or what it is another shape of
+  std::vector<int> maker_;     // by value: its node
+  std::vector<int> read_;      // by root: the last node that reads it, or behind which it is updated
   int loss_ = -1;
 };
 

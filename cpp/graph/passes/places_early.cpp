@@ -1,7 +1,7 @@
 // Before:      y = max_pool(x); ...; p = max_pool_places(x); dx = max_pool_backward(dy, p)
 // After:       y = max_pool(x); p = max_pool_places(x); ...; dx = max_pool_backward(dy, p)
-// Formula:     the same; bytes are kept from the way forward to the way back in place of an image of floats.
-// Conditions:  x is made on the way forward, and nothing else on the way back reads it.
+// Formula:     the same; bytes are kept from the forward to the backward pass instead of an image of floats.
+// Conditions:  x is made in the forward pass, and nothing else in the backward pass reads it.
 #include <algorithm>
 
 #include "graph/passes/passes.h"
@@ -10,13 +10,13 @@ namespace fastcnn {
 
 void places_early(Graph& graph) {
   std::vector<std::size_t> last_touched(graph.values.size(), 0);
-  std::vector<int> uses_back(graph.values.size(), 0);
+  std::vector<int> backward_uses(graph.values.size(), 0);
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     for (ValueId id : node.inputs) {
       if (id == kNoValue) continue;
       if (node.backward)
-        ++uses_back[static_cast<std::size_t>(id)];
+        ++backward_uses[static_cast<std::size_t>(id)];
       else
         last_touched[static_cast<std::size_t>(id)] = i;
     }
@@ -27,7 +27,7 @@ void places_early(Graph& graph) {
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     const bool early = node.op->name == std::string_view("max_pool_places") && node.backward &&
-                       uses_back[static_cast<std::size_t>(node.inputs[0])] == 1 && !graph[node.inputs[0]].from_outside();
+                       backward_uses[static_cast<std::size_t>(node.inputs[0])] == 1 && !graph[node.inputs[0]].from_outside();
     if (early) graph.nodes[i].backward = false;
     keys.push_back(early ? last_touched[static_cast<std::size_t>(node.inputs[0])] : i);
   }

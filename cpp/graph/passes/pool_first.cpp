@@ -1,9 +1,9 @@
 // Before:      y = activation(x); p = max_pool(y)
 // After:       q = max_pool(x); p = activation(q)
-// Formula:     the same numbers, and the same gradient, but for numbers that a slope rounds to one: a clamp or a leaky ReLU keeps the
-//              order. Where windows have several maxima only behind the activation, its slope there is 0. There are fewer numbers to
-//              activate, and x need not be kept for the way back.
-// Conditions:  nobody else reads y, and y is no output; no dilation, by which a window may lie in the padding alone.
+// Formula:     the same numbers and the same gradient, for a clamp or a leaky ReLU keeps the order; the exception are different numbers
+//              that the activation rounds to the same one. Where a window has several maxima only behind the activation, its slope there
+//              is 0. Fewer numbers are activated, and x need not be kept for the backward pass.
+// Conditions:  no other node reads y, and y is no output; no dilation, with which a window may lie in the padding alone.
 #include "graph/passes/passes.h"
 #include "ops/activation_kind.h"
 #include "ops/pooling/pool_windows.h"
@@ -31,7 +31,8 @@ void pool_first(Graph& graph) {
     const std::size_t at = producer[static_cast<std::size_t>(pooled)];
     if (at == graph.nodes.size() || graph.nodes[at].op->name != std::string_view("activation") || !keeps_order(graph.nodes[at].attributes))
       continue;
-    const Node activation = graph.nodes[at], pool = graph.nodes[i];
+    const Node activation = graph.nodes[at];
+    const Node pool = graph.nodes[i];
     Node first = graph.make_node("max_pool", {activation.inputs[0]}, pool.attributes, pool.name);
     Node then = graph.make_node("activation", {first.outputs[0]}, activation.attributes, activation.name);
     then.outputs = pool.outputs;

@@ -1,8 +1,8 @@
 // Before:      z = batch_norm_training(c); y = activation(z); ...; dw = conv2d_backward_weight(dv, y); ...; dc = batch_norm_backward(dz, c)
 // After:       z = batch_norm_training(c); y = activation(z); ...; y' = activation(batch_norm(c)); dw = conv2d_backward_weight(dv, y'); ...
-// Formula:     the same, from the same numbers: y need not be kept from the way forward to the way back, for c is kept anyway.
-// Conditions:  y is made from what is still needed when the way back first reads it, in at most kMostSteps steps of the ops below, each one
-//              pass over an image; and it is no output.
+// Formula:     the same, from the same numbers: y need not be kept from the forward to the backward pass, for c is kept anyway.
+// Conditions:  y can be made from values that are still needed when the backward pass first reads y, in at most kMostSteps steps of the ops
+//              below, each of which passes over an image once; and y is no output.
 #include <algorithm>
 #include <map>
 
@@ -25,15 +25,15 @@ class Recomputation {
       : graph_(graph),
         producer_(graph.values.size(), kNone),
         last_use_(graph.values.size(), -1),
-        first_use_back_(graph.values.size(), kNever),
-        made_again_(graph.values.size(), false) {
+        first_backward_use_(graph.values.size(), kNever),
+        recomputed_(graph.values.size(), false) {
     for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
       const Node& node = graph.nodes[i];
       for (ValueId id : node.outputs) producer_[at(id)] = i;
       for (ValueId id : node.inputs) {
         if (id == kNoValue) continue;
         last_use_[at(id)] = static_cast<int>(i);
-        if (node.backward) first_use_back_[at(id)] = std::min(first_use_back_[at(id)], static_cast<int>(i));
+        if (node.backward) first_backward_use_[at(id)] = std::min(first_backward_use_[at(id)], static_cast<int>(i));
       }
     }
     for (ValueId id : graph.outputs) last_use_[at(id)] = kNever;
@@ -43,15 +43,15 @@ class Recomputation {
     for (const Node& node : graph_.nodes) {
       if (node.backward || !is_cheap(node)) continue;
       const ValueId value = node.outputs[0];
-      const int when = first_use_back_[at(value)];
-      made_again_[at(value)] = when != kNever && last_use_[at(value)] != kNever && steps_to_make(value, when) <= kMostSteps;
+      const int when = first_backward_use_[at(value)];
+      recomputed_[at(value)] = when != kNever && last_use_[at(value)] != kNever && steps_to_make(value, when) <= kMostSteps;
     }
     const std::vector<Node> before = std::move(graph_.nodes);
     graph_.nodes.clear();
     for (Node node : before) {
       if (node.backward)
         for (ValueId& id : node.inputs)
-          if (id != kNoValue && made_again_[at(id)]) id = copy_of(id, before);
+          if (id != kNoValue && recomputed_[at(id)]) id = copy_of(id, before);
       graph_.nodes.push_back(std::move(node));
     }
   }
@@ -61,9 +61,10 @@ class Recomputation {
   static constexpr int kNever = 1 << 30;
   static std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
 
-  bool is_there(ValueId id, int when) const { return graph_[id].from_outside() || (last_use_[at(id)] >= when && !made_again_[at(id)]); }
+  // Whether a value is in memory when node `when` runs.
+  bool is_there(ValueId id, int when) const { return graph_[id].from_outside() || (last_use_[at(id)] >= when && !recomputed_[at(id)]); }
 
-  // How many steps make `value` from what is there before node `when`; more than kMostSteps if that cannot be.
+  // The number of steps that make `value` from what is in memory when node `when` runs; more than kMostSteps if that cannot be.
   int steps_to_make(ValueId value, int when) const {
     const Node& node = graph_.nodes[producer_[at(value)]];
     if (node.backward || !is_cheap(node) || node.outputs[0] != value) return kMostSteps + 1;
@@ -77,7 +78,7 @@ class Recomputation {
     return steps;
   }
 
-  // Appends what makes `value` once more, unless that is there already.
+  // Appends the nodes that recompute `value`, unless they are there already.
   ValueId copy_of(ValueId value, const std::vector<Node>& before) {
     const auto found = copies_.find(value);
     if (found != copies_.end()) return found->second;
@@ -86,18 +87,24 @@ class Recomputation {
     for (ValueId& id : inputs)
       if (id != kNoValue && !graph_[id].from_outside() && !is_kept(id)) id = copy_of(id, before);
     const bool norm = node.op->name == std::string_view("batch_norm_training");
-    if (norm) inputs.resize(3, kNoValue), inputs.push_back(node.outputs[1]), inputs.push_back(node.outputs[2]);
+    if (norm) {
+      inputs.resize(3, kNoValue);
+      inputs.push_back(node.outputs[1]);
+      inputs.push_back(node.outputs[2]);
+    }
     const ValueId copy = graph_.add(norm ? "batch_norm" : node.op->name, inputs, node.attributes, node.name).front();
-    return copies_[value] = copy;
+    copies_[value] = copy;
+    return copy;
   }
 
-  // An output, or read on the way back: it is what copies are made of.
-  bool is_kept(ValueId id) const { return !made_again_[at(id)] && (first_use_back_[at(id)] != kNever || last_use_[at(id)] == kNever); }
+  // Whether copies are made from the value itself: an output, or one that the backward pass reads.
+  bool is_kept(ValueId id) const { return !recomputed_[at(id)] && (first_backward_use_[at(id)] != kNever || last_use_[at(id)] == kNever); }
 
   Graph& graph_;
   std::vector<std::size_t> producer_;
-  std::vector<int> last_use_, first_use_back_;  // nodes
-  std::vector<bool> made_again_;
+  std::vector<int> last_use_;            // by value: a node
+  std::vector<int> first_backward_use_;  // by value: a node
+  std::vector<bool> recomputed_;
   std::map<ValueId, ValueId> copies_;
 };
 

@@ -1,7 +1,7 @@
 // Before:      y = scale_shift(x, 1, 0); z = f(y)
 // After:       z = f(x)
-// Conditions:  the node computes and moves nothing: it is an identity activation, a multiplication by 1, a reshape to the shape that there
-//              is, a slice of all, a concatenation of one, a transposition that leaves the axes in order, and the like. Readers and outputs
+// Conditions:  the node computes and moves nothing: it is an identity activation, a multiplication by 1, a reshape to the same shape, a
+//              slice of all, a concatenation of one, a transposition that leaves the axes in order, and the like. Readers and outputs
 //              take its input.
 #include <numeric>
 

@@ -27,7 +27,7 @@ constexpr Row kPasses[] = {
     {on_graph<places_early>, false, true},
     {on_graph<recompute>, false, true},
     {on_graph<masks_as_bits>, false, true},
-    {make_again, false, true},
+    {recompute_within_budget, false, true},
     {on_graph<fuse_epilogues>, true, true},
     {on_graph<fuse_prologues>, true, true},
     {on_graph<fuse_upsampling>, true, false},
