@@ -6,7 +6,7 @@ namespace fastcnn {
 
 namespace {
 
-// Which values depend on `wrt`.
+// By value: whether it depends on `wrt`.
 std::vector<bool> depending_on(const Graph& graph, const std::vector<ValueId>& wrt) {
   std::vector<bool> depends(graph.values.size(), false);
   for (ValueId id : wrt) depends[static_cast<std::size_t>(id)] = true;

@@ -1,4 +1,4 @@
-// The activation that an op carries in its attributes, checked.
+// Activations in the attributes of ops, checked.
 #pragma once
 
 #include "kernels/arguments.h"
@@ -6,16 +6,16 @@
 
 namespace fastcnn {
 
-// "relu" -> ActivationKind::relu; Error, naming `op`, for an unknown name.
+// "relu" -> ActivationKind::relu. For an unknown name an Error that names `op`.
 ActivationKind activation_kind(const std::string& name, std::string_view op);
 
-// Attributes "kind", "a", "b" of the activation op.
+// Reads the attributes "kind", "a", "b" of the activation op.
 Activation activation_of(const Attributes& attributes);
 
-// Attributes `name`, `name`_a, `name`_b.
+// Reads the attributes `name`, `name`_a, `name`_b.
 Activation activation_named(const Attributes& attributes, const std::string& name);
 
-// Attributes "activation", "activation_a", "activation_b" of an op with an epilogue; identity where there are none.
+// Reads the attributes "activation", "activation_a", "activation_b" of an op with an epilogue. Identity where there are none.
 Activation fused_activation(const Attributes& attributes);
 
 }  // namespace fastcnn

@@ -1,5 +1,5 @@
-// Attributes of a node: names to integers, numbers, flags, texts or lists of integers or numbers. Checked once, when an op infers its
-// shapes.
+// Attributes of a node: a map from names to integers, numbers, flags, texts, or lists of integers or numbers. They are checked once, when
+// the op infers its shapes.
 #pragma once
 
 #include <map>
@@ -41,7 +41,7 @@ class Attributes {
     return get<std::vector<double>>(name, "a list of numbers");
   }
 
-  // The list `name`, which must have `count` entries, each at least `least`.
+  // The list `name`. It must have `count` entries, each at least `least`.
   const std::vector<Index>& integers(const std::string& name, std::size_t count, Index least, std::string_view op) const {
     const std::vector<Index>& list = integers(name);
     require(list.size() == count, op, join(name, " must have ", count, " entries"), list.size());

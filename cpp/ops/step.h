@@ -80,8 +80,8 @@ Step bind_units(Index units, Body body) {
   return step;
 }
 
-// Where units first_unit .. first_unit + count - 1 of a step are one part of its work: calls work(begin, end) for those of them that are
-// among units begin .. end - 1, numbered within the part.
+// Units first_unit .. first_unit + count - 1 of a step are one part of its work. Calls work(first, last) if some of them are among units
+// begin .. end - 1: units first .. last - 1, numbered within the part.
 template <class Work>
 void for_part(Index begin, Index end, Index first_unit, Index count, Work&& work) {
   const Index first = std::max(begin, first_unit) - first_unit, last = std::min(end, first_unit + count) - first_unit;

@@ -1,4 +1,4 @@
-// NumPy arrays at the border: what comes in is checked and converted once, what goes out is made or checked to be writable in place.
+// NumPy arrays where they enter and leave: inputs are checked and converted once, outputs are made, or checked to be writable in place.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -16,7 +16,7 @@ namespace fastcnn {
 
 namespace py = pybind11;
 
-// The lists of one call. They lie on the stack: a call allocates nothing, unless it has dozens of inputs and outputs.
+// The lists of one call. They lie on the stack, so a call allocates nothing unless it has dozens of inputs and outputs.
 class CallLists {
  public:
   CallLists() = default;
@@ -38,14 +38,14 @@ using Arrays = std::pmr::vector<py::array>;
 
 py::tuple tuple_of(const Shape& shape);
 
-// A C-contiguous array of the value's type. float64 and integers become float32 without scaling, integers of any size become int32 where
-// the value is int32; bool, complex and other kinds are a TypeError, wrong shapes a ValueError.
+// A C-contiguous array of the value's type. float64 and integers become float32 without scaling; integers of any size become int32 where
+// the value is int32. Other kinds, such as bool and complex, are a TypeError, wrong shapes a ValueError.
 py::array input_array(const py::handle& object, const TensorType& type, const std::string& name);
 
-// One array an output: those the caller gave, checked, or new ones.
+// One array for each output: those that the caller gave, checked, or new ones.
 Arrays output_arrays(CallLists& lists, const py::object& given, const std::pmr::vector<const TensorType*>& types);
 
-// Inputs whose memory an output would overwrite are copied.
+// Copies inputs whose memory an output would overwrite.
 void separate(Arrays& inputs, const Arrays& outputs);
 
 std::pmr::vector<const void*> read_pointers(CallLists& lists, const Arrays& arrays);

@@ -11,7 +11,7 @@ namespace {
 
 using OptionalIds = std::vector<std::optional<ValueId>>;  // in Python None stands for a value that is left out
 
-// Integers, unless there is a float among them.
+// A list of integers, or of numbers if there is a float among them.
 Attribute list_of(const std::string& name, const py::sequence& entries) {
   std::vector<Index> integers;
   std::vector<double> numbers;

@@ -24,11 +24,12 @@ void assign(Parameter& parameter, const py::handle& values) {
   const TensorType type{.shape = parameter.shape()};
   const py::array array = input_array(values, type, "values");
   parameter.own();
-  if (array.nbytes() > 0) std::memcpy(parameter.data(), array.data(), static_cast<std::size_t>(array.nbytes()));  // else no memory
+  // Without values there is no memory to copy to.
+  if (array.nbytes() > 0) std::memcpy(parameter.data(), array.data(), static_cast<std::size_t>(array.nbytes()));
   parameter.written();
 }
 
-// Some of the values, in the order of the array: from `start` on.
+// Writes some of the values, from `start` on, in row-major order.
 void fill(Parameter& parameter, Index start, const py::array_t<float, py::array::c_style | py::array::forcecast>& values) {
   require(start >= 0 && start <= parameter.shape().elements() && values.size() <= parameter.shape().elements() - start, "Parameter",
           "values must lie inside of the parameter", values.size(), " from ", start, " of ", parameter.shape().elements());
@@ -37,7 +38,7 @@ void fill(Parameter& parameter, Index start, const py::array_t<float, py::array:
   parameter.written();
 }
 
-// Floats of a file, as an array that is only read and keeps the mapping alive.
+// Floats of a file, as a read-only array that keeps the mapping alive.
 py::array_t<float> floats_of(const std::shared_ptr<FileMapping>& file, std::size_t offset, const std::vector<Index>& shape) {
   const std::size_t bytes = static_cast<std::size_t>(Shape(shape).elements()) * sizeof(float);
   require(offset % sizeof(float) == 0 && offset <= file->size() && bytes <= file->size() - offset, "load",
@@ -48,7 +49,7 @@ py::array_t<float> floats_of(const std::shared_ptr<FileMapping>& file, std::size
   return array;
 }
 
-// The same as a parameter; floats at an odd place are copied.
+// Floats of a file, as a parameter. They are copied where their offset is not a multiple of 4.
 std::shared_ptr<Parameter> parameter_of(const std::shared_ptr<FileMapping>& file, std::size_t offset, const std::vector<Index>& sizes) {
   const Shape shape(sizes);
   const std::size_t bytes = static_cast<std::size_t>(shape.elements()) * sizeof(float);
@@ -62,7 +63,7 @@ std::shared_ptr<Parameter> parameter_of(const std::shared_ptr<FileMapping>& file
   return parameter;
 }
 
-// The mapping that an array made by floats_of, or a C-contiguous view of one, lies in; nullptr for others.
+// The mapping of an array that floats_of() made, or of a C-contiguous view of one; nullptr for other arrays.
 std::shared_ptr<FileMapping> file_of(const py::array& array) {
   if (!py::array_t<float, py::array::c_style>::check_(array) || array.writeable() || array.nbytes() == 0) return nullptr;
   py::object base = array.base();
@@ -87,7 +88,7 @@ std::shared_ptr<Parameter> make_parameter(const py::object& values) {
   return parameter;
 }
 
-// As assign(), but without a copy where the values lie in a file.
+// Assigns values; those that lie in a file are not copied.
 void load(Parameter& parameter, const py::handle& values) {
   const py::array array = input_array(values, {.shape = parameter.shape()}, "values");
   if (auto file = file_of(array))

@@ -29,7 +29,8 @@ py::list run(Program& program, const py::sequence& inputs, const py::object& out
              std::uint64_t iteration) {
   const RunOptions options = options_of(threads, seed, iteration);
   CallLists lists;
-  Arrays arrays = input_arrays(lists, program, inputs), results = output_arrays(lists, outputs, output_types(lists, program));
+  Arrays arrays = input_arrays(lists, program, inputs);
+  Arrays results = output_arrays(lists, outputs, output_types(lists, program));
   if (!outputs.is_none()) separate(arrays, results);
   const std::pmr::vector<const void*> from = read_pointers(lists, arrays);
   const std::pmr::vector<void*> to = write_pointers(lists, results);
@@ -47,7 +48,8 @@ py::list run(Program& program, const py::sequence& inputs, const py::object& out
 py::list profile(Program& program, const py::sequence& inputs, int threads) {
   RunOptions options = options_of(threads, 0, 0);
   CallLists lists;
-  Arrays arrays = input_arrays(lists, program, inputs), results = output_arrays(lists, py::none(), output_types(lists, program));
+  Arrays arrays = input_arrays(lists, program, inputs);
+  Arrays results = output_arrays(lists, py::none(), output_types(lists, program));
   const std::pmr::vector<const void*> from = read_pointers(lists, arrays);
   const std::pmr::vector<void*> to = write_pointers(lists, results);
   const py::list steps = steps_of(program);
@@ -85,35 +87,65 @@ std::pmr::vector<const TensorType*> output_types(CallLists& lists, const Program
 py::dict memory_of(const Program& program) {
   const ProgramMemory memory = program.memory();
   py::dict out;
-  out["parameters"] = memory.parameters, out["prepared"] = memory.prepared, out["arena"] = memory.arena;
-  out["scratch_per_thread"] = memory.scratch_per_thread, out["inputs"] = memory.inputs, out["outputs"] = memory.outputs;
-  out["lower_bound"] = memory.lower_bound, out["without_release"] = memory.without_release;
+  out["parameters"] = memory.parameters;
+  out["prepared"] = memory.prepared;
+  out["arena"] = memory.arena;
+  out["scratch_per_thread"] = memory.scratch_per_thread;
+  out["inputs"] = memory.inputs;
+  out["outputs"] = memory.outputs;
+  out["lower_bound"] = memory.lower_bound;
+  out["without_release"] = memory.without_release;
   out["logical_bound"] = memory.logical_bound;
   return out;
 }
 
-// The graph as it is after all passes, with what decides how long a value needs memory of its own.
-py::dict graph_of(const Program& program) {
-  py::list nodes, values;
+namespace {
+
+py::list nodes_of(const Program& program) {
+  py::list nodes;
   const Graph& graph = program.graph();
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     py::dict item;
-    item["op"] = node.op->name, item["name"] = node.name, item["inputs"] = node.inputs, item["outputs"] = node.outputs;
-    item["in_place"] = in_place_inputs(graph, node), item["alias"] = node.op->alias, item["ahead"] = program.plan().is_ahead(i);
+    item["op"] = node.op->name;
+    item["name"] = node.name;
+    item["inputs"] = node.inputs;
+    item["outputs"] = node.outputs;
+    item["in_place"] = in_place_inputs(graph, node);
+    item["alias"] = node.op->alias;
+    item["ahead"] = program.plan().is_ahead(i);
     item["backward"] = node.backward;
     nodes.append(item);
   }
-  for (const Value& value : graph.values) {
+  return nodes;
+}
+
+py::list values_of(const Program& program) {
+  py::list values;
+  for (const Value& value : program.graph().values) {
+    const Layout& layout = value.type.layout;
     py::dict item;
-    item["shape"] = value.type.shape.sizes(), item["bytes"] = value.type.bytes(), item["logical_bytes"] = value.type.logical_bytes();
-    item["layout"] = py::make_tuple(value.type.layout.of, value.type.layout.block, value.type.layout.ring);
-    item["part_of"] = value.part_of, item["outside"] = value.from_outside();
-    item["name"] = value.name, item["parameter"] = value.parameter != nullptr;
+    item["shape"] = value.type.shape.sizes();
+    item["bytes"] = value.type.bytes();
+    item["logical_bytes"] = value.type.logical_bytes();
+    item["layout"] = py::make_tuple(layout.of, layout.block, layout.ring);
+    item["part_of"] = value.part_of;
+    item["outside"] = value.from_outside();
+    item["name"] = value.name;
+    item["parameter"] = value.parameter != nullptr;
     values.append(item);
   }
+  return values;
+}
+
+}  // namespace
+
+// The graph as it is after all passes, with what decides how long a value needs memory of its own.
+py::dict graph_of(const Program& program) {
   py::dict out;
-  out["nodes"] = nodes, out["values"] = values, out["outputs"] = graph.outputs;
+  out["nodes"] = nodes_of(program);
+  out["values"] = values_of(program);
+  out["outputs"] = program.graph().outputs;
   return out;
 }
 
@@ -138,10 +170,13 @@ py::list plan_of(const Program& program) {
     const Node& node = program.graph().nodes[block.first_node];
     const bool workspace = std::string_view(node.op->name) == "conv2d_prepare";
     py::dict item;
-    item["name"] = node.name, item["op"] = node.op->name;
-    item["bytes"] = block.life.bytes, item["offset"] = spaces.arena.offsets[i];
+    item["name"] = node.name;
+    item["op"] = node.op->name;
+    item["bytes"] = block.life.bytes;
+    item["offset"] = spaces.arena.offsets[i];
     item["logical_bytes"] = program.graph().type(block.first_value).logical_bytes();
-    item["first"] = block.life.first, item["last"] = block.life.last;
+    item["first"] = block.life.first;
+    item["last"] = block.life.last;
     const bool of_parameter = of_parameters.count(spaces.planned[i]) > 0;
     item["kind"] = of_parameter ? "parameter gradient" : workspace ? "workspace" : node.backward ? "gradient" : "activation";
     list.append(item);
@@ -161,7 +196,7 @@ bool is_weight(const Program& program, ValueId id) {
   return home == Home::parameter || home == Home::prepared;
 }
 
-// Of what a step reads and writes, each touched once.
+// Bytes of the images that a step reads and writes, each counted once.
 Index bytes_of_images(const Program& program, const Node& node) {
   Index bytes = 0;
   for (const auto* ids : {&node.inputs, &node.outputs})
@@ -170,7 +205,7 @@ Index bytes_of_images(const Program& program, const Node& node) {
   return bytes;
 }
 
-// Of its weights, as the user knows them: some algorithms read more.
+// Bytes of a step's weights, as the user knows them: some algorithms read more.
 Index bytes_of_weights(const Program& program, const Node& node) {
   Index bytes = 0;
   for (ValueId id : node.inputs) {

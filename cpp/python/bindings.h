@@ -1,4 +1,4 @@
-// What each file of cpp/python adds to the module.
+// Each function adds the names of one file of cpp/python to the module.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -1,4 +1,4 @@
-// What bind_program.cpp shares with bind_training.cpp: a program's operands as arrays, its plan and steps as lists of dicts.
+// Shared by bind_program.cpp and bind_training.cpp: a program's operands as arrays, its plan and steps as lists of dicts.
 #pragma once
 
 #include "python/arrays.h"

@@ -1,5 +1,5 @@
-// ArenaPool: the memory of runs. A run borrows one arena for as long as it lasts; programs of one model share a pool, so that what is
-// resident is the largest arena, once for each run that is going on at the same time.
+// ArenaPool: the memory of runs. A run borrows one arena for as long as it lasts. Programs of one model share a pool, so that the largest
+// arena alone is resident, once for each run that is going on at the same time.
 #pragma once
 
 #include <memory>
@@ -33,7 +33,7 @@ class ArenaPool {
     free_.push_back(std::move(arena));
   }
 
-  // A program has gone, and perhaps the need for an arena as large as these.
+  // Frees the arenas that are not borrowed. Called when a program goes, and with it perhaps the need for arenas of this size.
   void release() {
     const std::lock_guard lock(mutex_);
     free_.clear();
@@ -42,20 +42,6 @@ class ArenaPool {
  private:
   std::mutex mutex_;
   std::vector<AlignedBuffer> free_;
-};
-
-// Memory from a pool, for as long as this lives. What was borrowed last and is given back first is what the next borrows first.
-class Borrowed {
- public:
-  Borrowed(ArenaPool& pool, std::size_t bytes) : pool_(pool), memory_(pool.borrow(bytes)) {}
-  ~Borrowed() { pool_.give_back(std::move(memory_)); }
-  Borrowed(const Borrowed&) = delete;
-  Borrowed& operator=(const Borrowed&) = delete;
-  float* floats() const { return memory_.floats(); }
-
- private:
-  ArenaPool& pool_;
-  AlignedBuffer memory_;
 };
 
 }  // namespace fastcnn

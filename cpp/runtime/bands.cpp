@@ -8,17 +8,18 @@ namespace fastcnn {
 
 namespace {
 
-// A group that may or may not come into being.
+// A group that is tried.
 class Candidate {
  public:
   Candidate(const Graph& graph, const std::vector<bool>& shared, std::vector<std::size_t> nodes, Index bands)
       : graph_(graph), shared_(shared) {
-    group_.bands = bands, group_.nodes = std::move(nodes);
+    group_.bands = bands;
+    group_.nodes = std::move(nodes);
     group_.made.resize(group_.nodes.size());
     reads_.resize(group_.nodes.size());
   }
 
-  // From the last node to the first: rows that are read must be made before.
+  // Plans from the last node to the first, because the rows that a node reads must be made before it. Nothing if an op cannot do it.
   std::optional<BandGroup> make() {
     for (std::size_t m = group_.nodes.size(); m-- > 0;)
       if (!plan_rows(m)) return {};
@@ -58,14 +59,18 @@ class Candidate {
     return true;
   }
 
-  // For each band the row up to which the output must be there. What nobody in the group reads sets the pace.
+  // By band: the row up to which the output must be made. An output that the group does not read is cut into bands of equal height.
   std::vector<Index> ends_by_readers(std::size_t member) const {
     const Index H = graph_.type(output(member)).H();
     std::vector<Index> ends(static_cast<std::size_t>(group_.bands), 0);
     bool is_read = false;
-    for (std::size_t reader = member + 1; reader < group_.nodes.size(); ++reader)
-      for (const Read& read : reads_[reader])
-        if (read.value == output(member)) is_read = true, ends[read.band] = std::max(ends[read.band], read.rows.end);
+    for (std::size_t reader = member + 1; reader < group_.nodes.size(); ++reader) {
+      for (const Read& read : reads_[reader]) {
+        if (read.value != output(member)) continue;
+        is_read = true;
+        ends[read.band] = std::max(ends[read.band], read.rows.end);
+      }
+    }
     if (!is_read)
       for (Index b = 0; b < group_.bands; ++b) ends[static_cast<std::size_t>(b)] = ceil_div(H * (b + 1), group_.bands);
     return ends;
@@ -98,7 +103,8 @@ class Candidate {
     const ValueId value = output(member);
     const TensorType& type = graph_.type(value);
     if (type.layout.plain() || shared_[static_cast<std::size_t>(value)] || is_read_outside(value)) return true;
-    const Index ring = type.layout.ring, H = type.H();
+    const Index ring = type.layout.ring;
+    const Index H = type.H();
     BandGroup::Window window{value, 0, std::vector<Index>(group_.made[member].size(), H), {}};
     for (const RowRange& made : group_.made[member]) window.high.push_back(made.end);
     const auto needs = [&](std::size_t band, RowRange rows) {
@@ -145,8 +151,11 @@ class Choice {
  public:
   Choice(Graph& graph, const std::vector<bool>& ahead) : graph_(graph), ahead_(ahead), shared_(graph.values.size(), false) {
     for (ValueId id : graph.outputs) shared_[static_cast<std::size_t>(id)] = true;
-    for (std::size_t i = 0; i < graph.values.size(); ++i)
-      if (graph.values[i].part_of != kNoValue) shared_[i] = shared_[static_cast<std::size_t>(graph.values[i].part_of)] = true;
+    for (std::size_t i = 0; i < graph.values.size(); ++i) {
+      if (graph.values[i].part_of == kNoValue) continue;
+      shared_[i] = true;
+      shared_[static_cast<std::size_t>(graph.values[i].part_of)] = true;
+    }
     for (std::size_t i = 0; i < graph.nodes.size(); ++i)
       if (!ahead[i]) run_.push_back(i);
   }
@@ -166,7 +175,7 @@ class Choice {
     std::vector<BandGroup> groups;
   };
 
-  // Of the highest peak; others may be as high, and their turn comes next.
+  // Adds the group that lowers the highest peak the most; false if none is worth it. Others may be as high: the next call lowers them.
   bool lower_peak() {
     const Peak peak = peak_of(groups_);
     const double worth_it = kWorthIt * static_cast<double>(peak.bytes);
@@ -185,7 +194,7 @@ class Choice {
     return true;
   }
 
-  // Groups, and bands of groups, that the peak would be no higher without.
+  // Removes groups, and uses fewer bands in others, where the peak stays as it is.
   void spare_steps() {
     const Index peak = peak_of(groups_).bytes;
     for (std::size_t g = groups_.size(); g-- > 0;) {
@@ -199,7 +208,8 @@ class Choice {
         if (bands >= groups_[g].bands) break;
         std::optional<BandGroup> group = Candidate(graph_, shared_, groups_[g].nodes, bands).make();
         if (!group) break;
-        groups = groups_, groups[g] = std::move(*group);
+        groups = groups_;
+        groups[g] = std::move(*group);
         if (peak_of(groups).bytes > peak) continue;
         groups_ = std::move(groups);
         break;
@@ -213,7 +223,7 @@ class Choice {
   static constexpr Index kLeastBytes = 48 << 10;  // that a step writes on average: it should last longer than a barrier
   static constexpr Index kBandCounts[] = {4, 7, 10, 14, 19, 28, 40};
 
-  // All groups of neighbouring nodes around one, with the groups that they leave as they are.
+  // Calls body(groups) for each group of neighbouring nodes around one: the groups that it leaves as they are, and itself as the last.
   template <class Body>
   void for_candidates(std::size_t around, Body&& body) {
     const std::size_t at = static_cast<std::size_t>(std::lower_bound(run_.begin(), run_.end(), around) - run_.begin());
@@ -226,7 +236,7 @@ class Choice {
         for (Index bands : kBandCounts) {
           if (bytes_of_outputs(nodes) < bands * static_cast<Index>(nodes.size()) * kLeastBytes) break;
           std::optional<BandGroup> group = Candidate(graph_, shared_, nodes, bands).make();
-          if (!group) break;  // in more bands neither
+          if (!group) break;  // with more bands it is not possible either
           if (group->windows.empty()) continue;
           others.push_back(std::move(*group));
           body(others);
@@ -243,7 +253,7 @@ class Choice {
     return bytes;
   }
 
-  // The groups that `nodes` have nothing to do with; false if one of them would lose only a part.
+  // Collects the groups without a node among `nodes`; false if a group lies among them only in part.
   bool leave(const std::vector<std::size_t>& nodes, std::vector<BandGroup>& others) const {
     for (const BandGroup& group : groups_) {
       const bool apart = group.last() < nodes.front() || nodes.back() < group.first();
@@ -260,7 +270,7 @@ class Choice {
 
   Peak peak_of(const std::vector<BandGroup>& groups) { return peak_of(groups, 0, graph_.nodes.size() - 1); }
 
-  // While nodes first .. last run.
+  // The peak while nodes first .. last run.
   Peak peak_of(const std::vector<BandGroup>& groups, std::size_t first, std::size_t last) {
     set_windows(groups);
     const Storage storage = assign_storage(graph_, ahead_, groups);
@@ -274,8 +284,10 @@ class Choice {
     }
     Peak peak;
     Index alive = 0;
-    for (std::size_t i = 0; i <= last; ++i)
-      if ((alive += change[i]) > peak.bytes && i >= first) peak = {alive, i};
+    for (std::size_t i = 0; i <= last; ++i) {
+      alive += change[i];
+      if (i >= first && alive > peak.bytes) peak = {alive, i};
+    }
     return peak;
   }
 

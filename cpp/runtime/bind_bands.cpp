@@ -7,7 +7,7 @@ namespace fastcnn {
 
 namespace {
 
-// Rows of an image, as an image: in memory they lie where they lay. top: the row that its memory begins with, counted from -ring.
+// Rows of an image, as an image in the same memory. top: the row that the memory begins with, counted from -ring.
 Operand cut(Operand operand, RowRange rows, Index top) {
   TensorType& type = operand.type;
   if (type.layout.plain()) type.layout.block = 1;  // planes

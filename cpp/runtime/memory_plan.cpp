@@ -39,7 +39,8 @@ Index highest_gap(const std::vector<Lifetime>& blocks, const std::vector<std::si
   return offset;
 }
 
-// Blocks in this order, each in its lowest gap; with `alternate`, every other one in the highest gap below `capacity` if it has one there.
+// Places the blocks in this order, each in its lowest gap; with `alternate`, every other one in the highest gap below `capacity` if there
+// is one.
 MemoryPlan place(const std::vector<Lifetime>& blocks, const std::vector<std::size_t>& order, bool alternate, Index capacity) {
   MemoryPlan plan;
   plan.offsets.assign(blocks.size(), 0);
@@ -73,14 +74,17 @@ Fullest fullest(const std::vector<Lifetime>& blocks, Index alignment) {
   }
   Fullest most;
   Index alive = 0;
-  for (const auto& [step, bytes] : change)
-    if ((alive += bytes) > most.bytes) most = {step, alive};
+  for (const auto& [step, bytes] : change) {
+    alive += bytes;
+    if (alive > most.bytes) most = {step, alive};
+  }
   return most;
 }
 
-// While the plan is more than a hundredth above the bound: the block that ends highest is placed before all others the next time.
+// While the plan is more than a hundredth above the bound, places the block that ends highest before all others the next time.
 void mend(const std::vector<Lifetime>& blocks, MemoryPlan& best, Index bound) {
-  constexpr std::size_t kMostRounds = 64, kMostWork = std::size_t{1} << 24;  // placing n blocks takes about n^2 comparisons
+  constexpr std::size_t kMostRounds = 64;
+  constexpr std::size_t kMostWork = std::size_t{1} << 24;  // placing n blocks takes about n^2 comparisons
   const std::size_t rounds = std::min(kMostRounds, kMostWork / std::max<std::size_t>(1, blocks.size() * blocks.size()));
   const auto end = [&](const MemoryPlan& plan, std::size_t i) { return plan.offsets[i] + blocks[i].bytes; };
   std::vector<std::size_t> order(blocks.size());
@@ -122,7 +126,7 @@ MemoryPlan plan_memory(const std::vector<Lifetime>& blocks) {
   try_order([&](std::size_t a, std::size_t b) { return life(a) > life(b); });
   try_order([&](std::size_t a, std::size_t b) { return blocks[a].first < blocks[b].first; });
   const auto at_fullest = [&, step = fullest_step](std::size_t i) { return blocks[i].first <= step && step <= blocks[i].last; };
-  try_order([&](std::size_t a, std::size_t b) {  // what must lie side by side, the longest lives first; the rest into the gaps above
+  try_order([&](std::size_t a, std::size_t b) {  // blocks that must lie side by side, the longest lifetimes first; others into the gaps
     if (at_fullest(a) != at_fullest(b)) return at_fullest(a);
     return at_fullest(a) ? life(a) > life(b) : blocks[a].bytes > blocks[b].bytes;
   });

@@ -1,7 +1,7 @@
 // The memory plan: lifetimes in, offsets in one arena out. A pure function; it knows nothing of tensors.
 //
 // Offset calculation by greedy placement (Pisarchyk & Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020): blocks are
-// placed one after another, each in the lowest gap that is free for all of its life. Several orders are tried and the smallest arena is
+// placed one after another, each in the lowest gap that is free for its whole lifetime. Several orders are tried and the smallest arena is
 // kept; while it is more than a hundredth above the bound, the block that ends highest is placed first the next time.
 #pragma once
 

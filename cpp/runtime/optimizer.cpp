@@ -40,14 +40,15 @@ double value_of(const Hyper& hyper, const char* name) {
   return found == hyper.end() ? 0.0 : found->second;
 }
 
-// The same, which must be finite and not negative.
+// A hyperparameter, which must be finite and not negative.
 float number(const Kind& kind, const Hyper& hyper, const char* name) {
   const double value = value_of(hyper, name);
   require(std::isfinite(value) && value >= 0, kind.name, join(name, " must be a finite number and not negative"), name, "=", value);
   return static_cast<float>(value);
 }
 
-// What a moving average keeps of itself, and what it takes of the new. A float of 1 would keep everything and still be corrected for.
+// Sets the shares that a moving average keeps of itself and takes of the new value. A share of 1 would keep everything, though the bias
+// correction counts on the new value.
 void set_average(const Kind& kind, const Hyper& hyper, const char* name, float& keep, float& add) {
   keep = number(kind, hyper, name);
   require(keep < 1, kind.name, join(name, " must be below 1 as a 32-bit number"), name, "=", value_of(hyper, name));
@@ -119,7 +120,7 @@ WeightUpdate Optimizer::constants(const Hyper& hyper) const {
   return step;
 }
 
-// Bias correction: step t divides the averages by 1 - beta^t.
+// Step t divides the averages by 1 - beta^t (bias correction).
 void Optimizer::add_adam_constants(const Hyper& hyper, WeightUpdate& step) const {
   const Kind& kind = find_kind(kind_);
   const double t = static_cast<double>(steps + 1);

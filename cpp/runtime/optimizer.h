@@ -1,4 +1,4 @@
-// Optimizer: what turns gradients into new weights, and what it remembers from step to step. It knows no threads: the steps of
+// Optimizer: turns gradients into new weights, and keeps its state from step to step. It knows no threads: the steps of
 // ops/training/update_weights.cpp deal out chunks.
 #pragma once
 
@@ -12,18 +12,18 @@
 
 namespace fastcnn {
 
-using Hyper = std::map<std::string, double>;  // "lr", "momentum", ...: which there are says kinds() in optimizer.cpp
+using Hyper = std::map<std::string, double>;  // "lr", "momentum", ...; kinds() in optimizer.cpp lists them
 
 class Optimizer {
  public:
   // kind: "sgd", "adagrad", "rmsprop", "adam", "adamw"; sizes: elements of each parameter; groups: the group that each belongs to.
   Optimizer(const std::string& kind, std::vector<Index> sizes, std::vector<std::size_t> groups);
 
-  // Checks the hyperparameters of the step about to be made, those of each group, and makes the slots that one of them needs. Error:
+  // Checks the hyperparameters of each group for the next step, and makes the slots that one of the groups needs. Error:
   // `[sgd] rule. Got value.`
   void prepare(const std::vector<Hyper>& groups);
 
-  // Elements start .. start + count - 1 of a parameter, in the step that was prepared last.
+  // Updates elements start .. start + count - 1 of a parameter, in the step that was prepared last.
   void update(const Kernels& kernels, std::size_t parameter, Index start, Index count, float* weights, const float* gradient,
               float gradient_scale) const;
 
@@ -41,11 +41,12 @@ class Optimizer {
   void add_adam_constants(const Hyper& hyper, WeightUpdate& step) const;
 
   std::string kind_;
-  std::vector<Index> sizes_, offsets_;
-  std::vector<std::size_t> groups_;  // of each parameter
+  std::vector<Index> sizes_;    // by parameter, as the next two
+  std::vector<Index> offsets_;  // into each slot
+  std::vector<std::size_t> groups_;
   Index elements_ = 0;
   std::map<std::string, AlignedBuffer> slots_;
-  std::vector<WeightUpdate> step_;  // the constants of the step about to be made, for each group
+  std::vector<WeightUpdate> step_;  // by group: the constants of the step that was prepared last
 };
 
 }  // namespace fastcnn

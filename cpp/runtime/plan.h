@@ -17,9 +17,15 @@ namespace fastcnn {
 
 // Bytes.
 struct ProgramMemory {
-  Index parameters = 0, prepared = 0, arena = 0, scratch_per_thread = 0, inputs = 0, outputs = 0;
-  Index lower_bound = 0, without_release = 0;  // of the arena
-  Index logical_bound = 0;                     // the lower bound without rings, unused lanes and alignment
+  Index parameters = 0;
+  Index prepared = 0;
+  Index arena = 0;
+  Index scratch_per_thread = 0;
+  Index inputs = 0;
+  Index outputs = 0;
+  Index lower_bound = 0;      // of the arena
+  Index without_release = 0;  // of the arena, if every value had memory of its own
+  Index logical_bound = 0;    // the lower bound without rings, unused lanes and alignment
 };
 
 class Plan {
@@ -43,7 +49,7 @@ class Plan {
   Index scratch_bytes() const { return scratch_bytes_; }  // of each worker
   double flops() const { return flops_; }                 // of a run
 
-  const std::vector<StepReport>& reports() const { return reports_; }
+  const std::vector<StepReport>& reports() const { return reports_; }  // a node each, in the order in which they run
   double recomputed_work() const { return recomputed_work_; }  // multiply-adds that a training step does twice to keep to its budget
   ProgramMemory memory() const;                                // without the prepared forms
 

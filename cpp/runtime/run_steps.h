@@ -10,7 +10,7 @@
 
 namespace fastcnn {
 
-// An image whose ring of zeros a step must write. Of a band of rows the ring has no rows above, or none below, where the image goes on.
+// An image whose ring of zeros a step must write. It may be a band of rows: where the image goes on, the ring has no rows above or below.
 struct Ring {
   Operand image;
   bool above = true;

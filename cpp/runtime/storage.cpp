@@ -36,7 +36,7 @@ class Assignment {
   static std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
   bool together(ValueId a, ValueId b) const { return storage_.block_of[at(a)] == storage_.block_of[at(b)]; }
 
-  // When a node begins and ends to run: in a group, with all others of it.
+  // The first and the last step in which a node runs: for a node of a group, those of the whole group.
   int first_step(int node) const {
     const BandGroup* group = node < 0 ? nullptr : group_[static_cast<std::size_t>(node)];
     return group ? static_cast<int>(group->first()) : node;
@@ -50,7 +50,9 @@ class Assignment {
 
   void add_block(ValueId value, Home home, int index, int node) {
     Block block;
-    block.home = home, block.index = index, block.first_value = value;
+    block.home = home;
+    block.index = index;
+    block.first_value = value;
     block.first_node = static_cast<std::size_t>(std::max(node, 0));
     block.life = {std::max(first_step(node), 0), std::max(last_step(node), last_use_[at(value)]), graph_.type(value).bytes()};
     storage_.block_of[at(value)] = static_cast<int>(storage_.blocks.size());
@@ -62,10 +64,12 @@ class Assignment {
     storage_.offset_of[at(value)] = storage_.offset_of[at(with)];
     Block& block = block_of(with);
     block.life.last = std::max(block.life.last, last_use_[at(value)]);
-    if (returned_[at(value)] >= 0) block.home = Home::output, block.index = returned_[at(value)];
+    if (returned_[at(value)] < 0) return;
+    block.home = Home::output;
+    block.index = returned_[at(value)];
   }
 
-  // A part lies in its whole, whose block begins with the first part that is made.
+  // Puts a part where it lies in its whole. The block of the whole begins with the first part that is made.
   void join_whole(ValueId part, int node) {
     const Value& value = graph_[part];
     if (storage_.block_of[at(value.part_of)] < 0) {
@@ -78,14 +82,15 @@ class Assignment {
     storage_.offset_of[at(part)] += value.first_block * value.type.strides().block * bytes_of(DType::f32);
   }
 
-  // The input whose bytes the node's output may take: nobody reads them after this node, and they are ours to overwrite.
+  // The input whose bytes the node's output may take over: no later node reads them, and they lie in the arena.
   ValueId reusable_input(int index) {
     const Node& node = graph_.nodes[static_cast<std::size_t>(index)];
     const auto shares = [&](ValueId other, ValueId input) { return other != kNoValue && other != input && together(other, input); };
     for (std::size_t i : in_place_inputs(graph_, node)) {
       if (i >= node.inputs.size() || node.inputs[i] == kNoValue) continue;
       const ValueId input = node.inputs[i];
-      const TensorType &from = graph_.type(input), &to = graph_.type(node.outputs[0]);
+      const TensorType& from = graph_.type(input);
+      const TensorType& to = graph_.type(node.outputs[0]);
       const bool equal = from.shape == to.shape && from.dtype == to.dtype && from.layout == to.layout;
       const bool once = std::count(node.inputs.begin(), node.inputs.end(), input) == 1;
       const bool alone = std::none_of(node.inputs.begin(), node.inputs.end(), [&](ValueId other) { return shares(other, input); });
@@ -122,7 +127,8 @@ class Assignment {
   const Graph& graph_;
   const std::vector<bool>& ahead_;
   std::vector<const BandGroup*> group_;  // by node
-  std::vector<int> last_use_, returned_;
+  std::vector<int> last_use_;            // by value: a node
+  std::vector<int> returned_;            // by value: which output it is; -1: none
   Storage storage_;
 };
 

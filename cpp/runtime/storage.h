@@ -1,4 +1,4 @@
-// Storage: which values share bytes, where those bytes lie, and from when to when they are needed. What is left for the planner to place.
+// Storage: which values share bytes, where those bytes lie, and their lifetimes. The memory planner places them in the arena.
 #pragma once
 
 #include <vector>
@@ -26,7 +26,7 @@ struct Storage {
   std::vector<Block> blocks;
 };
 
-// `ahead[i]`: node i is evaluated before the runs (prepared weights); its output lives outside the arena. What a group of nodes reads or
+// ahead[i]: node i is computed before the runs (prepared weights), and its output lies outside the arena. What a group of nodes reads or
 // writes in bands is alive while any of its nodes runs.
 Storage assign_storage(const Graph& graph, const std::vector<bool>& ahead, const std::vector<BandGroup>& groups);
 

@@ -44,11 +44,11 @@ TrainingProgram::TrainingProgram(Graph graph, ValueId loss, std::vector<std::sha
   program_ = std::make_unique<Program>(std::move(graph), kernels, Purpose::training, std::move(arenas), compile);
 }
 
-// What the loss does not depend on has no gradient, and no update: neither decay nor momentum reaches it.
+// A parameter that the loss does not depend on has no gradient and no update: neither weight decay nor momentum changes it.
 void TrainingProgram::append_updates(Graph& graph, const std::vector<ValueId>& weights, const std::vector<ValueId>& gradients,
                                      double clip_norm) const {
   const std::size_t before = graph.nodes.size();
-  std::vector<std::string> layer(graph.values.size());  // that makes a value
+  std::vector<std::string> layer(graph.values.size());  // by value: the layer that makes it
   for (const Node& node : graph.nodes)
     for (ValueId id : node.outputs) layer[static_cast<std::size_t>(id)] = node.name;
   std::vector<ValueId> given;

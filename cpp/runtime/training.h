@@ -1,5 +1,6 @@
-// TrainingProgram: one training step, planned as a whole: forward, backward and the optimizer's update are one program. A parameter's
-// gradient lives in the arena, from when it is complete until the update right behind it; where gradients are clipped, until all are.
+// TrainingProgram: one training step, planned as a whole: forward pass, backward pass and the optimizer's update are one program. The
+// gradient of a parameter lives in the arena from when it is complete until the update right behind it; where gradients are clipped, until
+// all are complete.
 #pragma once
 
 #include <map>
@@ -26,10 +27,10 @@ class TrainingProgram {
 
   struct Update {
     Optimizer& optimizer;
-    const std::vector<std::shared_ptr<Parameter>>& parameters;  // that the optimizer was made for: those of the program, in their order
+    const std::vector<std::shared_ptr<Parameter>>& parameters;  // of the optimizer; they must be those of the program, in their order
     const std::vector<Hyper>& groups;                           // hyperparameters
   };
-  // outputs: those of the graph as it was given. Returns the loss. A loss that is not finite is an Error before anything is written.
+  // Returns the loss. outputs: those of the graph as it was given. Error, before anything is written, if the loss is not finite.
   float step(const void* const* inputs, void* const* outputs, const Update& update, RunOptions options);
 
   const Program& program() const { return *program_; }

@@ -1,8 +1,7 @@
 // Before:      every value plain
 // After:       every operand in the block that its op wishes, reorder nodes where two wishes meet
 // Conditions:  inputs, parameters and outputs stay plain: a layout never shows outside. One copy of a value in a layout serves all its
-//              readers that need it. In training, outputs are copied before the backward pass, so their images need not be kept for the
-//              copy.
+//              readers that need it. In training, outputs are copied before the backward pass, so their images need not be kept for it.
 #include <algorithm>
 #include <map>
 

@@ -1,8 +1,8 @@
 // Chooses what a training step keeps from the forward pass for the backward pass; recompute_within_budget.cpp recomputes the rest.
 //
-// Borders cut the forward pass into segments of nodes. Of a kept segment everything is kept that the backward pass reads. Of a recomputed
-// segment only what crosses its borders is kept, and when the backward pass first comes to it, the whole segment is computed a second time
-// (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016). While the backward pass is in a segment, alive are: what is kept up
+// Borders cut the forward pass into segments of nodes. A kept segment keeps everything that the backward pass reads. A recomputed segment
+// keeps only what crosses its borders; when the backward pass first comes to it, the whole segment is computed a second time (Chen et al.,
+// "Training Deep Nets with Sublinear Memory Cost", 2016). While the backward pass is in a segment, these values are alive: what is kept up
 // to the segment's end, what is recomputed of the segment, and what the backward pass itself needs there. Dynamic programming over all
 // borders finds the segments to recompute, as Feng and Huang do ("Optimal Gradient Checkpoint Search for Arbitrary Computation Graphs",
 // 2021) over the borders of chains. The states at a border are pairs (bytes kept so far, work recomputed so far); a state stays only where

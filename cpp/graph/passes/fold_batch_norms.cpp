@@ -1,9 +1,10 @@
 // Before:      c = conv2d(x, weight, bias); y = batch_norm(c, ...)      or  n = batch_norm(x, ...); y = conv2d(n, weight, bias)
 // After:       (w, b) = fold_batch_norm(weight, bias, ...); y = conv2d(x, w, b)
 // Formula:     the same (ops/normalization/fold_batch_norm.cpp); the weights are folded once, ahead of the runs.
-// Conditions:  weights, bias and statistics are parameters; the value between the two is used nowhere else (in training the backward reads
-//              it); the convolution has no residual or activation before the normalization; and where the normalization comes first, the
-//              convolution has no padding: its zeros would have been normalized, too. The same for conv_transpose2d, which comes first.
+// Conditions:  weights, bias and statistics are parameters; the value between the two is used nowhere else (in training the backward pass
+//              reads it); the convolution has no residual or activation before the normalization; and where the normalization comes first,
+//              the convolution has no padding: its zeros would have been normalized, too. The same holds for conv_transpose2d before a
+//              normalization.
 #include <algorithm>
 
 #include "graph/passes/passes.h"

@@ -1,9 +1,9 @@
 // Before:      e = conv2d(x, p); y = conv2d(e, q), 1x1 and depthwise, with their algorithms chosen
 // After:       y = pointwise_depthwise(x, p, q)
 // Formula:     the same, bit for bit; a few rows of e exist at a time.
-// Conditions:  e is read by the depthwise convolution alone (in training the backward reads it, too) and is more than an L2 cache holds:
-//              what stays in it is read as fast as scratch. A residual or a prologue would be a third image to read. The depthwise kernel
-//              and its padding are small: all rows of e that a row of y needs are kept at once.
+// Conditions:  e is read by the depthwise convolution alone (in training the backward pass reads it, too) and is more than an L2 cache
+//              holds: what stays in it is read as fast as scratch. A residual or a prologue would be a third image to read. The depthwise
+//              kernel and its padding are small: all rows of e that a row of y needs are kept at once.
 #include <algorithm>
 
 #include "graph/passes/passes.h"

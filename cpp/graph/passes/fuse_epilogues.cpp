@@ -1,8 +1,8 @@
 // Before:      c = conv2d(x); s = add(c, r); y = activation(s)          or  y = activation(linear(x)); conv_transpose2d, batch_norm alike
 // After:       y = conv2d(x, residual = r, activation)                  or  y = linear(x, activation)
 // Formula:     the same; the sum and the activation happen in registers before the one write of each output element.
-// Conditions:  c and s are used nowhere else (in training the backward reads them, so there nothing is fused); r has the shape of c; the
-//              convolution has no residual or activation yet. The fused node stands where the last of the three stood, so r is known by
+// Conditions:  c and s are used nowhere else (in training the backward pass reads them, so there nothing is fused); r has the shape of c;
+//              the convolution has no residual or activation yet. The fused node stands where the last of the three stood, so r is known by
 //              then.
 #include "graph/passes/passes.h"
 

@@ -1,8 +1,8 @@
 // Before:      c = conv2d(x, activation); y = max_pool(c)
 // After:       y = conv2d(x, activation, pool ...)
 // Formula:     the same; rows are pooled in the cache, where the convolution has just written them, and the larger image never exists.
-// Conditions:  c is read by this pooling alone (in training the backward reads it, so there nothing is fused), and the algorithm of the
-//              convolution, chosen before, takes the pooling (Conv2dAlgorithm::takes_pool): no residual, no dilation, not adaptive.
+// Conditions:  c is read by this pooling alone (in training the backward pass reads it, so there nothing is fused), and the algorithm of
+//              the convolution, chosen before, takes the pooling (Conv2dAlgorithm::takes_pool): no residual, no dilation, not adaptive.
 //              small: nothing is fused into a first layer, which runs in bands only without a pooling.
 #include "graph/passes/passes.h"
 #include "ops/convolution/algorithms.h"

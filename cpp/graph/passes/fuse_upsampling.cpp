@@ -2,7 +2,7 @@
 // After:       y = upsampled_conv2d(x, weight, bias, residual, activation)
 // Formula:     the same, with four times fewer products (ops/convolution/upsampled_conv2d.cpp).
 // Conditions:  a kernel of 2x2 or 3x3, padded to the size of u, without stride, dilation, groups, and no prologue; not in training, where
-//              the backward reads u. The two takes, in either order, remain where others read them.
+//              the backward pass reads u. The two takes, in either order, remain where others read them.
 #include <algorithm>
 
 #include "graph/passes/passes.h"

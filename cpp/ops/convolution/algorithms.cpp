@@ -10,7 +10,7 @@ int ConvProblem::ring() const {
   Index reach = 0;
   for (const AxisWalk& walk : rows) reach = std::max(reach, reach_outside(walk, in_h));
   for (const AxisWalk& walk : columns) reach = std::max(reach, reach_outside(walk, in_w));
-  constexpr Index kMostRing = 1 << 20;  // an image with a wider one is larger than any value (core/tensor.h)
+  constexpr Index kMostRing = 1 << 20;  // an image with a wider ring would exceed the largest value (core/tensor.h)
   require(reach <= kMostRing, "conv2d", join("at most ", kMostRing, " pixels outside of the image may be read"), reach);
   return static_cast<int>(reach);
 }
@@ -98,7 +98,7 @@ bool can_compute(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
 
 namespace {
 
-// Whether its prepared weights are about as few as those of direct sums.
+// Whether its prepared weights need about as little memory as those of direct sums.
 bool keeps_packed(const Conv2dAlgorithm& algorithm, const ConvProblem& problem) {
   constexpr double kHardlyMore = 1.05;
   constexpr Index kFew = 16 << 10;
@@ -125,7 +125,7 @@ const Conv2dAlgorithm& chosen_conv2d_algorithm(const ConvProblem& problem, const
   for (const char* name : {text.c_str(), "*"}) {
     const auto found = choices.find(name);
     if (found == choices.end()) continue;
-    for (const Conv2dAlgorithm& algorithm : conv2d_algorithms())  // a name of another version's is no error
+    for (const Conv2dAlgorithm& algorithm : conv2d_algorithms())  // a name of another version is no error
       if (algorithm.name == found->second && is_allowed(algorithm, problem)) return algorithm;
   }
   return cheapest_conv2d_algorithm(problem);
@@ -177,7 +177,7 @@ void copy_weights(const ConvProblem& p, const float* weight, ChannelRange outs, 
   const bool all_there = p.groups == 1 && outs.end() <= p.out_channels && ins.end() <= p.in_channels;
   if (!all_there) std::fill_n(to, outs.count * ins.count, 0.0f);
   for (Index group = ins.first / in_group; group < p.groups && group * in_group < ins.end(); ++group) {
-    // The weight's second axis counts channels within the group.
+    // The second axis of the weight counts channels within the group.
     const float* filters = weight + i * p.kernel_w + j - group * channels * (p.backward ? out_stride : in_stride);
     const Index first_in = std::max(ins.first, group * in_group), end_in = std::min(ins.end(), (group + 1) * in_group);
     const Index first_out = std::max(outs.first, group * out_group), end_out = std::min(outs.end(), (group + 1) * out_group);
@@ -189,7 +189,7 @@ void copy_weights(const ConvProblem& p, const float* weight, ChannelRange outs, 
 
 void copy_weights(const Kernels& kernels, const ConvProblem& p, const AxisWalk& row, const AxisWalk& column, const float* weight,
                   ChannelRange outs, ChannelRange ins, float* to) {
-  if (!p.backward && p.groups == 1 && ins.end() <= p.in_channels) {  // the one pair of walks goes through all taps in order
+  if (!p.backward && p.groups == 1 && ins.end() <= p.in_channels) {  // the one pair of walks visits all taps in order
     const Index taps = p.kernel_h * p.kernel_w;
     return kernels.pack_filters({.filters = weight + (outs.first * p.in_channels + ins.first) * taps,
                                  .filter_stride = p.in_channels * taps,
@@ -214,7 +214,7 @@ double cost_of_copy(const ConvProblem& p) {
 }
 
 double cost_of_weights(const ConvProblem& p, Index elements) {
-  // One core: 59 G multiply-adds and 25 GB a second (Zen 4), 135 G and 28 GB (Zen 5).
+  // One core, per second: 59 G multiply-adds and 25 GB (Zen 4), 135 G multiply-adds and 28 GB (Zen 5).
   const double multiply_adds_a_byte = p.fast_products() ? 4.8 : 2.4;
   return p.cold ? multiply_adds_a_byte / p.lanes * 4 * static_cast<double>(elements) : 0;
 }

@@ -1,13 +1,15 @@
-// conv2d: y(N, O, OH, OW) = act(sum over c, i, j of x(N, C, H, W) weight(O, C / groups, KH, KW) + bias(O) + residual).
-// One filter is shared over all positions. The backward side stands in conv2d_backward.cpp.
+// conv2d: y(N, O, OH, OW) = act(sum over c, i, j of x(N, C, H, W) weight(O, C / groups, KH, KW) + bias(O) + residual(N, O, OH, OW)).
+// Gradients: conv2d_backward.cpp. Attributes: stride, dilation, padding (top, left, bottom, right), groups; the activation.
 //
-// Inputs: x, weight, bias?, residual?; and for a prologue norm_weight?, norm_bias?, mean, var: then x is first normalized and goes through
-// an activation (attributes norm_eps, norm_activation, norm_activation_a, norm_activation_b), as batch_norm does it; or scale, with an
-// entry for each sample and channel, and the attribute "scaled": then x is first multiplied by it. 1x1 convolutions without stride and
-// padding only. With attributes pool_kernel, pool_stride, pool_padding and pool_ceil_mode, y is what max_pool with these makes of the
-// above; there is no residual then. Once an algorithm is chosen (attribute "algorithm"), weight is replaced by what conv2d_prepare makes of
-// weight and bias, and "kernel" remembers the weight's shape; with the attribute "packed" it is made for direct sums, whatever the
-// algorithm.
+// Inputs: x, weight, bias?, residual?, and those of a prologue, which only a 1x1 convolution without stride, padding and groups has:
+//   norm_weight?, norm_bias?, mean, var, each (C,)   x is first normalized and activated, like batch_norm with the attributes norm_eps,
+//                                                    norm_activation, norm_activation_a, norm_activation_b
+//   scale, (N, C, 1, 1)                              with the attribute "scaled": x is first multiplied by it
+// With the attributes pool_kernel, pool_stride, pool_padding and pool_ceil_mode, y is the max_pool of the result. There is no residual
+// then.
+//
+// Once an algorithm is chosen (attribute "algorithm"), the output of conv2d_prepare replaces the weight, there is no bias, and "kernel" is
+// the shape of the weight. With the attribute "packed", it is prepared for direct sums, whatever the algorithm.
 #include <algorithm>
 
 #include "kernels/kernels.h"
@@ -27,7 +29,7 @@ bool is_pointwise(const Conv2dGeometry& g) {
   return g.KH == 1 && g.KW == 1 && g.stride_h == 1 && g.stride_w == 1 && g.groups == 1 && g.OH == g.H && g.OW == g.W;
 }
 
-// The pooling that is part of the node, if there is one.
+// The pooling of the node, if it has one.
 std::optional<PoolGeometry> pool_of(const Conv2dGeometry& g, const Attributes& attributes) {
   if (!attributes.has("pool_kernel")) return {};
   Attributes pool;
@@ -36,7 +38,7 @@ std::optional<PoolGeometry> pool_of(const Conv2dGeometry& g, const Attributes& a
   return pool_geometry("conv2d", pool, {g.N, g.O, g.OH, g.OW});
 }
 
-// What comes before and behind the convolution.
+// Sets the parts of a problem that come before and behind the convolution.
 void add_fused(ConvProblem& problem, const Conv2dGeometry& g, const Attributes& attributes) {
   const ActivationKind kind = fused_activation(attributes).kind;
   problem.prologue = has_prologue(attributes);
@@ -76,7 +78,7 @@ int ring(const NodeView& node, std::size_t input) {
   return forward_problem(geometry_of(node), 1, false).ring();
 }
 
-// Row windows of the convolution itself. The Winograd form of first layers reads whole strides of rows.
+// The row windows of the convolution. The Winograd form of first layers reads whole strides of rows.
 RowWindows row_windows(const Conv2dGeometry& g, const Conv2dAlgorithm& algorithm) {
   const Index span = g.span_h();
   const bool whole_strides = algorithm.input == Want::plain && algorithm.rows_at_once > 1;
@@ -93,7 +95,7 @@ std::optional<Band> band(const NodeView& node, RowRange made) {
   const Conv2dGeometry g = geometry_of(node);
   const Conv2dAlgorithm& algorithm = algorithm_of(node);
   const std::optional<PoolGeometry> pool = pool_of(g, node.attributes);
-  // Poolings of other algorithms have bands of their own, of rows that need not lie at multiples of anything.
+  // First layers with a pooling have strips of their own (PooledRows).
   if (algorithm.rows_at_once == 0 || (pool && algorithm.input == Want::plain)) return {};
   const Index stride = pool ? pool->rows.stride : 1;
   const RowRange rows{made.begin * stride, made.end == node.output(0).H() ? g.OH : made.end * stride};
@@ -104,24 +106,26 @@ std::optional<Band> band(const NodeView& node, RowRange made) {
 
 BandSizes band_sizes(const NodeView& node) {
   const Conv2dAlgorithm& algorithm = algorithm_of(node);
-  const Index rows = std::max(Index{1}, algorithm.rows_at_once), stride = node.attributes.has("pool_kernel") ? 2 : 1;
+  const Index rows = std::max(Index{1}, algorithm.rows_at_once);
+  const Index stride = node.attributes.has("pool_kernel") ? 2 : 1;
   if (algorithm.input == Want::plain || rows == 1) return {rows, rows};
   const Conv2dGeometry g = geometry_of(node);
-  const Index across = ceil_div(g.OW, rows), all = across * ceil_div(g.OH, rows);
+  const Index across = ceil_div(g.OW, rows);
+  const Index all = across * ceil_div(g.OH, rows);
   Index tiles = std::max(g.C, g.O) <= 128 ? 14 : 28;  // a group of convolution/winograd.cpp
-  // Packed, a group has 56, for each transforms all weights anew; but of a small image that would be most of its rows.
+  // With packed weights a group has 56 tiles, because each transforms all weights; fewer for a small image, where that is most of its rows.
   if (node.attributes.has("packed")) tiles = std::clamp<Index>(all / 8, 28, 56);
   return {rows / stride, rows / stride * ceil_div(tiles, across)};
 }
 
-// One that the node itself names.
+// An algorithm that the node itself names.
 const Conv2dAlgorithm& asked_algorithm(std::string_view op, const std::string& name, const ConvProblem& problem) {
   const Conv2dAlgorithm& algorithm = find_conv2d_algorithm(name);
   require(can_compute(algorithm, problem), op, "the algorithm must be able to compute this convolution", name);
   return algorithm;
 }
 
-// All that the time of a convolution depends on, beside the machine and the ISA.
+// Everything that the time of a convolution depends on, except for the machine and the ISA.
 std::string text_of(const Conv2dGeometry& g, const ConvProblem& problem, const Attributes& attributes) {
   std::string text = join("conv2d ", g.N, "x", g.C, "x", g.H, "x", g.W, " by ", g.O, "x", g.KH, "x", g.KW, " stride ", g.stride_h, "x",
                           g.stride_w, " dilation ", g.dilation_h, "x", g.dilation_w, " padding ", g.top, ",", g.left, ",", g.bottom, ",",
@@ -147,7 +151,8 @@ void choose(ChoiceScope& scope) {
   scope.attributes.set("algorithm", std::string(algorithm.name));
   scope.attributes.set("kernel", weight.shape.sizes());
 
-  // Prepared weights are the same for images of any size: asked for with the smallest, they are shared by all programs of a model.
+  // Prepared weights are the same for images of any size. With the size of the smallest in their attributes, all programs of a model share
+  // them.
   const Shape smallest{1, g.C, g.span_h(), g.span_w()};
   const bool packed = scope.options.small && algorithm.takes_packed;
   if (packed) scope.attributes.set("packed", true);
@@ -177,7 +182,7 @@ void backward(GradientScope& scope) {
   attributes.set("input", scope.graph.type(x).shape.sizes());
   attributes.set("kernel", scope.graph.type(weight).shape.sizes());
   const auto give_input = [&] { scope.give(0, "conv2d_backward_data", {dy, weight}, attributes); };
-  // Between the two, x may go, but the first of the results must wait: the smaller.
+  // Memory: the lifetime of x can end between the two nodes, and that of the first result goes on, so the smaller result comes first.
   const bool weight_first = scope.graph.type(weight).shape.elements() <= scope.graph.type(x).shape.elements();
   if (!weight_first) give_input();
   scope.give(1, "conv2d_backward_weight", {dy, x}, attributes);
@@ -185,9 +190,9 @@ void backward(GradientScope& scope) {
   if (weight_first) give_input();
 }
 
-// conv2d_prepare(weight, bias?) -> prepared, a plain array in the chosen algorithm's own order. Attributes: the convolution's stride,
-// dilation, padding and groups, "input", "kernel", "lanes", "algorithm", and "backward": whether it serves the gradient for the input or a
-// transposed convolution.
+// conv2d_prepare(weight, bias?) -> prepared, a plain array in the order of the algorithm. Attributes: stride, dilation, padding and groups
+// of the convolution; "input" and "kernel", the shapes of x and weight; "lanes"; "algorithm"; "backward": for the gradient for the input,
+// or for a transposed convolution.
 ConvProblem prepared_problem(const Attributes& attributes) {
   const Conv2dGeometry g = conv2d_geometry(attributes, Shape(attributes.integers("input")), Shape(attributes.integers("kernel")));
   const int lanes = checked_lanes("conv2d_prepare", attributes);

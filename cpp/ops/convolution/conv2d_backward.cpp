@@ -1,8 +1,9 @@
-// The gradients of conv2d: for the input (a convolution again, convolution/geometry.h), for the weight (the sum over all positions that the
-// shared filter was used at) and for the bias (the sum over all positions).
-//
-// conv2d_backward_data(dy, weight) -> dx, conv2d_backward_weight(dy, x) -> dweight, channel_sum(dy) -> dbias.
-// Attributes of the first two: the convolution's own, "input" (shape of x) and "kernel" (shape of weight).
+// The gradients of conv2d:
+//   conv2d_backward_data(dy, weight) -> dx      a convolution again (convolution/geometry.h)
+//   conv2d_backward_weight(dy, x) -> dweight    sums of x times dy over all positions where a filter entry was used
+//   channel_sum(dy) -> dbias                    sums over all positions
+// x, dx: (N, C, H, W); dy: (N, O, OH, OW); weight, dweight: (O, C / groups, KH, KW); dbias: (O,). Attributes of the first two: those of the
+// convolution, "input" (the shape of x) and "kernel" (the shape of weight).
 #include <algorithm>
 
 #include "kernels/kernels.h"
@@ -61,7 +62,7 @@ int ring_weight(const NodeView& node, std::size_t input) {
   return input == 1 ? forward_problem(geometry_of(node.attributes), 1, false).ring() : 0;
 }
 
-// Of few channels, planes are read better than blocks: the same question as the forward convolution's.
+// Few channels are better read as planes than as blocks, where the forward convolution reads planes, too.
 void choose_weight(ChoiceScope& scope) {
   const Conv2dGeometry g = geometry_of(scope.attributes);
   if (cheapest_conv2d_algorithm(forward_problem(g, scope, 1)).input == Want::plain) scope.attributes.set("narrow", true);
@@ -77,7 +78,8 @@ struct BoundWeight {
 
   Index in_blocks() const { return ceil_div(g.C, in_lanes); }
 
-  // Sums of one kernel entry for the unit's channels, (taps, lanes), are scattered to the entries of OIHW that exist.
+  // Scatters the sums of one kernel entry for the channels of the unit, (taps, lanes), to the entries of (O, C / groups, KH, KW) that
+  // exist.
   void store(const float* sums, float* to, Index o0, Index c0, Index channels, Index i, Index j) const {
     const Index out_group = g.O / g.groups, in_group = g.C / g.groups;
     for (Index c = c0; c < std::min(g.C, c0 + channels); ++c)
@@ -90,7 +92,7 @@ struct BoundWeight {
     const Index o0 = out_block * lanes, c0 = in_block * in_lanes;
     const Index first_group = o0 / (g.O / g.groups), last_group = (std::min(g.O, o0 + lanes) - 1) / (g.O / g.groups);
     const Index in_group = g.C / g.groups;
-    if (c0 + in_lanes <= first_group * in_group || c0 >= (last_group + 1) * in_group) return;  // no common group
+    if (c0 + in_lanes <= first_group * in_group || c0 >= (last_group + 1) * in_group) return;  // the blocks have no group in common
 
     const ImageStrides& xs = x.strides;
     ConvWeightGradient args{};

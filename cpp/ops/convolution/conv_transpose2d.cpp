@@ -1,11 +1,11 @@
-// conv_transpose2d: y(N, O, OH, OW) = act(sum over i, k of x(N, I, H, W) weight(I, O / groups, KH, KW), each pixel of x stamped with the
-// kernel at distances of the stride, + bias(O)). It is the gradient for its input of the convolution that leads from y to x, and is
-// computed by that convolution's algorithms (ConvProblem, backward), with bias and activation in their epilogue:
+// conv_transpose2d(x, weight, bias?) -> y(N, O, OH, OW) = act(sum over i of x(N, I, H, W) weight(I, O / groups, KH, KW) + bias(O)), where
+// each pixel of x adds the kernel times its value to y, at distances of the stride:
 //
 //   OH = (H - 1) stride - top - bottom + dilation (KH - 1) + 1 + output_padding
 //
-// Inputs: x, weight, bias?. Once an algorithm is chosen (attribute "algorithm"), weight is replaced by what conv2d_prepare makes of weight
-// and bias, and "kernel" remembers the weight's shape.
+// It is the gradient for its input of the convolution from y to x, and is computed by the algorithms of that convolution (a backward
+// ConvProblem), with bias and activation in their epilogue. Attributes: stride, dilation, padding, output_padding, groups; the activation.
+// Once an algorithm is chosen (attribute "algorithm"), the output of conv2d_prepare replaces the weight, and "kernel" is its shape.
 #include <algorithm>
 
 #include "kernels/kernels.h"
@@ -19,16 +19,15 @@ namespace {
 
 constexpr const char* kOp = "conv_transpose2d";
 
-// Each remainder of a position by the stride is a pass of its own: the square of this bounds how many a file can ask for.
+// Each remainder of a position by the stride is a pass of its own. The square of this bounds the number of passes that a file can ask for.
 constexpr Index kMostStride = 256;
 
-// One axis of the output, and of the convolution that leads back from it. Where output_padding is a whole stride or more, that
-// convolution would make more than `size` outputs: its padding is shortened, and where that does not suffice, the last rows of y, which
-// no pixel of x reaches, are cut off.
+// One axis of y, and of the convolution from y to x. Where output_padding is a whole stride or more, that convolution would have too many
+// outputs. Then its padding is shortened, and where that does not suffice, the last rows of y, which no pixel of x reaches, are cut off.
 struct OutputAxis {
   Index size;            // of y
-  Index padding_behind;  // of the convolution back
-  Index cut;             // from y before it
+  Index padding_behind;  // of the convolution from y to x
+  Index cut;             // rows of y that it does not read
 };
 
 OutputAxis output_axis(Index inputs, Index kernel, Index stride, Index dilation, Index before, Index behind, Index output_padding) {
@@ -95,7 +94,8 @@ void choose(ChoiceScope& scope) {
   scope.attributes.set("algorithm", std::string(algorithm.name));
   scope.attributes.set("kernel", weight.shape.sizes());
 
-  // Prepared weights are the same for images of any size: asked for with the smallest that has all passes, they are shared.
+  // Prepared weights are the same for images of any size. With the size of the smallest that has all passes in their attributes, they are
+  // shared.
   const Index height = std::max(std::min(g.H, g.stride_h), g.span_h() - g.top - g.bottom);
   const Index width = std::max(std::min(g.W, g.stride_w), g.span_w() - g.left - g.right);
   scope.inputs[1] = add_prepared(scope, algorithm, {1, g.C, height, width}, weight.shape, true);
@@ -107,7 +107,7 @@ Step bind(const BindScope& scope) {
   return find_conv2d_algorithm(scope.attributes.text("algorithm")).bind(backward_problem(g, scope.kernels.lanes), scope);
 }
 
-// dx is the convolution of dy, dweight that of a convolution from dy to x: the roles are changed.
+// dx is the convolution of dy, and dweight the gradient for the weight of a convolution from dy to x: input and output are exchanged.
 void backward(GradientScope& scope) {
   if (fused_activation(scope.attributes).kind != ActivationKind::identity)
     throw Error(ErrorKind::unsupported, kOp, "a convolution with a fused activation has no gradient");

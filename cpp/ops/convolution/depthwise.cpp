@@ -1,9 +1,10 @@
-// Depthwise convolution as work units: a strip of rows x a channel block. groups == in_channels == out_channels.
+// Depthwise convolution, y(N, C, OH, OW) of x(N, C, H, W) with one filter a channel: groups == in_channels == out_channels.
 //
-// The strip changes last, as in 1x1 convolutions: then a thread's part of an image is some rows of all channels, and what it reads it has
-// mostly written itself in the step before. Small images are one strip. The strips of a block that a thread is given are one call.
+// A work unit is a strip of rows x a channel block. The block changes before the strip, as in 1x1 convolutions, so the part of a thread is
+// some rows of all channels, and it reads mostly what it wrote itself in the step before. Small images are one strip. All strips of a block
+// that a worker has at once are one call of the kernel.
 //
-// Prepared weights: for each pair of walks (one forward): (channel blocks, taps_h, taps_w, lanes); then the bias, padded to whole blocks.
+// Prepared weights: for each pair of walks: (channel blocks, taps_h, taps_w, lanes); then the bias, padded to whole blocks.
 #include <algorithm>
 
 #include "kernels/kernels.h"
@@ -53,8 +54,9 @@ struct Pass {
 };
 
 Index rows_a_strip(Index rows, Index images_and_blocks) {
-  constexpr Index kTileRows = 2;  // of output, that the kernel sums up at once
-  constexpr Index kFewRows = 12, kEnoughUnits = 16;
+  constexpr Index kTileRows = 2;  // output rows that the kernel sums at once
+  constexpr Index kFewRows = 12;
+  constexpr Index kEnoughUnits = 16;
   return rows < kFewRows && images_and_blocks >= kEnoughUnits ? std::max<Index>(rows, 1) : kTileRows;
 }
 
@@ -74,7 +76,7 @@ ConvDepthwise kernel_arguments(const BoundDepthwise& b, const RunContext& run, c
   return unit;
 }
 
-// Units first .. last - 1 of a pass, (images, strips, blocks): block by block, all of its strips that are among them.
+// Units first .. last - 1 of a pass, (images, strips, blocks). Calls the kernel once for each block, with all strips of it among the units.
 void run_units(const BoundDepthwise& b, const Pass& pass, const RunContext& run, void (*conv_depthwise)(const ConvDepthwise&), Index first,
                Index last) {
   for_images(pass.strips * b.blocks, first, last, [&](Index image, Index begin, Index count, Index) {
@@ -93,9 +95,11 @@ Step bind(const ConvProblem& problem, const BindScope& scope) {
                    .operands = ConvOperands(scope),
                    .passes = {},
                    .bias = weights_elements(problem)};
-  Index weights = 0, units = 0;
+  Index weights = 0;
+  Index units = 0;
   for (const WalkPair& walks : problem.walk_pairs()) {
-    const Index rows = rows_a_strip(walks.row.count, b.images * b.blocks), strips = ceil_div(walks.row.count, rows);
+    const Index rows = rows_a_strip(walks.row.count, b.images * b.blocks);
+    const Index strips = ceil_div(walks.row.count, rows);
     b.passes.push_back({walks, rows, strips, weights, units, b.images * b.blocks * strips});
     weights += walks.taps() * b.blocks * b.lanes;
     units += b.passes.back().units;

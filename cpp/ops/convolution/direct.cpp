@@ -1,7 +1,7 @@
-// Direct convolution as work units: tiles of output channels x strips of rows. It can compute every convolution.
+// Direct convolution: it computes every ConvProblem without a pooling. A work unit is a tile of output channels x a strip of rows.
 //
-// Prepared weights: for each pair of walks (one forward), for each tile of one or two blocks of output channels:
-//   (input blocks that the tile's groups touch, taps_h, taps_w, channels of the block, tile's blocks * lanes);
+// Prepared weights: for each pair of walks, for each tile of one or two blocks of output channels:
+//   (input blocks of the groups of the tile, taps_h, taps_w, channels of the block, blocks of the tile * lanes);
 // then the bias, padded to whole blocks.
 #include <algorithm>
 
@@ -14,23 +14,24 @@ namespace fastcnn {
 
 namespace {
 
-// One pair of walks; a forward convolution has one.
+// A pair of walks; a forward convolution has one.
 struct Pass {
   WalkPair walks;
-  Index weights;  // where its prepared weights start
+  Index weights;  // the start of its prepared weights
 };
 
 struct Plan {
   std::vector<ChannelTile> tiles;
   std::vector<Pass> passes;
-  Index weights_a_tap;   // of all tiles
-  Index bias, elements;  // where the bias starts; size of everything prepared
+  Index weights_a_tap;  // of all tiles
+  Index bias;           // its start in the prepared weights
+  Index elements;       // of the prepared weights, with the bias
 };
 
 Index inputs_of(const ChannelTile& tile, int lanes) { return (tile.in_blocks - 1) * lanes + tile.last_channels; }
 
-// Two blocks of output channels at once halve the loads of inputs. Where a vector takes two turns, one block alone keeps the multipliers
-// busy as well, and where sums are short it is better: fewer come to an end, and wait to be written, at once.
+// Whether tiles of two blocks of output channels are faster than tiles of one. They halve the loads of inputs. Where a vector takes two
+// turns, one block alone keeps the multipliers busy, and is better where sums are short: fewer sums end, and wait to be written, at once.
 bool pairs_pay(const ConvProblem& p) {
   constexpr Index kFewTerms = 192;
   return !takes_two_turns(p.lanes) || p.kernel_h * p.kernel_w > 1 || p.in_channels / p.groups > kFewTerms;
@@ -39,10 +40,12 @@ bool pairs_pay(const ConvProblem& p) {
 Plan plan_of(const ConvProblem& p) {
   Plan plan{};
   const Index out_group = p.out_channels / p.groups, in_group = p.in_channels / p.groups;
-  const Index blocks = p.out_blocks(), most = pairs_pay(p) ? 2 : 1;
-  // A last block that is half empty is the second of a pair: where halves take half the time, the kernel sums that in three of them; else
-  // two pixels share a vector, if the kernel is 1x1.
-  const bool in_halves = takes_two_turns(p.lanes), in_pairs = p.fast_products() && p.kernel_h * p.kernel_w == 1;
+  const Index blocks = p.out_blocks();
+  const Index most = pairs_pay(p) ? 2 : 1;
+  // A half-empty last block is the second of a pair. Where half a vector takes half the time, the kernel sums only half of it; else, for a
+  // 1x1 kernel, two pixels share a vector.
+  const bool in_halves = takes_two_turns(p.lanes);
+  const bool in_pairs = p.fast_products() && p.kernel_h * p.kernel_w == 1;
   const bool half_empty = (in_halves || in_pairs) && p.out_channels <= blocks * p.lanes - p.lanes / 2;
   for (Index block = 0, count = 0; block < blocks; block += count) {
     const Index left = blocks - block;
@@ -89,7 +92,7 @@ void prepare_unit(const Kernels& kernels, const ConvProblem& p, const Plan& plan
     copy_weights(kernels, p, pass.walks.row, pass.walks.column, weight, outs, {first_in, channels}, to);
     to += taps * channels * outs.count;
   }
-  if (unit < tiles) pad_bias(p, bias, outs, prepared + plan.bias);  // in the first pass, for all
+  if (unit < tiles) pad_bias(p, bias, outs, prepared + plan.bias);  // once, with the first pass
 }
 
 PrepareUnit prepare(const ConvProblem& p) {
@@ -98,7 +101,7 @@ PrepareUnit prepare(const ConvProblem& p) {
   };
 }
 
-double tile_operations(const ConvProblem& p) {  // vector multiply-adds
+double tile_operations(const ConvProblem& p) {  // in vector multiply-adds
   const Plan plan = plan_of(p);
   double operations = 0;
   for (const auto& [walks, weights] : plan.passes)
@@ -117,11 +120,11 @@ struct BoundDirect {
   ConvOperands operands;
   bool flat;                           // 1x1 on images without rings: all pixels are one row
   std::vector<Strips> strips = {};     // of each pass
-  std::vector<Index> first_unit = {};  // of each pass, and the number of units behind them
+  std::vector<Index> first_unit = {};  // of each pass, then the number of units
 
   Index tiles() const { return static_cast<Index>(plan.tiles.size()); }
 
-  // From the weights of a tile to those of the next, while both fit in L2.
+  // The distance from the weights of a tile to those of the next, while both fit in L2; else 0.
   Index next_weights(const Pass& pass, const ChannelTile& tile) const {
     constexpr Index kMostFloats = (320 << 10) / 4;
     const std::size_t next = static_cast<std::size_t>(&tile - plan.tiles.data()) + 1;
@@ -154,17 +157,18 @@ bool is_flat(const ConvProblem& p, const ConvOperands& operands) {
   return p.is_pixelwise() && !has_ring(operands.x) && !has_ring(operands.y) && !has_ring(operands.residual);
 }
 
-// Bytes of the input that a row of output adds to those that the rows before it read.
+// Bytes of the input that an output row reads and the rows before it do not.
 Index bytes_a_row(const BoundDirect& b, const Pass& pass) {
-  const auto touched = [](const AxisWalk& w) { return std::min(w.in_step, w.taps); };  // of each in_step rows or columns
+  const auto touched = [](const AxisWalk& w) { return std::min(w.in_step, w.taps); };  // of every in_step rows or columns
   const auto& [rows, columns] = pass.walks;
   const Index row = b.operands.x.strides.row * touched(columns) / std::max<Index>(columns.in_step, 1);
   return b.plan.tiles[0].in_blocks * row * touched(rows) * bytes_of(DType::f32);
 }
 
-// A strip of few pixels is read from the cache faster than the weights that come for each anew: then it may be larger.
+// The most bytes of input of a strip. Each strip reads all weights again, so strips of few pixels may be larger.
 Index most_bytes(const Pass& pass, Index bytes_a_row, bool flat) {
-  constexpr Index kEnoughPixels = 28, kMost = 400 << 10;  // beside the weights of a tile, still within an L2 of 1 MB
+  constexpr Index kEnoughPixels = 28;
+  constexpr Index kMost = 400 << 10;  // beside the weights of a tile, still within an L2 of 1 MB
   const Index rows = ceil_div(kEnoughPixels, std::max<Index>(flat ? 1 : pass.walks.column.count, 1));
   return std::max(Strips::kBytes, std::min(kMost, rows * bytes_a_row));
 }
@@ -190,10 +194,11 @@ void cut_into_units(BoundDirect& b) {
 
 using Run = std::function<void(const RunContext&, Index begin, Index end)>;
 
-// With a prologue a strip first goes into scratch, (blocks, rows, columns, lanes), when a thread meets it; all its tiles of channels read
-// it there, while it is in the cache. Only 1x1 convolutions have one, so a strip reads no row of another.
+// With a prologue, a worker first writes the result of the prologue for a strip to scratch, (blocks, rows, columns, lanes). All tiles of
+// channels read it there, while it is in the cache. Only 1x1 convolutions have a prologue, so a strip reads no row of another.
 Run run_behind_prologue(BoundDirect bound, const BindScope& scope, Index& scratch_bytes) {
-  const Index pixels_a_row = bound.flat ? 1 : bound.problem.in_w, blocks = bound.problem.in_blocks();
+  const Index pixels_a_row = bound.flat ? 1 : bound.problem.in_w;
+  const Index blocks = bound.problem.in_blocks();
   const Index row_stride = pixels_a_row * bound.operands.x.strides.pixel;
   scratch_bytes = blocks * bound.strips[0].most() * row_stride * bytes_of(DType::f32);
   return [=, b = std::move(bound), prologue = bind_prologue(scope), conv_direct = scope.kernels.conv_direct](const RunContext& run,
@@ -203,7 +208,8 @@ Run run_behind_prologue(BoundDirect bound, const BindScope& scope, Index& scratc
     const ImageView& x = b.operands.x;
     for (Index number = begin; number < end; ++number) {
       const Strips::Unit unit = strips.unit(number, b.tiles());
-      const Index first_row = strips.begin(unit.strip), rows = strips.size(unit.strip), block_stride = rows * row_stride;
+      const Index first_row = strips.begin(unit.strip), rows = strips.size(unit.strip);
+      const Index block_stride = rows * row_stride;
       if (rows == 0) continue;
       if (number == begin || unit.tile == 0) {
         for (Index block = 0; block < blocks; ++block)

@@ -1,5 +1,5 @@
-// How the direct algorithm cuts output channels into tiles, and where it keeps what it has prepared for each. For ops that compute a part
-// of a convolution as a part of theirs.
+// The tiles that direct convolution cuts output channels into, and where the prepared weights of each lie. Other algorithms read weights
+// that are packed for direct sums.
 #pragma once
 
 #include "kernels/arguments.h"
@@ -7,17 +7,17 @@
 
 namespace fastcnn {
 
-// Some output channels and the input channels that they need.
+// One or two blocks of output channels, and the input channels that they need.
 struct ChannelTile {
-  Index out_block = 0, out_blocks = 0;  // 1 or 2
-  int last_outputs = 0;                 // lanes of the last of them that must be summed
-  bool pixel_pairs = false;             // they are half of it, and two pixels may share a vector there
+  Index out_block = 0, out_blocks = 0;
+  int last_outputs = 0;      // lanes of the last block that must be summed
+  bool pixel_pairs = false;  // the last block is half empty, and two pixels may share a vector of it
   Index in_block = 0, in_blocks = 0;
-  int last_channels = 0;     // of the last of them
+  int last_channels = 0;     // channels of the last input block
   Index weights_before = 0;  // prepared weights of one tap in the tiles before this one
 };
 
-// The arguments of a kernel that say which channels it sums.
+// Sets the arguments of a kernel that say which channels it sums.
 inline void set_channels(ConvDirect& kernel, const ChannelTile& tile, int lanes) {
   kernel.input_blocks = static_cast<int>(tile.in_blocks);
   kernel.block_channels = lanes;

@@ -1,9 +1,11 @@
-// Convolution over the few channels of a network's input, as work units: strips of output rows, all output channels. It reads plain planes:
-// a unit copies the rows that it needs, with their padding, into lines that stay in the cache. Two rows of the table: `first` sums
-// directly, `first_winograd` by one-dimensional Winograd along the rows (kernels/conv_first_winograd.cpp).
+// Convolution of images with few channels, like the input of a network: x(N, C, H, W) is plain, y an image. Two rows of the table: `first`
+// sums directly, `first_winograd` by one-dimensional Winograd down the rows (kernels/conv_first_winograd.cpp).
 //
-// Prepared weights: for each tile of one or two blocks of output channels (kernel_h, channels, kernel_w, tile's blocks * lanes), or for
-// Winograd (points, stride, channels, kernel_w, tile's blocks * lanes); then the bias, padded to whole blocks.
+// A work unit is a strip of output rows with all output channels. It copies the rows that it needs, with their padding, into lines that
+// stay in the cache.
+//
+// Prepared weights: for each tile of one or two blocks of output channels (kernel_h, channels, kernel_w, blocks of the tile * lanes), or
+// for Winograd (points, stride, channels, kernel_w, blocks of the tile * lanes); then the bias, padded to whole blocks.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -18,11 +20,11 @@ namespace {
 
 constexpr Index kGroup = 4;  // output rows that Winograd sums at once
 
-// Of a phase of kernel rows: kernel rows that lie a stride apart.
+// Taps of a phase: the kernel rows whose distance is a multiple of the stride.
 Index phase_taps(const ConvProblem& p) { return ceil_div(p.rows[0].taps, p.rows[0].in_step); }
 Index points(const ConvProblem& p) { return kGroup + phase_taps(p) - 1; }
 
-// Sums over lines, kernel columns not counted: for each output row, or for all points of a group of them.
+// Terms of a sum over lines, not counting kernel columns: of an output row, or of all points of a group of output rows.
 template <bool Winograd>
 Index terms(const ConvProblem& p) {
   return Winograd ? points(p) * p.rows[0].in_step * p.in_channels : p.rows[0].taps * p.in_channels;
@@ -33,7 +35,7 @@ Index block_weights(const ConvProblem& p) {
   return terms<Winograd>(p) * p.columns[0].taps * p.lanes;
 }
 
-// Input rows from the first that `rows` output rows read to the last.
+// Input rows from the first to the last that `rows` output rows read.
 template <bool Winograd>
 Index input_rows(const ConvProblem& p, Index rows) {
   const AxisWalk& r = p.rows[0];
@@ -41,18 +43,18 @@ Index input_rows(const ConvProblem& p, Index rows) {
   return (rows - 1) * r.in_step + (r.taps - 1) * r.tap_step + 1;
 }
 
-// Floats in a line: whole vectors, and an odd number of them, for neighbouring lines must not meet in the same sets of the cache.
+// Floats in a line: an odd number of whole vectors, so that neighbouring lines do not share sets of the cache.
 Index line_of(const ConvProblem& p) {
   const AxisWalk& c = p.columns[0];
   const Index width = (c.count - 1) * c.in_step + (c.taps - 1) * c.tap_step + 1;
   return (ceil_div(width, p.lanes) | 1) * p.lanes;
 }
 
-// ---- which is chosen
+// ---- the choice
 
 bool can_run(const ConvProblem& p) {
   if (!p.plain_input || p.groups != 1 || p.backward || p.in_channels >= p.lanes) return false;
-  // Lines are scratch of each worker. Only kernels or paddings far larger than any network's need more, and overflow must not happen.
+  // Lines are scratch of each worker. Only kernels or paddings far larger than those of any network need more. Sizes must not overflow.
   constexpr double kMostScratch = 64 << 20;
   const AxisWalk& r = p.rows[0];
   const double rows = static_cast<double>(kGroup + r.taps) * static_cast<double>(std::max(r.in_step, r.tap_step));
@@ -60,7 +62,7 @@ bool can_run(const ConvProblem& p) {
   return 2 * sizeof(float) * rows * static_cast<double>(p.in_channels) * padded <= kMostScratch;
 }
 
-// The points are known for three and four taps. What error is allowed is for the table to ask.
+// There are points for three and four taps. The table compares the error with the allowed one.
 bool can_run_winograd(const ConvProblem& p) { return can_run(p) && p.rows[0].tap_step == 1 && (phase_taps(p) == 3 || phase_taps(p) == 4); }
 
 template <Index Group>
@@ -71,9 +73,9 @@ bool takes_pool(const ConvProblem& p) {
 template <bool Winograd>
 double cost(const ConvProblem& p) {
   const Index images_rows = p.N * (Winograd ? ceil_div(p.out_h, kGroup) : p.out_h);
-  // Moves of a row's tiles beyond what direct sums have, too: the points' sums are stored, loaded and transformed.
-  constexpr Index kWayBack = 26;  // of one pixel and block, in multiply-adds; measured, avx512 and avx2
-  const Index pixel = terms<Winograd>(p) * p.columns[0].taps + (Winograd ? kWayBack : 0);
+  // Beyond direct sums, the sums at the points are stored, loaded and transformed.
+  constexpr Index kInverseTransform = 26;  // of one pixel and block, in multiply-adds; measured, avx512 and avx2
+  const Index pixel = terms<Winograd>(p) * p.columns[0].taps + (Winograd ? kInverseTransform : 0);
   const double moved = static_cast<double>(p.N * p.in_channels * p.in_h * p.in_w) / p.lanes;
   const double transformed = Winograd ? 3.0 * static_cast<double>(images_rows * terms<Winograd>(p) * line_of(p)) / p.lanes : 0;
   return static_cast<double>(images_rows * p.out_w * p.out_blocks() * pixel) + moved + transformed;
@@ -94,7 +96,8 @@ void pack(const ConvProblem& p, const float* weight, ChannelRange outs, float* t
       for (Index j = 0; j < p.kernel_w; ++j, to += outs.count) copy_weights(p, weight, outs, {c, 1}, i, j, to);
 }
 
-// How the taps of a phase make the weight of one point: a^k / product of (a - other finite points); of infinity, the last tap.
+// The factors of the taps of a phase in the weight of one point a: a^k / product of (a - other finite points). The weight of the point at
+// infinity is the last tap.
 using Taps = std::array<double, 4>;
 Taps weights_of_point(Index point, Index count, Index taps) {
   const double q = std::sqrt(0.5);
@@ -113,7 +116,10 @@ Taps weights_of_point(Index point, Index count, Index taps) {
 }
 
 void pack_winograd(const ConvProblem& p, const float* weight, ChannelRange outs, float* to) {
-  const Index stride = p.rows[0].in_step, taps = phase_taps(p), count = points(p), columns = p.kernel_w;
+  const Index stride = p.rows[0].in_step;
+  const Index taps = phase_taps(p);
+  const Index count = points(p);
+  const Index columns = p.kernel_w;
   std::vector<float> kernel(static_cast<std::size_t>(taps * outs.count));  // one phase, channel and column
   for (Index phase = 0; phase < stride; ++phase) {
     for (Index c = 0; c < p.in_channels; ++c) {
@@ -152,7 +158,7 @@ struct BoundFirst {
   std::optional<PooledRows> pooled;
   Index line, bias;
   Index lines_elements = 0;  // floats of scratch before those that Winograd needs
-  Index pooled_offset = 0;   // where in scratch the rows lie that will be pooled
+  Index pooled_offset = 0;   // the start of the rows to pool in scratch
   PadLines pad = {};
   ConvFirst unit = {};
 
@@ -169,7 +175,8 @@ PadLines pad_arguments(const BoundFirst& b) {
   pad.height = b.problem.in_h;
   pad.left = std::min(before, b.line);
   pad.columns = std::clamp<Index>(b.line - before, 0, b.problem.in_w);
-  pad.channel_stride = x.type.layout.plain() ? b.problem.in_h * b.problem.in_w : b.operands.x.strides.block;  // a band of rows of planes
+  // A band of rows of planes is an image of block 1.
+  pad.channel_stride = x.type.layout.plain() ? b.problem.in_h * b.problem.in_w : b.operands.x.strides.block;
   pad.row_stride = b.problem.in_w;
   return pad;
 }
@@ -200,7 +207,7 @@ ConvFirst sum_arguments(const BoundFirst& b) {
   return unit;
 }
 
-// Some rows of one image; `output` is the first pixel of the first of them.
+// Computes some rows of one image. output: the first pixel of the first of them.
 template <bool Winograd>
 void run_rows(const BoundFirst& b, const Kernels& kernels, const RunContext& run, Index image, Index first_row, Index rows, float* output) {
   float* const lines = run.scratch_data();
@@ -242,7 +249,8 @@ void run_units(const BoundFirst& b, const Kernels& kernels, const RunContext& ru
 template <bool Winograd>
 Step bind(const ConvProblem& problem, const BindScope& scope) {
   constexpr Index group = Winograd ? kGroup : 1;
-  const Index line = line_of(problem), row_elements = problem.in_channels * line;
+  const Index line = line_of(problem);
+  const Index row_elements = problem.in_channels * line;
   BoundFirst b{.problem = problem,
                .operands = ConvOperands(scope),
                .strips = Strips(problem.out_h, row_elements * problem.rows[0].in_step * 4, problem.N, group),

@@ -69,8 +69,8 @@ AxisWalk forward_walk(Index outputs, Index kernel, Index stride, Index dilation,
 }
 
 std::vector<AxisWalk> backward_walks(Index inputs, Index kernel, Index stride, Index dilation, Index padding) {
-  // Input h meets kernel entry k at output (h + padding - k dilation) / stride, where that divides evenly. Entries that do are
-  // kernel_step = stride / gcd apart, and one such step moves the output by dilation / gcd; walked from the last entry to the first,
+  // Input h meets kernel entry k at output (h + padding - k dilation) / stride, where that is an integer. The entries where it is are
+  // kernel_step = stride / gcd apart, and one such step moves the output by dilation / gcd. Walked from the last entry to the first,
   // outputs ascend.
   const Index gcd = std::gcd(stride, dilation);
   std::vector<AxisWalk> walks;

@@ -1,4 +1,4 @@
-// The arithmetic of a convolution's positions, forward and backward, along one axis at a time. No data, no layout.
+// The positions of a convolution, forward and backward, along one axis at a time. No data, no layout.
 #pragma once
 
 #include <vector>
@@ -21,20 +21,21 @@ struct Conv2dGeometry {
   bool depthwise() const { return groups == C && groups == O; }
 };
 
-// From a node's attributes, its input shape (N, C, H, W) and weight shape (O, C / groups, KH, KW). Checks every rule of a convolution.
+// The geometry of a node from its attributes, input shape (N, C, H, W) and weight shape (O, C / groups, KH, KW). Checks every rule of a
+// convolution.
 Conv2dGeometry conv2d_geometry(const Attributes& attributes, const Shape& input, const Shape& weight);
 
-// Sets stride, dilation and padding from the attributes of these names, and groups.
+// Sets stride, dilation, padding and groups from the attributes of these names.
 void set_windows(Conv2dGeometry& geometry, const Attributes& attributes, std::string_view op);
 
 // The attributes of a convolution with stride 1, no dilation and no groups.
 Attributes plain_windows(std::vector<Index> padding);
 
-// One axis of a walk over outputs: output out_first + r out_step, r < count, is the sum over taps i < taps of the input at
+// A walk over the outputs along one axis: output out_first + r out_step, for r < count, is the sum over the taps i < taps of the input at
 // in_first + r in_step + i tap_step, weighted by kernel entry kernel_first + i kernel_step.
 //
-// A forward convolution is one such walk. Its gradient for the input is `stride` of them: inputs whose (position + padding) leaves the same
-// remainder by the stride meet the same kernel entries, and among those the gradient is an ordinary convolution of stride 1.
+// A forward convolution is one such walk. Its gradient for the input is `stride` of them: inputs with the same remainder of (position +
+// padding) by the stride meet the same kernel entries, and their gradient is an ordinary convolution of stride 1.
 //
 //   stride 2, kernel 3:  input  0 1 2 3 4 ..      even positions: entries 2, 0     odd positions: entry 1
 struct AxisWalk {
@@ -44,7 +45,7 @@ struct AxisWalk {
   Index kernel_first, kernel_step;
 };
 
-// The walks down the rows and along the columns.
+// One walk down the rows and one along the columns.
 struct WalkPair {
   AxisWalk row, column;
   Index taps() const { return row.taps * column.taps; }
@@ -53,7 +54,7 @@ struct WalkPair {
 AxisWalk forward_walk(Index outputs, Index kernel, Index stride, Index dilation, Index padding);
 std::vector<AxisWalk> backward_walks(Index inputs, Index kernel, Index stride, Index dilation, Index padding);
 
-// How far the walk reads outside [0, size), on the side where it is farther.
+// The largest distance from [0, size) at which the walk reads.
 Index reach_outside(const AxisWalk& walk, Index size);
 
 }  // namespace fastcnn

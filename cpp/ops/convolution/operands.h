@@ -1,4 +1,4 @@
-// The operands that a convolution algorithm of the table is bound to, and where its units lie in them.
+// The operands of a convolution algorithm of the table, and the arguments of kernels that they determine.
 #pragma once
 
 #include "ops/activation_kind.h"
@@ -7,11 +7,11 @@
 
 namespace fastcnn {
 
-// x: (N, in_channels, in_h, in_w), an image, or plain where the algorithm reads planes. residual and y: images (N, out_channels, out_h,
-// out_w); with a pooling y has the shape of the pooled image.
+// Inputs 0, 1 and 3, and output 0 of the scope. x: (N, in_channels, in_h, in_w), an image, or plain where the algorithm reads planes.
+// residual, y: (N, out_channels, out_h, out_w), images; with a pooling y has the shape of the pooled image.
 struct ConvOperands {
   ImageView x;
-  Operand prepared;    // the weights in the algorithm's own order, and the padded bias
+  Operand prepared;    // the weights in the order of the algorithm, then the padded bias
   ImageView residual;  // may be left out
   ImageView y;
   Activation activation;
@@ -24,13 +24,14 @@ struct ConvOperands {
         activation(fused_activation(scope.attributes)) {}
 };
 
-// Some rows of output of one image, walked by a pair of walks.
+// Output rows first_row .. first_row + rows - 1 of a walk, in one image.
 struct WalkedRows {
   Index image, in_block, out_block;
   Index first_row, rows;
 };
 
-// The arguments that the kernels of direct and of depthwise sums have in common. Kernel is ConvDirect or ConvDepthwise.
+// Sets the arguments that say how a kernel steps along a pair of walks, where rows and pixels of input and output are these distances
+// apart. Kernel is ConvDirect or ConvDepthwise.
 template <class Kernel>
 void set_steps(Kernel& kernel, const WalkPair& walks, Index in_row, Index in_pixel, Index out_row, Index out_pixel) {
   const AxisWalk &r = walks.row, &c = walks.column;
@@ -44,7 +45,7 @@ void set_steps(Kernel& kernel, const WalkPair& walks, Index in_row, Index in_pix
   kernel.output_pixel_stride = c.out_step * out_pixel;
 }
 
-// All arguments but those of the channels: weights, bias, and for direct sums the strides of blocks.
+// The arguments of a kernel for such rows, without weights and bias, and for ConvDirect without the number and the strides of blocks.
 template <class Kernel>
 Kernel walk_arguments(const ConvOperands& operands, const RunContext& run, const WalkPair& walks, const WalkedRows& part) {
   const AxisWalk &r = walks.row, &c = walks.column;

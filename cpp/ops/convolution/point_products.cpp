@@ -9,9 +9,9 @@ namespace fastcnn {
 
 namespace {
 
-constexpr Index kPanelChannels = 64;  // the run that the products are summed in (kernels/winograd_multiply.cpp)
+constexpr Index kPanelChannels = 64;  // products are summed in runs of this length (kernels/winograd_multiply.cpp)
 
-// An odd number of cache lines, so that points do not meet in the same sets of the cache.
+// Rounds up to an odd number of cache lines, so that points do not share sets of the cache.
 Index odd_lines(Index floats) {
   constexpr Index kLine = 16;
   return round_up(floats, kLine) + (ceil_div(floats, kLine) % 2 == 0 ? kLine : 0);
@@ -23,10 +23,10 @@ Index weights_of_point(const ConvProblem& p) { return p.in_channels * p.out_bloc
 
 Index point_weights(const ConvProblem& p, Index points) { return points * weights_of_point(p) + p.out_blocks() * p.lanes; }
 
-// Some input channels at a time.
+// Weights are copied and transformed for 16 input channels at a time.
 void prepare_points(const Kernels& kernels, const ConvProblem& p, Index points, const PanelWeights& panel_weights, const float* weight,
                     const float* bias, float* prepared, Index tile) {
-  constexpr Index kInputs = 16, kMostTaps = 25, kMostOutputs = 32;  // two blocks of the widest ISA
+  constexpr Index kInputs = 16, kMostTaps = 25, kMostOutputs = 32;  // outputs: two blocks of the widest ISA
   std::array<float, kMostTaps * kInputs * kMostOutputs> filters;
   const ChannelRange outs = p.out_pair(tile);
   for (Index first = 0; first < p.in_channels; first += kInputs) {
@@ -65,7 +65,7 @@ PointProducts::Scratch PointProducts::scratch_of(const RunContext& run) const {
   return {input, products, products + points_ * product_point_};
 }
 
-// Blocks first .. first + blocks - 1 of the input channels.
+// Sums over blocks first .. first + blocks - 1 of the input channels.
 void PointProducts::multiply_blocks(const Kernels& kernels, const ChannelTile& tile, Index first, Index blocks, const Weights& weights,
                                     Index pieces, const Scratch& to) const {
   const bool is_end = first + blocks == in_blocks();

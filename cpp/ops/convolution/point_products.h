@@ -1,10 +1,11 @@
-// Products at points: the part that Winograd convolutions and convolutions of upsampled images have in common. An image is cut into small
-// pieces, each transformed to a number at each of some points: tiles for Winograd, pixels for an upsampled image. At each point the
-// transformed pieces (pieces, in_channels) are multiplied by the weights of that point (in_channels, out_channels); a second transform
-// makes outputs of the products.
+// Products at points: the common part of Winograd convolutions and of convolutions of upsampled images. The image is cut into pieces (tiles
+// for Winograd, pixels for an upsampled image), and a transform computes one number for each piece, channel and point. At each point the
+// transformed pieces, (pieces, in_channels), are multiplied by the weights of that point, (in_channels, out_channels). A second transform
+// computes the outputs of each piece from its products at all points.
 //
-// Packed weights are kept in the order of direct sums. A worker then transforms a panel of them for itself: 64 input channels of a tile of
-// outputs at all points, multiplied while the panel is in L2. Kernels sum in runs of 64 channels, so panels change no bit.
+// Packed weights are kept in the order of direct sums. A worker transforms them in the run, a panel at a time: 64 input channels by a tile
+// of output channels, at all points. It multiplies by the panel while that is in L2. Kernels sum in runs of 64 channels, so panels change
+// no bit.
 #pragma once
 
 #include <functional>
@@ -14,18 +15,19 @@
 
 namespace fastcnn {
 
-// Prepared weights: for each point, for each tile of one or two blocks of output channels: (in_channels, tile's blocks * lanes); then the
-// bias, padded to whole blocks. The number of floats, with the bias.
+// The number of floats of prepared weights: for each point, for each tile of one or two blocks of output channels: (in_channels, blocks of
+// the tile * lanes); then the bias, padded to whole blocks.
 Index point_weights(const ConvProblem& problem, Index points);
 
-// The weights of `count` filters at all points. filters: (taps, count).
+// Writes the weights of `count` filters at all points, `point_stride` floats apart. filters: (taps, count).
 using PanelWeights = std::function<void(const Kernels&, const float* filters, Index count, float* weights, Index point_stride)>;
 
-// Prepares a tile of output channels; bias may be nullptr.
+// Prepares the weights of a tile of output channels. bias may be nullptr.
 void prepare_points(const Kernels& kernels, const ConvProblem& problem, Index points, const PanelWeights& panel_weights,
                     const float* weight, const float* bias, float* prepared, Index tile);
 
-// How the pieces of all images are cut into groups, and the tiles of output channels into chunks. A unit is a group x a chunk.
+// The cut of a convolution into work units: the pieces of all images are cut into groups, the tiles of output channels into chunks, and a
+// unit is a group x a chunk.
 struct PointGrid {
   Index an_image;  // pieces of an image
   Index pieces;    // of all images
@@ -53,9 +55,9 @@ class PointProducts {
   Index units() const { return grid_.units(); }
   Index scratch_bytes() const { return points_ * (input_point_ + product_point_ + panel_point_) * bytes_of(DType::f32); }
 
-  // The work of units begin .. end - 1. Transforms has
-  //   input(kernels, run, pieces of a block of input channels, to)            to[point * input_point()] is (count, lanes)
-  //   output(kernels, run, pieces of a block of output channels, products)    products[point * product_point()] is (count, lanes)
+  // Computes units begin .. end - 1. A worker transforms the input of a group once for all of its chunks. Transforms has
+  //   input(kernels, run, pieces of a block of input channels, to)           writes (count, lanes) at to + point * input_point()
+  //   output(kernels, run, pieces of a block of output channels, products)   reads (count, lanes) at products + point * product_point()
   template <class Transforms>
   void run(const Kernels& kernels, const Transforms& transforms, const float* prepared, const RunContext& run, Index begin,
            Index end) const {
@@ -76,7 +78,7 @@ class PointProducts {
   }
 
  private:
-  // The parts of a worker's scratch.
+  // The parts of the scratch of a worker.
   struct Scratch {
     float *input, *products, *panel;
   };
@@ -85,8 +87,8 @@ class PointProducts {
   Index in_blocks() const { return ceil_div(in_channels_, lanes_); }
   Index first_tile(Index chunk) const { return static_cast<Index>(channels_.size()) * chunk / grid_.chunks; }
 
-  // Calls body(pieces, offset of them among the group's, (blocks, pieces, lanes)) for each image that a group has pieces of, and each
-  // block.
+  // Calls body(pieces, offset) for each image with pieces in the group and each of the blocks. offset: where they lie in the numbers of the
+  // group at a point, (blocks, pieces, lanes).
   template <class Body>
   void for_pieces(Index group, Index first_block, Index blocks, const Body& body) const {
     const Index size = grid_.size(group);
@@ -95,11 +97,11 @@ class PointProducts {
     });
   }
 
-  // All products of one tile of output channels with `pieces` pieces. last: no other tile of this unit follows.
+  // Computes all products of one tile of output channels with `pieces` pieces. last: it is the last tile of the unit.
   void multiply(const Kernels& kernels, const float* prepared, const ChannelTile& tile, bool last, Index pieces, const Scratch& to) const;
 
-  // Where weights of input channels lie: `point_stride` floats from a point to the next. next: how far behind them lie the weights that are
-  // needed next, 0 for none.
+  // Weights of some input channels, `point_stride` floats from a point to the next. next: the distance to the weights that are needed next,
+  // 0 if there are none.
   struct Weights {
     const float* data;
     Index point_stride, next;
@@ -119,7 +121,7 @@ class PointProducts {
   Index bias_;
 };
 
-// The step of a convolution by products at points. Bound has the operands (ConvOperands), the products, and the transforms that
+// The step of a convolution by products at points. Bound has `operands` (ConvOperands), `products`, and the transforms that
 // PointProducts::run calls.
 template <class Bound>
 Step bind_points(Bound bound, const Kernels& kernels) {

@@ -1,15 +1,15 @@
-// pointwise_depthwise: y = depthwise(e), e = pointwise(x): a 1x1 convolution and the depthwise one behind it, each with bias and
-// activation, as one step. e is several times as large as x or y and would go to a shared cache and back; here a few rows of a few of its
-// channels exist at a time, in scratch.
+// pointwise_depthwise(x, pointwise, depthwise) -> y: a 1x1 convolution, e(N, E, H, W) of x(N, C, H, W), and the depthwise convolution
+// behind it, y(N, E, OH, OW) of e, each with bias and activation, as one step. e is several times as large as x or y and would go through a
+// shared cache. Here only a few rows of a few channels of it exist at a time, in scratch.
 //
 //   kernel 3, stride 1, bands of 4 rows of y:
 //
-//     rows of e of band 0     0 1 2 3 4 5        0 is padding: zeros
+//     rows of e of band 0     0 1 2 3 4 5        row 0 is padding: zeros
 //     rows of e of band 1             4 5 6 7 8 9
-//                                     ^ ^        are there already, where a worker comes from band 0; else they are computed again
+//                                     ^ ^        kept, if the worker has computed band 0 just before; else recomputed
 //
-// Inputs: x; what conv2d_prepare makes for the algorithms direct and depthwise. Attributes: those of the depthwise convolution; "between",
-// "between_a", "between_b": the activation of e; "lanes", for which the weights are prepared.
+// pointwise, depthwise: the weights as conv2d_prepare packs them for the algorithms direct and depthwise. Attributes: those of the
+// depthwise convolution; "between", "between_a", "between_b": the activation of e; "lanes", for which the weights are prepared.
 #include <algorithm>
 #include <cstring>
 
@@ -61,7 +61,7 @@ BandSizes band_sizes(const NodeView&) { return {.group = 2, .least = 4}; }  // t
 
 LayoutWish layout(const NodeView& node) { return want_image_but_plain(node, {1, 2}); }
 
-// All that stays the same over a program's runs.
+// What stays the same over the runs of a program.
 struct BoundPair {
   Index N, C, H, W;  // of e
   int lanes;
@@ -71,8 +71,8 @@ struct BoundPair {
   Operand first, second;  // prepared weights
   Activation between, activation;
   Index bands, rows_a_band;
-  Index blocks;                          // of channels, in the largest tile
-  Index left, row_pixels, block_stride;  // of e in scratch, where columns of zeros are part of its rows
+  Index blocks;                          // channel blocks of the largest tile
+  Index left, row_pixels, block_stride;  // of e in scratch, whose rows have columns of zeros on both sides
 
   Index row_stride() const { return row_pixels * lanes; }
   Index first_row(Index band) const { return band * rows_a_band; }
@@ -84,7 +84,7 @@ struct BoundPair {
   }
 };
 
-// Bands small enough for a part of a typical L2 cache, and even: the kernel sums two rows at once.
+// Bands fit in a part of a typical L2 cache and have even numbers of rows, because the kernel sums two rows at once.
 void cut_into_bands(BoundPair& b) {
   constexpr Index kScratchBytes = 80 << 10;
   b.blocks = 1;
@@ -98,10 +98,12 @@ void cut_into_bands(BoundPair& b) {
   b.block_stride = ((b.rows_a_band - 1) * rows.in_step + b.span()) * b.row_stride();
 }
 
-// Rows `made` of e: outside of the image they are zeros.
-void make_rows(const BoundPair& b, const RunContext& run, void (*conv_direct)(const ConvDirect&), const ChannelTile& tile, Index n,
-               RowRange made, float* to) {
-  const Index row = b.row_stride(), image = b.W * b.lanes, left = b.left * b.lanes;
+// Computes the rows `made` of e; rows outside of the image are zeros.
+void compute_expanded(const BoundPair& b, const RunContext& run, void (*conv_direct)(const ConvDirect&), const ChannelTile& tile, Index n,
+                      RowRange made, float* to) {
+  const Index row = b.row_stride();
+  const Index image = b.W * b.lanes;
+  const Index left = b.left * b.lanes;
   for (Index block = 0; block < tile.out_blocks; ++block) {
     for (Index h = made.begin; h < made.end; ++h) {
       float* zeros = to + block * b.block_stride + (h - made.begin) * row;
@@ -131,8 +133,9 @@ void make_rows(const BoundPair& b, const RunContext& run, void (*conv_direct)(co
   conv_direct(unit);
 }
 
-void sum_rows(const BoundPair& b, const RunContext& run, void (*conv_depthwise)(const ConvDepthwise&), Index block, Index n, Index band,
-              const float* rows) {
+// Computes a band of y in one channel block from the rows of e.
+void compute_output(const BoundPair& b, const RunContext& run, void (*conv_depthwise)(const ConvDepthwise&), Index block, Index n,
+                    Index band, const float* rows) {
   const Index taps = b.walks.taps();
   ConvDepthwise unit{};
   unit.input = rows + (b.left + b.walks.column.in_first) * b.lanes;
@@ -146,7 +149,7 @@ void sum_rows(const BoundPair& b, const RunContext& run, void (*conv_depthwise)(
   conv_depthwise(unit);
 }
 
-// Units: images x tiles of channels x bands; bands change first, so that a worker mostly goes from one to the next.
+// Units are (images, tiles of channels, bands). The band changes first, so a worker mostly goes on to the next band of a tile.
 void run_units(const BoundPair& b, const RunContext& run, const Kernels& kernels, Index begin, Index end) {
   float* const rows = run.scratch_data();
   const Index tiles = static_cast<Index>(b.tiles.size());
@@ -164,10 +167,10 @@ void run_units(const BoundPair& b, const RunContext& run, const Kernels& kernels
                      static_cast<std::size_t>(kept * b.row_stride()) * sizeof(float));
       }
     }
-    make_rows(b, run, kernels.conv_direct, tile, n, {needed.begin + kept, needed.end}, rows + kept * b.row_stride());
+    compute_expanded(b, run, kernels.conv_direct, tile, n, {needed.begin + kept, needed.end}, rows + kept * b.row_stride());
     there = needed;
     for (Index block = 0; block < tile.out_blocks; ++block)
-      sum_rows(b, run, kernels.conv_depthwise, tile.out_block + block, n, band, rows + block * b.block_stride);
+      compute_output(b, run, kernels.conv_depthwise, tile.out_block + block, n, band, rows + block * b.block_stride);
   }
 }
 

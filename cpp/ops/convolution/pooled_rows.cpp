@@ -6,12 +6,13 @@ namespace fastcnn {
 
 namespace {
 
-// Floats in a row: an odd number of vectors, for neighbouring rows must not meet in the same sets of the cache.
+// Floats in a row: an odd number of vectors, so that neighbouring rows do not share sets of the cache.
 Index row_elements(const ConvProblem& p) { return (p.out_w | 1) * p.lanes; }
 
-// As many pooled rows in a strip as make whole groups of rows, with rows of all channels in the cache.
+// Strips whose rows, of all channels, stay in the cache. They begin at pooled rows that begin a group of rows.
 Strips strips_of(const ConvProblem& p, Index group) {
-  const Index stride = p.pool->rows.stride, bytes = p.out_blocks() * row_elements(p) * stride * bytes_of(DType::f32);
+  const Index stride = p.pool->rows.stride;
+  const Index bytes = p.out_blocks() * row_elements(p) * stride * bytes_of(DType::f32);
   return {p.pool->rows.outputs, bytes, p.N, group / std::gcd(group, stride)};
 }
 
@@ -27,7 +28,7 @@ PooledRows::PooledRows(const ConvProblem& p, Index group)
       strips_(strips_of(p, group)),
       rows_(clipped_windows(p.pool->rows)),
       columns_(clipped_windows(p.pool->columns)) {
-  Index step = group;  // from a strip to the next: slots are a multiple of it, so that the rows of most strips are neighbours
+  Index step = group;  // rows from a strip to the next; the slots are a multiple of it, so that the rows of most strips are neighbours
   for (Index strip = 0; strip < strips_.count; ++strip) {
     slots_ = std::max(slots_, rows_of(strip).last - rows_of(strip).first);
     step = std::max(step, round_up(strips_.size(strip) * p.pool->rows.stride, group));

@@ -1,5 +1,5 @@
-// Prologue: what a 1x1 convolution does to its input before it multiplies, channel by channel, while it brings a strip of the image into
-// the cache: batch normalization and activation, or a factor for each sample and channel (squeeze and excitation).
+// Prologue: an element-wise op on the input of a 1x1 convolution, computed while a strip of the image is brought into the cache: batch
+// normalization and activation, or a factor for each sample and channel (squeeze and excitation).
 #pragma once
 
 #include <functional>
@@ -10,10 +10,11 @@ namespace fastcnn {
 
 bool has_prologue(const Attributes& attributes);
 
-// The rules of a node with one, or without: `pointwise` says that the convolution has a 1x1 kernel without stride, padding and groups.
+// Checks the inputs and attributes of the prologue of a conv2d node, which may have none. pointwise: the convolution has a 1x1 kernel
+// without stride, padding and groups.
 void check_prologue(const NodeView& node, bool pointwise);
 
-// Rows of one channel block of one image, and where they go.
+// Rows of one channel block of one image, and the memory for their results.
 struct PrologueRows {
   Index image, block;
   const float* from;

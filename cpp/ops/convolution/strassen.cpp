@@ -1,20 +1,20 @@
 // 1x1 convolution by one level of Strassen's method in Winograd's form: seven products of half the size instead of eight. Pixels, input
 // channels and output channels are halved; X are the quarters of the input, W those of the weights, Y those of the output:
 //
-//            first  second channels       products in their order, each summed up from zero, which costs fewer digits than going on from
-//            +-----+-----+                the last one
+//            first  second channels       the products in their order; each sum starts from zero, because sums that go on from the last one
+//            +-----+-----+                lose more digits
 //   upper    | X11 | X12 |                P1 = X11 W11, Y11 = P1 + X12 W21
 //   lower    | X21 | X22 |                U2 = P1 + S2 T2, U3 = U2 + S3 T3, Y21 = U3 - X22 T4
 //   pixels   +-----+-----+                Y22 = U3 + S1 T1, U4 = U2 + S1 T1, Y12 = U4 + S4 W22
 //
-//   S1 = X21 + X22, S2 = S1 - X11, S3 = X11 - X21, S4 = X12 - S2      made for each strip of pixels, in the worker's scratch
-//   T1 = W12 - W11, T2 = W22 - T1, T3 = W22 - W12, T4 = T2 - W21      made once, when the weights are prepared
+//   S1 = X21 + X22, S2 = S1 - X11, S3 = X11 - X21, S4 = X12 - S2      computed for each strip of pixels, in the scratch of a worker
+//   T1 = W12 - W11, T2 = W22 - T1, T3 = W22 - W12, T4 = T2 - W21      computed once, when the weights are prepared
 //
-// A unit is a strip of pixels x a tile of output channels, one or two blocks of each half. What is odd: the two halves of a strip share its
-// middle pixel, which is computed twice; a middle block of input channels is in both halves, in the second one with weights of zero; the
-// last block of output channels of the second half may be missing.
+// A work unit is a strip of pixels x a tile of output channels: one or two blocks of each half. Odd numbers: the halves of a strip share
+// its middle pixel, which is computed twice; a middle block of input channels is in both halves, in the second one with zeros as weights;
+// the last block of output channels of the second half may be missing.
 //
-// Prepared weights: for each tile the seven panels, in their order, (half of the input channels, blocks * lanes); then the bias, padded.
+// Prepared weights: for each tile the seven panels, in their order, (half of the input channels, blocks * lanes); then the padded bias.
 #include <algorithm>
 #include <array>
 
@@ -31,7 +31,7 @@ constexpr Index kProducts = 7;
 // The halves of the channels, in blocks.
 struct Halves {
   Index ins, outs;  // blocks in a half
-  Index second_in;  // where the second half of the input starts
+  Index second_in;  // the first block of the second half of the input
   Index tiles;      // of output channels
   Index lanes;
   explicit Halves(const ConvProblem& p)
@@ -50,13 +50,14 @@ struct Halves {
 Index prepared_elements(const ConvProblem& p) { return Halves(p).elements(); }
 Index prepare_units(const ConvProblem& p) { return Halves(p).tiles; }
 
-// Some input channels at a time.
+// Weights are copied for one block of input channels of each half at a time.
 void prepare(const Kernels&, const ConvProblem& p, const float* weight, const float* bias, float* prepared, Index tile) {
   const Halves halves(p);
-  constexpr Index kMostQuarter = 16 * 32;  // a block of input channels x two of output channels of the widest ISA
+  constexpr Index kMostQuarter = 16 * 32;  // a block of input channels x two blocks of output channels, of the widest ISA
   std::array<float, 4 * kMostQuarter> quarters;
   float *const w11 = quarters.data(), *const w12 = w11 + kMostQuarter, *const w21 = w12 + kMostQuarter, *const w22 = w21 + kMostQuarter;
-  const Index outs = halves.tile_blocks(tile) * p.lanes, panel = halves.panel(tile);
+  const Index outs = halves.tile_blocks(tile) * p.lanes;
+  const Index panel = halves.panel(tile);
   const ChannelRange first_outs = {2 * tile * p.lanes, outs}, second_outs = {(halves.outs + 2 * tile) * p.lanes, outs};
   const Index i = p.rows[0].kernel_first, j = p.columns[0].kernel_first;
   for (Index block = 0; block < halves.ins; ++block) {
@@ -65,7 +66,7 @@ void prepare(const Kernels&, const ConvProblem& p, const float* weight, const fl
     copy_weights(p, weight, second_outs, first_ins, i, j, w12);
     copy_weights(p, weight, first_outs, second_ins, i, j, w21);
     copy_weights(p, weight, second_outs, second_ins, i, j, w22);
-    if (halves.second_in + block < halves.ins) std::fill_n(w21, 2 * kMostQuarter, 0.0f);  // it belongs to the first half
+    if (halves.second_in + block < halves.ins) std::fill_n(w21, 2 * kMostQuarter, 0.0f);  // this block belongs to the first half
     float* to = prepared + halves.weights_before(tile) + block * p.lanes * outs;
     for (Index at = 0; at < p.lanes * outs; ++at, ++to) {
       const float t1 = w12[at] - w11[at], t2 = w22[at] - t1;
@@ -83,13 +84,16 @@ void prepare(const Kernels&, const ConvProblem& p, const float* weight, const fl
 
 bool can_run(const ConvProblem& p) { return !p.backward && p.groups == 1 && p.is_pixelwise() && p.in_channels % p.lanes == 0; }
 
-// Measured on one core of a Zen 4, in vector multiply-adds: what comes to the products, for each vector of the input (sums) and of the
-// output (what is kept between the products). Weights come from a cache of all cores, and there are 7/4 of those of direct sums: a gain of
-// less than 3 % is not worth their memory.
+// Measured on one core of a Zen 4, in vector multiply-adds: kMoves is the time beside the products for each vector of the input (its sums)
+// and of the output (sums that are kept between products). Weights come from the last-level cache, and are 7/4 of those of direct sums: a
+// gain of less than 3 % is not worth their memory.
 double cost(const ConvProblem& p) {
-  constexpr double kMoves = 5, kWeightsAVector = 0.4, kWorth = 1.03;
+  constexpr double kMoves = 5;
+  constexpr double kWeightsAVector = 0.4;
+  constexpr double kWorth = 1.03;
   const Halves halves(p);
-  const double pixels = static_cast<double>(p.N * p.out_h * p.out_w), half = static_cast<double>(p.N * ceil_div(p.out_h * p.out_w, 2));
+  const double pixels = static_cast<double>(p.N * p.out_h * p.out_w);
+  const double half = static_cast<double>(p.N * ceil_div(p.out_h * p.out_w, 2));
   const double products = half * static_cast<double>(kProducts * halves.ins * p.lanes * halves.outs);
   const double weights = std::max(cost_of_weights(p, halves.elements()), kWeightsAVector * static_cast<double>(halves.elements()));
   const double moves = kMoves * pixels * static_cast<double>(p.in_blocks() + p.out_blocks());
@@ -101,16 +105,18 @@ struct BoundStrassen {
   ConvProblem problem;
   Halves halves;
   ConvOperands operands;
-  bool gathered;  // the pixels of a strip are copied, because they are no neighbours in x, or go through a prologue
+  bool gathered;  // the pixels of a strip are copied to scratch, through the prologue or because they are no neighbours in x
   Strips strips;  // of pixels
-  std::vector<Index> pixels, residual_pixels;  // the offset of each pixel in a block of y and of the residual
+  std::vector<Index> pixels, residual_pixels;  // the offset of each pixel in a block of y, and of the residual
 };
 
-// Where the parts of a worker's scratch start, in floats.
+// The starts of the parts of the scratch of a worker, in floats.
 struct Scratch {
   Index sums, kept, elements;
   explicit Scratch(const BoundStrassen& b) {
-    const Index most = b.strips.most(), lanes = b.problem.lanes, half = ceil_div(most, 2) * lanes;
+    const Index most = b.strips.most();
+    const Index lanes = b.problem.lanes;
+    const Index half = ceil_div(most, 2) * lanes;
     sums = b.gathered ? b.problem.in_blocks() * most * lanes : 0;
     kept = sums + 4 * b.halves.ins * half;
     elements = kept + 3 * 2 * half;
@@ -120,7 +126,9 @@ struct Scratch {
 // A strip and its sums fit into an L2 of 1 MB; smaller strips read the weights, which do not fit, more often. Strips of even size share no
 // pixel; whole register tiles in each half would be uneven shares of a 14x14 image for two threads.
 Strips strips_of(const ConvProblem& p) {
-  constexpr Index kBytes = 400 << 10, kEnoughUnits = 8, kAlign = 2;
+  constexpr Index kBytes = 400 << 10;
+  constexpr Index kEnoughUnits = 8;
+  constexpr Index kAlign = 2;
   return Strips(p.out_h * p.out_w, p.in_channels * bytes_of(DType::f32), p.N * Halves(p).tiles, kAlign, kBytes, kEnoughUnits);
 }
 
@@ -131,13 +139,13 @@ std::vector<Index> pixel_offsets(const ImageStrides& s, Index rows, Index column
   return offsets;
 }
 
-// A strip of an image: its pixels as they are multiplied.
+// A strip of an image, with its pixels as they are multiplied.
 struct StripPixels {
   Index image, first, count;
-  const float* input;  // of the first, first block
+  const float* input;  // the first pixel in the first block
   Index block_stride;
   Index half() const { return ceil_div(count, 2); }
-  Index lower() const { return count - half(); }  // where the lower half starts: halves of odd strips share a pixel
+  Index lower() const { return count - half(); }  // the first pixel of the lower half; the halves of an odd strip share a pixel
 };
 
 void make_sums(const Kernels& kernels, const BoundStrassen& b, const StripPixels& strip, float* sums) {
@@ -152,7 +160,7 @@ void make_sums(const Kernels& kernels, const BoundStrassen& b, const StripPixels
                          .count = strip.half() * lanes});
 }
 
-// A quarter of the output, of one tile of channels: lower pixels or upper, second half of the channels or first.
+// A quarter of the output of one tile of channels: the lower or upper pixels, the second or first half of the channels.
 StrassenOutput output_quarter(const BoundStrassen& b, const RunContext& run, const StripPixels& strip, Index tile, bool lower, bool second,
                               const float* plus) {
   const Index block = 2 * tile + (second ? b.halves.outs : 0);
@@ -176,10 +184,13 @@ StrassenOutput output_quarter(const BoundStrassen& b, const RunContext& run, con
 // One tile of output channels of a strip.
 void multiply(const Kernels& kernels, const BoundStrassen& b, const RunContext& run, const StripPixels& strip, Index tile,
               const float* sums, float* kept) {
-  const Index lanes = b.problem.lanes, half = strip.half(), panel = b.halves.panel(tile);
-  const Index sum = b.halves.ins * half * lanes, kept_size = 2 * half * lanes;
+  const Index lanes = b.problem.lanes;
+  const Index half = strip.half();
+  const Index panel = b.halves.panel(tile);
+  const Index sum = b.halves.ins * half * lanes;
+  const Index kept_size = 2 * half * lanes;
   const float *const x11 = strip.input, *const x12 = x11 + b.halves.second_in * strip.block_stride;
-  float *const p1 = kept, *const u2 = p1 + kept_size, *const u3 = u2 + kept_size, *const u4 = p1;  // P1 is done with by then
+  float *const p1 = kept, *const u2 = p1 + kept_size, *const u3 = u2 + kept_size, *const u4 = p1;  // P1 is no longer needed then
   const StrassenOutput y11 = output_quarter(b, run, strip, tile, false, false, p1);
   const StrassenOutput y21 = output_quarter(b, run, strip, tile, true, false, u3);
   const StrassenOutput y22 = output_quarter(b, run, strip, tile, true, true, u3);
@@ -201,7 +212,9 @@ void multiply(const Kernels& kernels, const BoundStrassen& b, const RunContext& 
     kernels.strassen_multiply(unit);
     unit.weights += panel;
   };
-  const Index in_place = strip.block_stride, summed = half * lanes;  // from a block to the next
+  // Block strides of the input itself, and of its sums.
+  const Index in_place = strip.block_stride;
+  const Index summed = half * lanes;
   product(x11, in_place, p1, nullptr, nullptr);
   product(x12, in_place, nullptr, nullptr, &y11);
   product(sums + sum, summed, u2, p1, nullptr);
@@ -216,7 +229,8 @@ template <class Body>
 void for_stretches(const BoundStrassen& b, const StripPixels& strip, Body&& body) {
   const ImageStrides& xs = b.operands.x.strides;
   const bool flat = xs.row == b.problem.in_w * xs.pixel;
-  const Index row = flat ? b.problem.in_h * b.problem.in_w : b.problem.in_w, last = strip.first + strip.count;
+  const Index row = flat ? b.problem.in_h * b.problem.in_w : b.problem.in_w;
+  const Index last = strip.first + strip.count;
   for (Index begin = strip.first, end; begin < last; begin = end) {
     end = std::min(last, (begin / row + 1) * row);
     body(begin, end - begin);
@@ -226,7 +240,7 @@ void for_stretches(const BoundStrassen& b, const StripPixels& strip, Body&& body
 // Copies the pixels of a strip to `to`, (blocks, pixels, lanes).
 using Gather = std::function<void(const RunContext&, const StripPixels&, float* to)>;
 
-// copy(run, part): a row of pixels of one block, like a Prologue.
+// copy(run, part) copies a row of pixels of one block, like a Prologue.
 template <class Copy>
 Gather gather_with(const BoundStrassen& bound, Copy copy) {
   const ConvProblem& p = bound.problem;
@@ -251,7 +265,7 @@ Gather gather_of(const BoundStrassen& b, const BindScope& scope) {
       b, [lanes = b.problem.lanes](const RunContext&, const PrologueRows& part) { std::copy_n(part.from, part.pixels * lanes, part.to); });
 }
 
-// Strip `at` of an image as it is multiplied; gathered pixels go to `to`.
+// Strip `at` of an image. Gathered pixels are written to `to`.
 StripPixels strip_pixels(const BoundStrassen& b, const Gather& gather, const RunContext& run, Index image, Index at, float* to) {
   StripPixels strip{image, b.strips.begin(at), b.strips.size(at), to, 0};
   if (gather) {
@@ -304,7 +318,7 @@ const Conv2dAlgorithm k_strassen = {.name = "strassen",
                                     .input = Want::image,
                                     .error = 2e-6,
                                     .takes_prologue = true,
-                                    .takes_over = false,  // the halves of an odd strip share a pixel, which is written twice
+                                    .takes_over = false,  // the halves of an odd strip share a pixel, which is read and written twice
                                     .rows_at_once = 0,
                                     .can_run = can_run,
                                     .cost = cost,

@@ -1,18 +1,18 @@
-// A convolution of the image that nearest upsampling makes of another: what upsampled_conv2d and the packing of its weights share.
+// Convolutions of nearest-upsampled images: the geometry that upsampled_conv2d and upsampled_conv2d_prepare have in common.
 #pragma once
 
 #include "ops/convolution/point_products.h"
 
 namespace fastcnn {
 
-// One axis: which neighbours of a pixel meet a tap of their own. The kernel has one more tap.
+// One axis: which neighbours of a pixel have a tap of their own. The kernel has one more tap.
 struct UpsampledAxis {
   bool before, behind;
   int neighbours() const { return before + behind; }
 };
 
 struct Upsampled {
-  Index N, C, H, W, O;  // H x W: of the image before
+  Index N, C, H, W, O;  // H x W: the image before upsampling
   Index taps;
   UpsampledAxis rows, columns;
   int lanes;
@@ -21,13 +21,13 @@ struct Upsampled {
   Index in_blocks() const { return ceil_div(C, lanes); }
   Index out_blocks() const { return ceil_div(O, lanes); }
 
-  ConvProblem problem() const;  // the convolution of the doubled image
+  ConvProblem problem() const;  // the convolution of the upsampled image
 };
 
 // Checks both shapes and the attribute "padding".
 Upsampled upsampled(std::string_view op, const Attributes& attributes, const Shape& x, const Shape& weight, int lanes);
 
-// The weights of a filter at all points are sums of its taps.
+// Computes the weights of filters at all points: sums of their taps.
 PanelWeights sums_of_taps(const Upsampled& u);
 
 }  // namespace fastcnn

@@ -1,15 +1,15 @@
-// upsampled_conv2d: y(N, O, 2H, 2W) = conv2d of the image u(N, C, 2H, 2W) that nearest upsampling makes of x(N, C, H, W); kernel 2x2 or
-// 3x3, padded to the same size. u is never made, and products are four times fewer than on it. Along one axis, u[2i] = u[2i + 1] = x[i]:
+// upsampled_conv2d(x, weight, bias?, residual?) -> y(N, O, 2H, 2W): conv2d of u(N, C, 2H, 2W), the nearest-upsampled image of x(N, C, H,
+// W). weight: (O, C, 2, 2) or (O, C, 3, 3); padding keeps the size. u never exists, and there are four times fewer products than with u.
+// Along one axis, u[2i] = u[2i + 1] = x[i]:
 //
 //   y[2i]     = S x[i] + w[0] (x[i - 1] - x[i])          where the padding before is 1; S: the sum of the taps
 //   y[2i + 1] = S x[i] + w[last] (x[i + 1] - x[i])       where the padding behind is 1
 //
-// so a pixel and its differences to one or two neighbours are multiplied, instead of a window for each output. In two dimensions those are
-// 4 or 9 points, for which this is a Winograd convolution: points of a group of pixels, products with prepared weights, outputs.
+// So a pixel and its differences to one or two neighbours are multiplied, instead of a window for each output. In two dimensions these are
+// 4 or 9 points, and the convolution is computed like Winograd's, by products at points (point_products.h).
 //
-// Inputs: x, weight, bias?, residual?. Attributes: padding; the activation. Behind `choose`, weight is what upsampled_conv2d_prepare makes
-// of weight and bias, and "kernel" its shape; with the attribute "packed" it is made for direct sums, and the taps that meet at each point
-// are summed in the run, panel by panel (point_products.h).
+// Attributes: padding; the activation. Once prepared, weight is the output of upsampled_conv2d_prepare, there is no bias, and "kernel" is
+// the shape of the weight. With the attribute "packed" it is packed for direct sums, and the taps of each point are summed in the run.
 #include <algorithm>
 
 #include "ops/convolution/operands.h"
@@ -38,7 +38,7 @@ LayoutWish layout(const NodeView& node) { return want_image_but_plain(node, {1, 
 
 int ring(const NodeView&, std::size_t input) { return input == 0 ? 1 : 0; }
 
-// Two rows for each of x, whose neighbours are read where the ring of the whole would be.
+// Two rows for each row of x. The rows of x around the band are read like a ring.
 std::optional<Band> band(const NodeView& node, RowRange made) {
   Band band{node.attributes, std::vector<std::optional<Band::Input>>(node.inputs.size())};
   band.inputs[0] = {{made.begin / 2, made.end / 2}, 1};
@@ -47,7 +47,7 @@ std::optional<Band> band(const NodeView& node, RowRange made) {
 }
 
 BandSizes band_sizes(const NodeView& node) {
-  constexpr Index kPixels = 28;  // that read the same weights
+  constexpr Index kPixels = 28;  // pixels of x that read the same weights
   return {.group = 2, .least = 2 * ceil_div(kPixels, std::max(Index{1}, node.input(0).W()))};
 }
 
@@ -66,7 +66,7 @@ void choose(ChoiceScope& scope) {
 }
 
 PointGrid grid_of(const Upsampled& u) {
-  constexpr Index kPointBytes = 256 << 10;  // of a group: beside its products and the weights they stay in L2
+  constexpr Index kPointBytes = 256 << 10;  // of a group; they stay in L2, beside its products and the weights
   const Index register_tile = u.lanes == 16 ? 14 : 12;
   const Index bytes_a_pixel = u.points() * u.in_blocks() * u.lanes * bytes_of(DType::f32);
   const Index tiles = std::clamp<Index>(kPointBytes / std::max<Index>(bytes_a_pixel, 1) / register_tile, 2, 8);

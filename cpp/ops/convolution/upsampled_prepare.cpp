@@ -1,5 +1,6 @@
-// upsampled_conv2d_prepare(weight, bias?) -> the weights of all points (point_products.h): sums over the taps that meet there. Attributes:
-// "padding", "kernel", "lanes".
+// upsampled_conv2d_prepare(weight, bias?) -> prepared: the weights of upsampled_conv2d at all points and the bias (point_weights), a plain
+// array. The weight of a point is a sum of taps. weight: (O, C, 2, 2) or (O, C, 3, 3); bias: (O,). Attributes: "padding", "kernel",
+// "lanes".
 #include "kernels/kernels.h"
 #include "ops/convolution/upsampled.h"
 #include "ops/ops.h"
@@ -14,7 +15,7 @@ UpsampledAxis axis_of(std::string_view op, Index before, Index behind, Index tap
   return {before == 1, behind == 1};
 }
 
-// The taps that meet at point `at` of an axis.
+// The taps whose sum is the weight of point `at` of an axis.
 TapRange taps_of(const UpsampledAxis& axis, int taps, int at) {
   if (at == 0) return {0, taps};
   return axis.before && at == 1 ? TapRange{0, 1} : TapRange{taps - 1, taps};

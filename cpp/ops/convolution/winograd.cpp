@@ -1,12 +1,12 @@
-// Winograd convolution F(M x M, R x R) as work units: a group of tiles x a chunk of output channels. Rows of the table for M = 2, 4, 5, 6
-// with R = 3 and M = 2 with R = 5.
+// Winograd convolution F(M x M, R x R), of stride 1 and without groups, by products at points (point_products.h). Rows of the table for M =
+// 2, 4, 5, 6 with R = 3 and M = 2 with R = 5.
 //
-// A unit transforms its tiles of the input; then, for one or two blocks of output channels after the other, it multiplies them, point by
-// point, with the transformed weights, and transforms the products to outputs. Points and products lie in the worker's scratch: products
-// are read before the weights of the next blocks drive them out of L2. Where one group is the whole work, its output channels are dealt out
-// in chunks; a worker that does several of them transforms the input once.
+// A unit is a group of tiles of the image x a chunk of output channels. It transforms its tiles; then, for each tile of one or two blocks
+// of output channels, it multiplies them, point by point, by the transformed weights, and transforms the products to outputs. Transformed
+// tiles and products lie in scratch. Products are read before the weights of the next blocks evict them from L2. Where there are few
+// groups, output channels are cut into chunks, for threads.
 //
-// Where the problem is `packed`, weights are kept as direct sums read them, and a unit transforms them panel by panel (point_products.h).
+// Where the problem is `packed`, weights are kept packed for direct sums, and a unit transforms them panel by panel.
 #include <algorithm>
 
 #include "kernels/kernels.h"
@@ -25,7 +25,7 @@ constexpr const char* name_of() {
   return R == 5 ? "winograd_f2_5x5" : M == 2 ? "winograd_f2" : M == 4 ? "winograd_f4" : M == 5 ? "winograd_f5" : "winograd_f6";
 }
 
-// Tiles of an image: M x M outputs each.
+// The tiles of an image, M x M outputs each.
 struct Tiling {
   Index down, across;
   Index count() const { return down * across; }
@@ -37,8 +37,8 @@ PointGrid grid_of(const ConvProblem& p, Index outputs) {
   PointGrid grid{};
   grid.an_image = tiling_of(p, outputs).count();
   grid.pieces = p.N * grid.an_image;
-  // Points of one register tile (14) of 128 channels, F4: a quarter of a megabyte, which leaves space in L2 for the weights. With many more
-  // channels than that they do not fit, and larger groups read the weights less often; even larger ones transform packed weights less
+  // The points of one register tile (14 tiles) of 128 channels, for F4, are a quarter of a megabyte, which leaves space in L2 for weights.
+  // With more channels they do not fit, and larger groups read the weights less often. Even larger groups transform packed weights less
   // often.
   const bool fits = std::max(p.in_channels, p.out_channels) <= 128;
   const Index most = (p.lanes == 16 ? 14 : 12) * (p.packed ? 4 : fits ? 1 : 2);
@@ -77,7 +77,7 @@ bool can_run(const ConvProblem& p) {
   return !p.backward && p.groups == 1 && is_plain_walk(p.rows[0], R) && is_plain_walk(p.columns[0], R);
 }
 
-// Maxima of 2x2 that lie within tiles. What is no clamp would have to come before them.
+// A pooling of 2x2 whose windows lie within tiles. It comes before the activation, so that must keep the order of numbers.
 template <int M>
 bool takes_pool(const ConvProblem& p) {
   const auto halves = [](const PoolAxis& axis) {
@@ -86,16 +86,19 @@ bool takes_pool(const ConvProblem& p) {
   return M % 2 == 0 && p.clamped && halves(p.pool->rows) && halves(p.pool->columns);
 }
 
-// Measured on one core of a Zen 4, on images of more than L2, in vector multiply-adds: a tile of one channel block.
+// The costs of the transforms of a tile of one channel block, in vector multiply-adds. Measured on one core of a Zen 4, on images larger
+// than L2.
 constexpr double input_cost(int points) { return points == 16 ? 180 : points == 36 ? 450 : points == 49 ? 700 : 1250; }
 constexpr double output_cost(int points) { return points == 16 ? 130 : points == 36 ? 330 : points == 49 ? 450 : 900; }
-// And how much more they cost beside multiply-adds of twice that speed (Zen 5).
+// Their factor where multiply-adds are twice as fast (Zen 5).
 constexpr double beside_fast_products(int points) { return points == 49 ? 2.3 : points == 64 ? 1.4 : 1.6; }
-constexpr double weights_cost(int points) { return points == 16 ? 60 : points == 36 ? 170 : points == 49 ? 330 : 390; }  // of an input
+// The cost of transforming the packed weights of one input channel and output block.
+constexpr double weights_cost(int points) { return points == 16 ? 60 : points == 36 ? 170 : points == 49 ? 330 : 390; }
 
-// Memory is worth something, too: of a layer's weights each megabyte beyond 16 must save about 0.05 ms.
+// The price of memory: each megabyte of weights beyond 16 of a layer must save about 0.05 ms.
 double cost_of_memory(Index elements) {
-  constexpr double kFree = 4 << 20, kAFloat = 1.6;
+  constexpr double kFree = 4 << 20;
+  constexpr double kAFloat = 1.6;
   return kAFloat * std::max(0.0, static_cast<double>(elements) - kFree);
 }
 
@@ -110,7 +113,8 @@ double cost(const ConvProblem& p) {
       input_cost(kPoints<M, R>) * static_cast<double>(p.in_blocks()) + output_cost(kPoints<M, R>) * static_cast<double>(p.out_blocks());
   const double sum = std::max(products, cost_of_weights(p, kept)) + cost_of_copy(p) + cost_of_memory(kept) +
                      (tiles * transforms + transformed) * (p.fast_products() ? beside_fast_products(kPoints<M, R>) : 1.0);
-  constexpr double kLargestPays = 1.1;  // for less than that the largest tile is not worth its error: one in VGG-19 made it 1.2e-5
+  // A smaller gain is not worth the error of the largest tile: one layer of VGG-19 with it made the network err by 1.2e-5.
+  constexpr double kLargestPays = 1.1;
   return M == 6 ? kLargestPays * sum : sum;
 }
 
@@ -124,7 +128,8 @@ struct BoundWinograd {
 
   void input(const Kernels& kernels, const RunContext& run, const Pieces& tiles, float* to) const {
     const ImageView& x = operands.x;
-    const Index top = problem.rows[0].in_first, left = problem.columns[0].in_first, ring = x.operand.type.layout.ring;
+    const Index top = problem.rows[0].in_first, left = problem.columns[0].in_first;
+    const Index ring = x.operand.type.layout.ring;
     kernels.winograd_input({.outputs = outputs,
                             .taps = taps,
                             .input = x.block(run, tiles.image, tiles.block) + top * x.strides.row + left * x.strides.pixel,

@@ -1,5 +1,7 @@
-// activation: y = f(x), element by element, in any layout; f by name (kernels/arguments.h). activation_backward(dy, x) -> dx = dy f'(x).
-// Of a clamp and a leaky ReLU, f'(f(x)) = f'(x).
+// activation(x) -> y = f(x), element by element; all values have one shape, in any layout. kernels/activations.inc lists the functions f.
+// activation_backward(dy, x) -> dx = dy f'(x). For a clamp and a leaky ReLU y can take the place of x, because f'(f(x)) = f'(x).
+//
+// Attributes of both: kind (the name of f), a, b (its parameters).
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/ops.h"
@@ -30,14 +32,14 @@ Step bind(const BindScope& scope) {
   return step;
 }
 
-// Whether the output has the slope of the input: then the input need not be kept.
-bool told_by_output(const Activation& activation) {
+// Whether f'(y) = f'(x). Then x need not be kept for the backward pass.
+bool slope_is_in_output(const Activation& activation) {
   const ActivationKind kind = activation.kind;
   return kind == ActivationKind::relu || kind == ActivationKind::clipped || (kind == ActivationKind::leaky_relu && activation.a >= 0);
 }
 
 void backward(GradientScope& scope) {
-  const ValueId x = told_by_output(activation_of(scope.attributes)) ? scope.outputs[0] : scope.inputs[0];
+  const ValueId x = slope_is_in_output(activation_of(scope.attributes)) ? scope.outputs[0] : scope.inputs[0];
   scope.give(0, "activation_backward", {scope.output_gradients[0], x}, scope.attributes);
 }
 

@@ -1,5 +1,6 @@
-// scale_shift: y = scale x + shift. reduce_to: the sum over the axes along which a smaller shape was repeated, the gradient of
-// broadcasting.
+// scale_shift(x) -> y = scale x + shift, element by element, in any layout. Attributes: scale, shift.
+// reduce_to(x) -> y of the attribute "shape", which broadcasts to the shape of x: the sum of x over the axes along which y would be
+// repeated. It is the gradient of broadcasting. x and y are plain.
 #include <algorithm>
 
 #include "kernels/kernels.h"

@@ -1,6 +1,7 @@
-// add, subtract, multiply, divide, minimum, maximum, power: element by element with NumPy's broadcasting, images as they lie.
-// compare(a, b){"kind"} -> 1 where it holds, else 0; it has no gradient. binary_slope(a, b){"kind"}: derivatives of those whose are no
-// products of what is there already.
+// Functions of two numbers, element by element with NumPy's broadcasting, in any layout; y has the broadcast shape of a and b.
+//   add, subtract, multiply, divide, minimum, maximum, power(a, b) -> y
+//   compare(a, b) -> y, 1 where the comparison holds and else 0. Attribute "kind"; no gradient
+//   binary_slope(a, b) -> y, a derivative that is no product of values which exist in the forward pass. Attribute "kind"
 #include "kernels/kernels.h"
 #include "ops/ops.h"
 #include "ops/views/broadcast.h"
@@ -29,7 +30,7 @@ Step bind(const BindScope& scope) {
   return bind_kind(scope, Kind);
 }
 
-// ---- gradients: each is summed back to the shape of its operand. Both operands may be one value: gradient() then adds the two.
+// ---- gradients: each is summed to the shape of its operand. Where both operands are one value, gradient() adds the two gradients.
 
 void give(GradientScope& scope, std::size_t operand, ValueId gradient) {
   scope.input_gradients[operand] = reduced_to(scope.graph, gradient, scope.graph.type(scope.inputs[operand]).shape);
@@ -59,14 +60,14 @@ void backward_divide(GradientScope& scope) {
   if (scope.wanted[1]) give(scope, 1, negative(scope.graph, scope.graph.add_one("multiply", {da, scope.outputs[0]})));
 }
 
-// dy slope, the slope a function of the two operands.
+// dy times a slope that is a function of two operands.
 void give_slope(GradientScope& scope, std::size_t operand, const char* kind, ValueId a, ValueId b) {
   if (!scope.wanted[operand]) return;
   const ValueId slope = scope.graph.add_one("binary_slope", {a, b}, {{"kind", std::string(kind)}});
   give(scope, operand, scope.graph.add_one("multiply", {scope.output_gradients[0], slope}));
 }
 
-// The smaller one gets the gradient; of equal ones, half each.
+// The smaller operand gets the gradient; equal operands get half each.
 void backward_minimum(GradientScope& scope) {
   give_slope(scope, 0, "minimum", scope.inputs[0], scope.inputs[1]);
   give_slope(scope, 1, "minimum", scope.inputs[1], scope.inputs[0]);
@@ -82,7 +83,7 @@ void backward_power(GradientScope& scope) {
   give_slope(scope, 1, "exponent", scope.inputs[0], scope.inputs[1]);
 }
 
-// ---- compare, binary_slope: kinds by name; "greater" is "less" of the exchanged operands
+// ---- compare, binary_slope: kinds by name; "greater" is "less" with the operands exchanged
 
 struct NamedKind {
   const char* name;

@@ -1,4 +1,5 @@
-// cast: int32, as arg_max and top_k count, as float32: exact below 2^24, else rounded to even. It has no gradient.
+// cast(x) -> y: int32, as arg_max and top_k give it, converted to float32; exact below 2^24, else rounded to even. Both are plain and of
+// one shape. It has no gradient.
 #include "ops/ops.h"
 #include "ops/views/rows.h"
 

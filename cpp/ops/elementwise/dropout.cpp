@@ -1,7 +1,8 @@
-// dropout(x) -> y = x / (1 - p) or, with probability p, 0. dropout_backward(dy) -> dx: the same with the same mask, so it is the same code.
+// dropout(x) -> y = x / (1 - p) or, with probability p, 0; element by element, in any layout. dropout_backward(dy) -> dx applies the same
+// mask in the same way, so it is the same code.
 //
-// Attributes: p, and stream, which tells the layers of a network apart. The mask is a function of the run's seed, the training step, the
-// stream and the element's row-major index in (N, C, H, W): it depends on no layout, ISA or number of threads.
+// Attributes: p; stream, a number that differs between the layers of a network. The mask is a function of the seed of the run, the training
+// step, the stream and the row-major index of the element in (N, C, H, W). It does not depend on layout, ISA or number of threads.
 #include "kernels/kernels.h"
 #include "ops/ops.h"
 #include "ops/views/rows.h"
@@ -10,7 +11,7 @@ namespace fastcnn {
 
 namespace {
 
-// A bijection of 64 bits that spreads every bit over all: the finalizer of splitmix64 (Steele, Lea and Flood, 2014).
+// A bijection of 64 bits in which every input bit changes all output bits: the finalizer of splitmix64 (Steele, Lea and Flood, 2014).
 std::uint64_t mixed(std::uint64_t z) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
@@ -18,7 +19,7 @@ std::uint64_t mixed(std::uint64_t z) {
 }
 
 std::uint64_t key_of(const RunContext& run, Index stream) {
-  constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15u;  // keeps small seeds, steps and streams away from 0, which mixed() leaves in place
+  constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15u;  // keeps small seeds, steps and streams away from 0, which mixed() maps to 0
   return mixed(mixed(mixed(run.seed + kGolden) + run.iteration + kGolden) + static_cast<std::uint64_t>(stream) + kGolden);
 }
 
@@ -28,17 +29,18 @@ std::vector<TensorType> infer(const NodeView& node) {
   require(p >= 0 && p <= 1, op, "p must be from 0 to 1", "p=", p);
   node.attributes.integer("stream");
   const Shape& x = node.input(0).shape;
-  require(x.elements() <= Index{1} << 32, op, "a value must have at most 2^32 elements", x);  // random numbers are by 32-bit index
+  require(x.elements() <= Index{1} << 32, op, "a value must have at most 2^32 elements", x);  // the index of a random number has 32 bits
   return {{.shape = x}};
 }
 
-// A unit is a row (ops/views/rows.h). In an image a vector is the channels of one pixel, so its lanes are H * W elements apart.
+// A unit is a row (ops/views/rows.h). In an image a vector holds the channels of one pixel, so the indices of its lanes are H * W apart.
 Step bind(const BindScope& scope) {
   const OperandRows x(scope.inputs[0]), y(scope.outputs[0]);
   const TensorType& type = scope.inputs[0].type;
   const bool plain = type.layout.plain();
   const Index C = plain ? 0 : type.C(), H = plain ? 0 : type.H(), W = plain ? 0 : type.W();
-  const Index blocks = plain ? 0 : type.strides().blocks, block = type.layout.block;
+  const Index blocks = plain ? 0 : type.strides().blocks;
+  const Index block = type.layout.block;
   const Index stream = scope.attributes.integer("stream");
   const double p = scope.attributes.number("p");
   Dropout common{};

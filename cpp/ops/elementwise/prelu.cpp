@@ -1,4 +1,5 @@
-// prelu: y = x >= 0 ? x : weight x, with one learned weight or one a channel (axis 1). prelu_backward(dy, x, weight) -> (dx, dweight).
+// prelu(x, weight) -> y = x >= 0 ? x : weight x. x, y: (N, C, ...), plain. weight: (C,), one a channel (axis 1), or (1,), one for all.
+// prelu_backward(dy, x, weight) -> (dx, dweight).
 #include <algorithm>
 
 #include "kernels/kernels.h"
@@ -8,7 +9,7 @@ namespace fastcnn {
 
 namespace {
 
-// (N, C, rest), whatever the rank.
+// x as N * C runs of `length` elements, whatever its rank.
 struct Runs {
   Index N, C, length;
 };
@@ -53,7 +54,7 @@ std::vector<TensorType> infer_backward(const NodeView& node) {
   return {{.shape = node.input(1).shape}, {.shape = node.input(2).shape}};
 }
 
-// dweight is a sum over all images: with a weight for each channel a unit is a channel, else one unit does all.
+// dweight is a sum over all images. With a weight for each channel a unit is a channel, else there is one unit.
 Step bind_backward(const BindScope& scope) {
   const Operand dy = scope.inputs[0], x = scope.inputs[1], weight = scope.inputs[2], dx = scope.outputs[0], dweight = scope.outputs[1];
   const Runs runs = runs_of(x.type.shape);

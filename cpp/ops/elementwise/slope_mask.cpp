@@ -1,8 +1,10 @@
-// What the way back needs of an activation with two slopes, a bit for each element:
-//   slope_mask(y) -> mask                    of the output of a ReLU, leaky ReLU or clamp, which tells the slope
+// The slope of an activation with two slopes, as one bit for each element. The backward pass needs nothing more of it.
+//   slope_mask(y) -> mask                    y: the output of a ReLU, leaky ReLU or clamp, which determines the slope
 //   slope_mask_backward(dy, mask) -> dx      dy, or dy times the other slope: the bits of activation_backward(dy, y)
-// Attributes: the activation's own. masks_as_bits.cpp puts them in. mask: words of 32 bits in memory counted as floats, each row of y
-// (ops/views/rows.h) from a word of its own on; images are masked as images, so that both see the same rows.
+// Attributes: those of the activation. The pass masks_as_bits.cpp adds both ops.
+//
+// mask: (words,), plain, words of 32 bits in memory counted as floats. Each row of y (ops/views/rows.h) begins at a new word. Values of
+// rank 4 are images in both ops, so both see the same rows.
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/ops.h"
@@ -20,7 +22,7 @@ Activation checked(const char* op, const Attributes& attributes) {
   return activation;
 }
 
-// Words for any ISA: what a row has beyond whole words depends on the lanes.
+// Words enough for any ISA: the number of unused bits of a row depends on the lanes.
 Index words_of(const Shape& y) {
   if (y.rank() != 4) return ceil_div(y.elements(), 32);
   Index most = 0;
@@ -45,7 +47,7 @@ Want want(const NodeView& node) { return node.input(0).shape.rank() == 4 ? Want:
 LayoutWish layout(const NodeView& node) { return {{want(node)}, {Want::plain}}; }
 LayoutWish layout_backward(const NodeView& node) { return {{want(node), Want::plain}, {want(node)}}; }
 
-// A unit is a row.
+// The words of a row. All rows but the last have the length of the first.
 std::uint32_t* words_of_row(const Operand& mask, const RunContext& run, const OperandRows& rows, Index row) {
   return mask.data<std::uint32_t>(run) + row * ceil_div(rows.length(0), 32);
 }

@@ -1,5 +1,6 @@
-// where: y = condition != 0 ? a : b, element by element with NumPy's broadcasting. a or b may be left out and is then zero, which is what
-// the gradients need: da = where(condition, dy, -), db = where(condition, -, dy). The condition has no gradient.
+// where(condition, a?, b?) -> y = condition != 0 ? a : b, element by element with NumPy's broadcasting, in any layout. One of a and b may
+// be left out and is then zero. The gradients need that: da = where(condition, dy, -), db = where(condition, -, dy). The condition has
+// none.
 #include "kernels/kernels.h"
 #include "ops/ops.h"
 #include "ops/views/broadcast.h"

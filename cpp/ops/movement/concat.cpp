@@ -1,4 +1,8 @@
-// concat: values behind one another along an axis. slice: some entries of an axis; slice_backward(dy) -> dx, zero where nothing was taken.
+// concat(x ...) -> y: values of equal shape but for one axis, one behind another along it. Attribute: axis.
+// slice(x) -> y: entries start .. stop - 1 of an axis. Attributes: axis, start, stop.
+// slice_backward(dy) -> dx: zero outside of the slice. Attributes: those of slice, and size, the number of entries in x.
+//
+// Values may be plain or images. Along the channels, images are only cut between blocks.
 #include <algorithm>
 #include <cstring>
 
@@ -10,7 +14,7 @@ namespace fastcnn {
 
 namespace {
 
-// Images are cut along their channels only between blocks, whatever the ISA's block is.
+// Cuts between the channels of an image lie at multiples of this, so at blocks of any ISA.
 constexpr Index kAnyBlock = 16;
 
 bool image_can(const Shape& shape, int axis, std::initializer_list<Index> cuts) {
@@ -69,7 +73,8 @@ Step bind(const BindScope& scope) {
     Index first_unit, units;
   };
   std::vector<Part> parts;
-  Index start = 0, units = 0;
+  Index start = 0;
+  Index units = 0;
   for (const Operand& x : scope.inputs) {
     const Index size = x.type.shape[axis];
     const Section place(y.type, axis, start, size);
@@ -134,7 +139,8 @@ void backward_slice(GradientScope& scope) { give_axis_gradient(scope, "slice_bac
 std::vector<TensorType> infer_slice_backward(const NodeView& node) {
   const Shape& dy = node.input(0).shape;
   const int axis = axis_of(node.attributes, dy, "slice_backward");
-  const Index start = node.attributes.integer("start"), stop = node.attributes.integer("stop"), size = node.attributes.integer("size");
+  const Index start = node.attributes.integer("start"), stop = node.attributes.integer("stop");
+  const Index size = node.attributes.integer("size");
   require(0 <= start && start <= stop && stop <= size && dy[axis] == stop - start, "slice_backward",
           "0 <= start <= stop <= size must hold, and the gradient have stop - start entries", "start=", start, ", stop=", stop,
           ", size=", size, ", gradient ", dy);
@@ -148,11 +154,13 @@ LayoutWish layout_slice_backward(const NodeView& node) {
   return image ? want_same(node) : want_plain(node);
 }
 
-// A unit is a row of the whole: what lies before the slice is cleared, the slice copied, what lies behind cleared.
+// A unit is a row of the part before the slice, which is cleared, of the slice, which is copied, or of the part behind it, which is
+// cleared.
 Step bind_slice_backward(const BindScope& scope) {
   const Operand dy = scope.inputs[0], dx = scope.outputs[0];
   const int axis = axis_of(scope.attributes, dx.type.shape, "slice");
-  const Index start = scope.attributes.integer("start"), stop = scope.attributes.integer("stop"), size = dx.type.shape[axis];
+  const Index start = scope.attributes.integer("start"), stop = scope.attributes.integer("stop");
+  const Index size = dx.type.shape[axis];
   const Section before(dx.type, axis, 0, start), taken(dx.type, axis, start, stop - start), behind(dx.type, axis, stop, size - stop);
   const Section from(dy.type, axis, 0, stop - start);
   Step step;

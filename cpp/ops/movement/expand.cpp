@@ -1,4 +1,5 @@
-// expand: x repeated to a shape that it broadcasts to, by NumPy's rules. Its gradient is reduce_to.
+// expand(x) -> y of the attribute "shape": x repeated along axes, by NumPy's rules of broadcasting. Both are plain. Its gradient is
+// reduce_to.
 #include "ops/ops.h"
 #include "ops/views/broadcast.h"
 #include "ops/views/strided_copy.h"

@@ -1,6 +1,6 @@
-// reorder: the same values in another layout. The layout pass puts it where one op's wish ends and another's begins; users never see it.
-// reshape: the same bytes under another shape, for plain values; it costs nothing. copy: the same bytes in memory of their own, for plain
-// values; passes put it where two names must not share memory.
+// reorder(x) -> y: x, (N, C, H, W), in another layout. The layout pass adds it between ops that want different layouts.
+// reshape(x) -> y: the same bytes under the attribute "shape". Plain; it costs nothing.
+// copy(x) -> y: the same bytes in other memory. Plain; passes add it where two values must not share memory.
 #include <algorithm>
 #include <cstring>
 
@@ -17,10 +17,10 @@ std::vector<TensorType> infer(const NodeView& node) {
   return {{.shape = node.input(0).shape, .dtype = node.input(0).dtype}};
 }
 
-// The layout pass sets the operands' layouts itself; a wish of its own a reorder does not have.
+// The layout pass sets the layouts of both operands; a reorder takes any.
 LayoutWish layout(const NodeView& node) { return want_same(node); }
 
-// Any value of rank 4 as rows of pixels: plain ones are images of block 1 without a ring.
+// The strides of a value of rank 4 as an image. A plain one has blocks of 1 channel and no ring.
 ImageStrides strides_of(const TensorType& type) {
   TensorType image = type;
   if (image.layout.plain()) image.layout = {1, 0};
@@ -29,7 +29,7 @@ ImageStrides strides_of(const TensorType& type) {
 
 std::optional<Band> band(const NodeView& node, RowRange made) { return Band{node.attributes, {Band::Input{made}}}; }
 
-// A unit is one row of pixels of one image, all channels.
+// A unit is one row of pixels of one image, with all channels.
 Step bind(const BindScope& scope) {
   const Operand x = scope.inputs[0], y = scope.outputs[0];
   const ImageStrides xs = strides_of(x.type), ys = strides_of(y.type);
@@ -65,7 +65,7 @@ std::vector<TensorType> infer_copy(const NodeView& node) { return {{.shape = nod
 
 Step bind_copy(const BindScope& scope) {
   const Operand x = scope.inputs[0], y = scope.outputs[0];
-  const RowView rows(x.type);  // int32 is as long as float32
+  const RowView rows(x.type);  // int32 has the size of float32
   Step step;
   step.units = rows.count();
   step.run = [=](const RunContext& run, Index begin, Index end) {

@@ -1,7 +1,9 @@
-// resample: weighted sums along one axis: y[i] = the sum of weights[i taps + t] x[indices[i taps + t]] over t < taps. Linear, cubic and
-// antialiased resizing, one axis after the other. resample_backward(dy) -> dx: the transposed matrix, in the order of the outputs.
+// resample(x) -> y: weighted sums along one axis, y[i] = sum over t < taps of weights[i taps + t] x[indices[i taps + t]]. It computes
+// linear, cubic and antialiased resizing, one axis after the other. resample_backward(dy) -> dx: the product with the transposed matrix,
+// summed in the order of the outputs.
 //
-// Attributes of both: axis, taps, indices, weights. Of the backward also size, that of the axis in x. A weight of 0 reads nothing.
+// Attributes of both: axis, taps, indices, weights. The backward has also size, the number of entries of the axis in x. A weight of 0 reads
+// nothing. Values are plain or images (ops/views/axis_pieces.h); y has the shape of x but for this axis.
 #include <cmath>
 
 #include "ops/ops.h"
@@ -12,7 +14,7 @@ namespace fastcnn {
 
 namespace {
 
-// The number of outputs; every rule of the attributes is checked, for an axis of `size` entries.
+// Checks every rule of the attributes, for an axis of `size` entries, and returns the number of outputs.
 Index checked_outputs(std::string_view op, const Attributes& attributes, Index size) {
   const Index taps = attributes.integer("taps");
   const std::vector<Index>& indices = attributes.integers("indices");

@@ -1,7 +1,9 @@
-// take: entries of one axis by constant indices: y[i] = x[indices[i]] along `axis`, and `value` where the index is -1. Nearest upsampling,
-// padding of any mode, slices with steps. take_backward(dy) -> dx: each entry of x gathers from all that took it, in their order.
+// take(x) -> y: entries of one axis by constant indices, y[i] = x[indices[i]], or `value` where the index is -1. It computes nearest
+// upsampling, padding of any mode, and slices with steps.
+// take_backward(dy) -> dx: each entry of x sums the gradients of all entries of y that took it, in their order.
 //
-// Attributes of both: axis, indices, value. Of the backward also size, that of the axis in x.
+// Attributes of both: axis, indices, value. The backward has also size, the number of entries of the axis in x. Values are plain or images
+// (ops/views/axis_pieces.h); y has the shape of x but for this axis.
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -37,7 +39,7 @@ LayoutWish layout(const NodeView& node) {
   return want_pieces(node, axis_of(node.attributes, node.input(0).shape, "take"));
 }
 
-// Of int32 a float with its bits: they are moved, never computed with.
+// `value` as a float; for int32 a float with its bits, which is only copied.
 float filling(DType dtype, double value) {
   return dtype == DType::i32 ? std::bit_cast<float>(static_cast<std::int32_t>(value)) : static_cast<float>(value);
 }
@@ -57,7 +59,7 @@ void take_pieces(const LinePart& part, const Index* indices, float value) {
   }
 }
 
-// Along the rows, those that the band takes; along the columns, all of them.
+// Along the rows the band takes some indices, and x is cut to the rows that they name. Along the columns it takes all.
 std::optional<Band> band(const NodeView& node, RowRange made) {
   const TensorType& y = node.output(0);
   if (y.layout.plain()) return {};

@@ -1,4 +1,5 @@
-// transpose: y with the axes of x in another order; axis i of y is axis axes[i] of x. Its gradient is the transpose back.
+// transpose(x) -> y with the axes of x in another order: axis i of y is axis axes[i] of x. Both are plain. The gradient is the inverse
+// transpose.
 #include "ops/ops.h"
 #include "ops/views/strided_copy.h"
 
@@ -6,7 +7,7 @@ namespace fastcnn {
 
 namespace {
 
-// The attribute "axes", which may count from the end, counted from the front: every axis of `shape` once.
+// The attribute "axes", counted from the front; negative ones count from the end. It must name every axis of `shape` once.
 std::vector<std::size_t> permutation_of(const Attributes& attributes, const Shape& shape) {
   const std::vector<Index>& axes = attributes.integers("axes");
   const Index rank = shape.rank();

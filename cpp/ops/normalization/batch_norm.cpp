@@ -1,7 +1,8 @@
-// Batch normalization with given statistics, as a network that is trained uses it:
+// Batch normalization with given statistics, as in inference:
 //   batch_norm(x, weight?, bias?, mean, var) -> y = act((x - mean) / sqrt(var + eps) * weight + bias)
 //   batch_norm_backward(dy, x, weight?, mean, var) -> dx, dweight, dbias
-// x: (N, C, H, W), all others (C,). The statistics are constants: they have no gradient. batch_norm_training.cpp makes them.
+// x, y, dy, dx: (N, C, H, W), images; all others (C,). The statistics are constants without a gradient; batch_norm_training.cpp computes
+// them. Attributes: eps; batch_norm also the activation.
 #include "ops/normalization/batch_norm.h"
 
 #include <algorithm>
@@ -46,7 +47,7 @@ std::vector<TensorType> infer(const NodeView& node) {
 
 LayoutWish layout(const NodeView& node) { return layout_batch_norm(node, 1); }
 
-// A unit is a row of pixels of one channel block; rows of one block go together.
+// A unit is a row of pixels of one channel block. The kernel takes all rows of a block that a worker has at once.
 Step bind(const BindScope& scope) {
   const Operand weight = scope.inputs[1], bias = scope.inputs[2], mean = scope.inputs[3], var = scope.inputs[4];
   const ImageView x(scope.inputs[0]), y(scope.outputs[0]);
@@ -58,7 +59,8 @@ Step bind(const BindScope& scope) {
   step.flops = 3 * elements_of(x.operand);
   step.run = [=, kernel = scope.kernels.batch_norm](const RunContext& run, Index begin, Index end) {
     for_images(type.H(), begin, end, [&](Index i, Index row, Index rows, Index) {
-      const Index block = i % x.strides.blocks, first = block * x.strides.pixel;
+      const Index block = i % x.strides.blocks;
+      const Index first = block * x.strides.pixel;
       kernel({.x = x.block(run, i) + row * x.strides.row,
               .y = y.block(run, i) + row * y.strides.row,
               .weight = channel_data(weight, run, first),
@@ -108,7 +110,7 @@ Step bind_backward(const BindScope& scope) {
 
 }  // namespace
 
-// A unit is a channel block of all images, whose sums are made in one order.
+// A unit is a channel block of all images, so its sums have one order.
 Step bind_batch_norm_backward(const BindScope& scope, InverseStd inv_std, bool batch_statistics) {
   const Operand weight = scope.inputs[2], mean = scope.inputs[3], dweight = scope.outputs[1], dbias = scope.outputs[2];
   const ImageView dy(scope.inputs[0]), x(scope.inputs[1]), dx(scope.outputs[0]);

@@ -1,9 +1,9 @@
 // Batch normalization with the statistics of the batch, as training uses it:
 //   batch_norm_training(x, weight?, bias?) -> y, mean, var (biased), inv_std = 1 / sqrt(var + eps)
-//   batch_norm_training_backward(dy, x, weight?, mean, inv_std) -> dx, dweight, dbias      dx goes through the statistics too
-//   batch_norm_update(running, batch)      running = (1 - momentum) running + momentum correction batch, in place
-//   batch_norm_update(running, batch, rate)   with momentum * rate for momentum; rate: (1,), so that it may change from step to step
-// x: (N, C, H, W), all others (C,). A unit is a channel block of all images: its statistics are made in one order.
+//   batch_norm_training_backward(dy, x, weight?, mean, inv_std) -> dx, dweight, dbias      with the terms of the statistics in dx
+//   batch_norm_update(running, batch, rate?)      running = (1 - m) running + m correction batch, in place, with m = momentum * rate
+// x, y, dy, dx: (N, C, H, W), images; rate: (1,), 1 if it is left out, so that it may change from step to step; all others (C,).
+// Attributes: eps; of the update momentum and correction. A unit is a channel block of all images, so its statistics have one order.
 #include <cmath>
 
 #include "ops/normalization/batch_norm.h"
@@ -84,7 +84,8 @@ std::vector<TensorType> infer_update(const NodeView& node) {
   const Shape &running = node.input(0).shape, &batch = node.input(1).shape;
   require(running == batch, op, "running and batch statistics must have one shape", "running ", running, ", batch ", batch);
   if (node.has_input(2)) require(node.input(2).shape == Shape{1}, op, "rate must be one number", node.input(2).shape);
-  const double momentum = node.attributes.number("momentum"), correction = node.attributes.number("correction");
+  const double momentum = node.attributes.number("momentum");
+  const double correction = node.attributes.number("correction");
   require(momentum >= 0 && momentum <= 1, op, "momentum must be from 0 to 1", "momentum=", momentum);
   require(std::isfinite(correction) && correction > 0, op, "correction must be finite and positive", "correction=", correction);
   return {};
@@ -93,7 +94,8 @@ std::vector<TensorType> infer_update(const NodeView& node) {
 Step bind_update(const BindScope& scope) {
   const Operand running = scope.inputs[0], batch = scope.inputs[1], rate = scope.inputs[2];
   const Index count = running.type.shape.elements();
-  const double momentum = scope.attributes.number("momentum"), correction = scope.attributes.number("correction");
+  const double momentum = scope.attributes.number("momentum");
+  const double correction = scope.attributes.number("correction");
   return bind_units(1, [=](const RunContext& run, Index) {
     const double share = rate.given ? momentum * rate.data(run)[0] : momentum;
     const float keep = static_cast<float>(1.0 - share), take = static_cast<float>(share * correction);
@@ -117,7 +119,7 @@ const Op k_batch_norm_training_backward = {.name = "batch_norm_training_backward
                                            .infer = infer_backward,
                                            .layout = layout_backward,
                                            .bind = bind_backward,
-                                           .in_place = {0}};  // not x: it would be kept with the ring that dx needs
+                                           .in_place = {0}};  // not in x, which would then be kept with the ring that dx needs
 const Op k_batch_norm_update = {.name = "batch_norm_update",
                                 .inputs = "running batch rate?",
                                 .infer = infer_update,

@@ -1,10 +1,11 @@
-// fold_batch_norm(weight, bias?, norm_weight?, norm_bias?, mean, var) -> (weight', bias'): a convolution with the batch normalization after
-// it, or before it, in its weights. With scale = norm_weight / sqrt(var + eps) and shift = norm_bias - mean scale:
-//   after    weight'[o, c] = weight[o, c] scale[o]     bias'[o] = bias[o] scale[o] + shift[o]
+// fold_batch_norm(weight, bias?, norm_weight?, norm_bias?, mean, var) -> weight', bias': the weights of a convolution with the batch
+// normalization behind it, or before it, folded in. With scale = norm_weight / sqrt(var + eps) and shift = norm_bias - mean scale:
+//   behind   weight'[o, c] = weight[o, c] scale[o]     bias'[o] = bias[o] scale[o] + shift[o]
 //   before   weight'[o, c] = weight[o, c] scale[c]     bias'[o] = bias[o] + sum over c, i, j of weight[o, c, i, j] shift[c]
 //
-// Attributes: eps; before; groups; transposed: weight is (C, O / groups, KH, KW) as a transposed convolution has it, else
-// (O, C / groups, KH, KW). The pass fold_batch_norms puts it into graphs; it has no gradient, for nothing is folded where one is needed.
+// weight, weight': (O, C / groups, KH, KW), or (C, O / groups, KH, KW) with the attribute "transposed", as a transposed convolution has it;
+// bias, bias': (O,); the statistics: (O,), or (C,) with the attribute "before". All are plain. Attributes: eps, before, groups, transposed.
+// The pass fold_batch_norms adds it, never where a gradient is needed.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -22,7 +23,7 @@ struct Channels {
 
   Index inputs() const { return groups * in_a_group; }
   Index outputs() const { return groups * out_a_group; }
-  // Where the filter from input `in` to output `out`, both counted within their group, starts.
+  // The start of the filter from input `in` to output `out`, both counted within their group.
   Index filter(Index group, Index in, Index out) const {
     return plane * (transposed ? (group * in_a_group + in) * out_a_group + out : (group * out_a_group + out) * in_a_group + in);
   }
@@ -71,9 +72,10 @@ Step bind(const BindScope& scope) {
       const Index group = out / channels.out_a_group;
       const double scale_after = before ? 1 : scale(out);
       double sum = before ? entry(bias, out, 0) : entry(bias, out, 0) * scale_after + shift(out);
-      // Filters of one output lie one behind another, but for a transposed convolution's: with one factor they are one.
+      // The filters of an output have one factor if the normalization is behind; then they are one piece, unless transposed.
       const bool together = !before && !channels.transposed;
-      const Index pieces = together ? 1 : channels.in_a_group, length = channels.plane * channels.in_a_group / pieces;
+      const Index pieces = together ? 1 : channels.in_a_group;
+      const Index length = channels.plane * channels.in_a_group / pieces;
       for (Index in = 0; in < pieces; ++in) {
         const Index normed = group * channels.in_a_group + in;
         const Index first = channels.filter(group, in, out % channels.out_a_group);

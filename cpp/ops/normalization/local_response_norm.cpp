@@ -1,8 +1,8 @@
-// local_response_norm: y[c] = x[c] / (k + alpha / size sum of x[j]^2)^beta over the j from c - size / 2 to c + (size - 1) / 2 that exist.
-// Krizhevsky et al., "ImageNet classification with deep convolutional neural networks", 2012; alpha / size as in PyTorch.
-// local_response_norm_backward(dy, x) -> dx, with the same attributes: size, alpha, beta, k.
+// local_response_norm(x) -> y: y[c] = x[c] / (k + alpha / size sum of x[j]^2)^beta, summed over the channels j from c - size / 2 to
+// c + (size - 1) / 2 that exist. Krizhevsky et al., "ImageNet classification with deep convolutional neural networks", 2012; alpha / size
+// as in PyTorch. local_response_norm_backward(dy, x) -> dx. Attributes of both: size, alpha, beta, k.
 //
-// x: (N, C, ...), plain: a position's channels are far apart, but so are all positions' alike, and a vector is a run of positions.
+// x, y, dy, dx: (N, C, ...), plain. A vector is a run of positions of one channel.
 #include <algorithm>
 #include <cmath>
 
@@ -45,7 +45,7 @@ std::vector<TensorType> infer(const NodeView& node) {
   return {{.shape = node.input(0).shape}};
 }
 
-// A unit is a channel of an image: its window's other channels are read again, from a near cache.
+// A unit is a channel of an image. The other channels of its window are read again, from a cache.
 Step bind(const BindScope& scope) {
   const Operand x = scope.inputs[0], y = scope.outputs[0];
   const LocalResponseNorm common = common_arguments("local_response_norm", scope.attributes, x.type.shape);
@@ -79,14 +79,17 @@ std::vector<TensorType> infer_backward(const NodeView& node) {
   return {{.shape = x}};
 }
 
-// A unit is all channels of 64 positions of an image (4 cache lines a channel): every term is made once and added by all that need it.
+// A unit is all channels of 64 positions of an image (4 cache lines a channel): each term is computed once and used by all channels of its
+// window.
 Step bind_backward(const BindScope& scope) {
   constexpr Index kPositions = 64;
   const Operand dy = scope.inputs[0], x = scope.inputs[1], dx = scope.outputs[0];
   const LocalResponseNorm common = common_arguments("local_response_norm_backward", scope.attributes, x.type.shape);
-  const Index positions = common.channel_stride, parts = ceil_div(positions, kPositions);
+  const Index positions = common.channel_stride;
+  const Index parts = ceil_div(positions, kPositions);
   Step step = bind_units(x.type.N() * parts, [=, kernel = scope.kernels.local_response_norm_backward](const RunContext& run, Index unit) {
-    const Index at = unit % parts * kPositions, offset = unit / parts * common.channels * positions + at;
+    const Index at = unit % parts * kPositions;
+    const Index offset = unit / parts * common.channels * positions + at;
     LocalResponseNorm args = common;
     args.count = std::min(kPositions, positions - at);
     args.scratch = run.scratch_data();

@@ -1,8 +1,9 @@
-// normalize: y = (x - mean) / sqrt(variance + eps), with mean and biased variance over the last `axes` axes: what layer, group and instance
-// normalization have in common. Also inv_std = 1 / sqrt(variance + eps), one for each row, which the gradient needs:
-// normalize_backward(dy, y, inv_std) -> dx = inv_std (dy - mean of dy - y mean of dy y).
+// normalize(x) -> y = (x - mean) / sqrt(variance + eps), inv_std = 1 / sqrt(variance + eps), with mean and biased variance over the last
+// `axes` axes: the common part of layer, group and instance normalization. normalize_backward(dy, y, inv_std) -> dx = inv_std (dy - mean of
+// dy - y mean of dy y).
 //
-// x: plain; a row is what is normalized together. Statistics are double: no cancellation, whatever the mean.
+// x, y, dy, dx: of one shape, plain. A row is the elements that are normalized together; inv_std has the shape of the other axes.
+// Attributes of both: axes, eps. Statistics are computed in double, so a large mean costs no digits.
 #include <cmath>
 
 #include "ops/ops.h"
@@ -33,7 +34,7 @@ Rows rows_of(std::string_view op, const Attributes& attributes, const Shape& x) 
   return rows;
 }
 
-// The mean of term(i) for i < length, in a fixed order.
+// The mean of term(i) over i < length, in a fixed order.
 template <class Term>
 double mean_of(Index length, Term&& term) {
   double totals[8] = {};

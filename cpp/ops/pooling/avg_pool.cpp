@@ -1,9 +1,9 @@
-// avg_pool: y(N, C, OH, OW) = the sum of each window of x(N, C, H, W) by `divisor`, or where that is 0 by the window's pixels. Padding
-// counts as pixels if count_include_pad; what ceil_mode hangs over the end of the padding never does. avg_pool_backward(dy) -> dx: each
-// pixel gathers from the windows that it lies in, which are neighbours.
+// avg_pool(x) -> y(N, C, OH, OW): the sum of each window of x(N, C, H, W), divided by `divisor`, or by the pixels of the window if that is
+// 0. Padding counts as pixels if count_include_pad; the part of a window beyond the padding (ceil_mode) never does. avg_pool_backward(dy)
+// -> dx: each pixel sums the gradients of the windows that it lies in, which are neighbours. All are images.
 //
 // Attributes of both: kernel, stride, padding (top, left, bottom, right), ceil_mode, count_include_pad, divisor; or adaptive, the size of
-// the output. Of the backward also input_shape.
+// the output. The backward has also input_shape.
 #include <algorithm>
 
 #include "ops/ops.h"
@@ -24,7 +24,7 @@ PoolGeometry geometry(std::string_view op, const Attributes& attributes, const S
   return g;
 }
 
-// The clipped windows, each with the factor that its sum takes: factors of rows and columns multiply.
+// The clipped windows, each with the factor of its sum. The factor of an output is that of its row times that of its column.
 PoolWindows average_windows(const PoolAxis& a, const Attributes& attributes, bool divisor_here) {
   PoolWindows found = clipped_windows(a);
   const Index divisor = a.adaptive ? 0 : attributes.integer("divisor");
@@ -38,12 +38,12 @@ PoolWindows average_windows(const PoolAxis& a, const Attributes& attributes, boo
   return found;
 }
 
-// Rows and columns; one of them has the divisor.
+// Rows and columns. A divisor is applied in the rows alone.
 std::pair<PoolWindows, PoolWindows> windows_of(const PoolGeometry& g, const Attributes& attributes) {
   return {average_windows(g.rows, attributes, true), average_windows(g.columns, attributes, false)};
 }
 
-// For each input the outputs whose windows hold it. They are neighbours, for neither end of a window ever moves back.
+// For each input the outputs whose windows contain it. They are neighbours, because neither end of a window ever moves back.
 PoolWindows transposed(const PoolWindows& forward, Index size) {
   PoolWindows found;
   const auto& windows = forward.windows;

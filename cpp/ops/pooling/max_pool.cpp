@@ -1,9 +1,12 @@
-// max_pool: y(N, C, OH, OW) = the maximum of each window of x(N, C, H, W); a NaN in a window is its maximum.
-// max_pool_places(x) -> places: which pixel of each window is its first maximum, in row-major order. Bytes, or integers where a window has
-// more than 256 pixels, in the order of images, channel blocks and outputs; a plain array, a float for each four bytes.
-// max_pool_backward(dy, places) -> dx: each window's gradient goes to its first maximum. Attribute "input": the shape of x.
+// max_pool(x) -> y(N, C, OH, OW): the maximum of each window of x(N, C, H, W). A NaN in a window is its maximum.
+// max_pool_places(x) -> places: for each output, the index of the first maximum among the pixels of its window, in row-major order. A byte
+// each, or an int32 where a window has more than 256 pixels, in the order of images, channel blocks and outputs. places is a plain array of
+// floats, one for each four bytes.
+// max_pool_backward(dy, places) -> dx: the gradient of each output is added to the first maximum of its window. Attribute "input": the
+// shape of x.
 //
-// Attributes of all: kernel, stride, padding (top, left, bottom, right), dilation, ceil_mode; or adaptive, the size of the output.
+// x, y, dy, dx are images. Attributes of all: kernel, stride, padding (top, left, bottom, right), dilation, ceil_mode; or adaptive, the
+// size of the output.
 #include <algorithm>
 
 #include "ops/ops.h"
@@ -37,7 +40,7 @@ void backward(GradientScope& scope) {
   scope.give(0, "max_pool_backward", {scope.output_gradients[0], places}, attributes);
 }
 
-// A pooling with places: its windows, and how the places are kept.
+// A pooling whose places are kept.
 struct Places {
   PoolGeometry geometry;
   PoolWindows rows, columns;
@@ -68,7 +71,8 @@ struct Places {
   }
 
  private:
-  static constexpr Index kMostLanes = 16, kMostBytePlaces = 256;
+  static constexpr Index kMostLanes = 16;
+  static constexpr Index kMostBytePlaces = 256;
 
   static Index longest(const PoolWindows& all) {  // pixels of a window along the axis
     Index most = 0;
@@ -110,7 +114,7 @@ std::vector<TensorType> infer_backward(const NodeView& node) {
 
 LayoutWish layout_backward(const NodeView&) { return {{Want::image, Want::plain}, {Want::image}}; }
 
-// Windows overlap, so a unit owns all of dx in one channel block of one image.
+// Windows may overlap, so a unit is all of dx in one channel block of one image.
 Step bind_backward(const BindScope& scope) {
   const ImageView dy(scope.inputs[0]), dx(scope.outputs[0]);
   const Operand from = scope.inputs[1];

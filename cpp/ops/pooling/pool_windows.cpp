@@ -10,15 +10,16 @@ namespace fastcnn {
 
 namespace {
 
-// Outputs along one axis. With ceil_mode a last window may hang over the end, if it starts in the input or in the padding before it.
+// Outputs along one axis. With ceil_mode there may be a last window that ends beyond the padding, if it starts in the input or in the
+// padding before it.
 Index pooled_size(const PoolAxis& a, bool ceil_mode) {
-  const Index steps = a.size + a.before + a.after - a.span();  // that a window can move from the first
+  const Index steps = a.size + a.before + a.after - a.span();  // from the first window to the last possible one
   if (!ceil_mode) return steps / a.stride + 1;
   const Index outputs = ceil_div(steps, a.stride) + 1;
   return (outputs - 1) * a.stride < a.size + a.before ? outputs : outputs - 1;
 }
 
-// Windows are tables: larger ones would fill the memory before any value does.
+// Windows are kept in tables, which must not fill the memory.
 void check_outputs(std::string_view op, const PoolAxis& a) {
   constexpr Index kMostOutputs = Index{1} << 24;
   require(a.outputs <= kMostOutputs, op, join("an axis must have at most ", kMostOutputs, " outputs"), a.outputs);

@@ -1,6 +1,7 @@
-// linear: y(N, O) = act(x(N, I) weight(O, I)^T + bias(O)), and its gradients. Weights are read as they are stored, never packed.
+// linear(x, weight, bias?) -> y(N, O) = act(x(N, I) weight(O, I)^T + bias(O)), and its gradients:
+// linear_backward_data(dy, weight) -> dx, linear_backward_weight(dy, x) -> dweight, column_sum(dy) -> dbias.
 //
-// linear(x, weight, bias?) -> y; linear_backward_data(dy, weight) -> dx; linear_backward_weight(dy, x) -> dweight; column_sum(dy) -> dbias.
+// All values are plain. Weights are read as they are stored, never packed. Attributes: the activation.
 #include "kernels/kernels.h"
 #include "ops/activation_kind.h"
 #include "ops/ops.h"
@@ -72,7 +73,7 @@ Step bind_sum(const BindScope& scope) {
   const Operand dy = scope.inputs[0], sums = scope.outputs[0];
   const Index N = dy.type.shape[0], O = dy.type.shape[1];
   Step step = bind_units(1, [=, multiply_rows = scope.kernels.multiply_rows](const RunContext& run, Index) {
-    const float one = 1.0f;  // a matrix of ones: the product with it is the sum
+    const float one = 1.0f;  // the sum is the product with a row of ones
     multiply_rows({.a = &one,
                    .b = dy.data(run),
                    .c = sums.data(run),

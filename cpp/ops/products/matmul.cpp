@@ -1,7 +1,6 @@
-// matmul: y(..., M, N) = a(..., M, K) b(..., K, N), the axes before the last two broadcast by NumPy's rules.
+// matmul(a, b) -> y(..., M, N) = a(..., M, K) b(..., K, N). The axes before the last two are broadcast by NumPy's rules. All are plain.
 //
-// Attributes, both false if left out: transpose_a, transpose_b: that operand is stored with its last two axes exchanged. One at most may
-// be.
+// Attributes: transpose_a, transpose_b, false if left out: the operand is stored with its last two axes exchanged. At most one may be true.
 #include "ops/ops.h"
 #include "ops/products/product_steps.h"
 
@@ -30,7 +29,7 @@ Geometry geometry(const Attributes& attributes, const Shape& a, const Shape& b) 
   require(b[transpose_b ? -1 : -2] == p.K, "matmul", "the columns of a must be as many as the rows of b", a, " and ", b);
   const Shape a_batch = without_matrix(a), b_batch = without_matrix(b);
   p.batch = broadcast_shapes(a_batch, b_batch, "matmul");
-  if (b_batch.elements() == 1 && a_batch == p.batch && !transpose_a) {  // one b for all: the rows of all matrices are rows of one
+  if (b_batch.elements() == 1 && a_batch == p.batch && !transpose_a) {  // one b for all: all matrices of a are one, row below row
     p.M *= p.batch.elements();
     p.batch = Shape();
   } else {
@@ -60,13 +59,13 @@ Step bind(const BindScope& scope) {
   return bind_products(scope.kernels, p, a, b, y, transpose_a ? 1 : p.K, transpose_a ? p.M : 1);
 }
 
-// ---- backward: with A and B the matrices as they are multiplied, dA = dy B^T and dB = A^T dy
+// ---- backward: dA = dy B^T and dB = A^T dy, where A and B are the matrices as they are multiplied
 
 ValueId product(GraphEditor& graph, ValueId a, ValueId b, bool transpose_a, bool transpose_b) {
   return graph.add_one("matmul", {a, b}, {{"transpose_a", transpose_a}, {"transpose_b", transpose_b}});
 }
 
-// All matrices of a value below one another, as one.
+// All matrices of a value, one below another, as one matrix.
 ValueId stacked(GraphEditor& graph, ValueId value) {
   const Shape& shape = graph.type(value).shape;
   if (shape.rank() == 2) return value;
@@ -78,7 +77,7 @@ ValueId gradient_of_b(GradientScope& scope, bool transpose_a, bool transpose_b) 
   GraphEditor& graph = scope.graph;
   ValueId a = scope.inputs[0], dy = scope.output_gradients[0];
   const Shape shape = graph.type(scope.inputs[1]).shape;
-  if (shape.rank() == 2 && !transpose_a) {  // one b for all matrices: the sum over them is part of the product
+  if (shape.rank() == 2 && !transpose_a) {  // one b for all matrices of a: the product sums over them
     a = stacked(graph, a);
     dy = stacked(graph, dy);
   }

@@ -1,5 +1,6 @@
-// arg_max: where along an axis the largest entry is, int32: the first of equal ones, or with `last` the last. A NaN is larger than
-// anything. It has no gradient. Attributes: axis, keepdims, last.
+// arg_max(x) -> y: the index of the largest entry along an axis, int32. Of equal entries it is the first, or the last with the attribute
+// "last". A NaN is larger than anything. y has the shape of x without the axis, or with size 1 there if keepdims. Both are plain. No
+// gradient. Attributes: axis, keepdims, last.
 #include <limits>
 
 #include "ops/ops.h"
@@ -22,7 +23,7 @@ std::vector<TensorType> infer(const NodeView& node) {
   return {{.shape = Shape(sizes), .dtype = DType::i32}};
 }
 
-// Whether `a`, which comes later, takes the place of `b`.
+// Whether `a`, a later entry, replaces `b` as the largest.
 bool replaces(float a, float b, bool last) {
   if (b != b) return last && a != a;
   return a > b || a != a || (last && a == b);

@@ -1,11 +1,12 @@
-// reduce: one number of all elements along some axes: sum, mean, max, min, l1 (sum of |x|), l2 (root of the sum of x^2), sum_square,
-// product, log_sum_exp. reduce_backward(dy, x, y) -> dx for those that are not linear.
+// reduce(x) -> y: one number for all elements along some axes: sum, mean, max, min, l1 (sum of |x|), l2 (root of the sum of x^2),
+// sum_square, product or log_sum_exp. y has the shape of x without these axes, or with size 1 there if keepdims. All values are plain.
+// reduce_backward(dy, x, y) -> dx for the kinds that are not linear:
 //
 //   max, min      dy / n for each of the n elements that are equal to y       l1            dy sign(x)
 //   l2            dy x / y, 0 where y is 0                                    sum_square    2 dy x
 //   product       dy times the product of the others                          log_sum_exp   dy e^(x - y)
 //
-// Attributes of both: kind, axes, keepdims. Of no elements a sum is 0, a product 1, a maximum -infinity; a mean is an error.
+// Attributes of both: kind, axes, keepdims. For no elements a sum is 0, a product 1 and a maximum -infinity; a mean is an error.
 #include <cmath>
 #include <limits>
 
@@ -27,7 +28,7 @@ Kind kind_of(const Attributes& attributes, std::string_view op) {
   throw Error(ErrorKind::value, op, "kind must be sum, mean, max, min, l1, l2, sum_square, product or log_sum_exp", name);
 }
 
-// For each axis of `shape` whether "axes" names it; they may count from the end.
+// For each axis of `shape`, whether the attribute "axes" names it. Negative numbers there count from the end.
 std::vector<bool> reduced_axes(const Attributes& attributes, const Shape& shape, std::string_view op) {
   const Index rank = shape.rank();
   std::vector<bool> is_reduced(static_cast<std::size_t>(rank), false);
@@ -60,7 +61,7 @@ std::vector<TensorType> infer(const NodeView& node) {
   return {{.shape = y}};
 }
 
-// ---- forward: what is added up for each kind beside Sum; reduction.h says what a term is
+// ---- forward: the terms of the kinds beside Sum (ops/views/reduction.h)
 
 struct Magnitudes : Sum {
   double add(double total, double x) const { return total + std::abs(x); }
@@ -73,7 +74,7 @@ struct Product {
   double add(double total, double x) const { return total * x; }
   double join(double a, double b) const { return a * b; }
 };
-struct Largest {  // a NaN is larger than anything, and smaller
+struct Largest {  // a NaN counts as larger than anything; in Smallest as smaller
   double start = -kInfinity;
   double add(double most, double x) const { return x > most || x != x ? x : most; }
   double join(double a, double b) const { return add(a, b); }
@@ -84,10 +85,11 @@ struct Smallest {
   double join(double a, double b) const { return add(a, b); }
 };
 
-// log of the sum of e^x = m + log of the sum of e^(x - m), m the maximum: no power overflows. A unit is one output.
+// log of the sum of e^x = m + log of the sum of e^(x - m), where m is the maximum, so that no power overflows.
 Step bind_log_sum_exp(const Operand& x, const Operand& y, const Reduction& reduction) {
   Step step = bind_outputs(x, y, reduction, [](const float* from, const Runs& runs) {
-    double most = Largest().start, total = 0;
+    double most = Largest().start;
+    double total = 0;
     runs.for_each([&](Index offset) { most = Largest().add(most, from[offset]); });
     if (!std::isfinite(most)) return most;
     runs.for_each([&](Index offset) { total += std::exp(from[offset] - most); });
@@ -126,7 +128,7 @@ void backward(GradientScope& scope) {
     return scope.give(0, "reduce_backward", {dy, scope.inputs[0], scope.outputs[0]}, scope.attributes);
   const std::vector<bool> is_reduced = reduced_axes(scope.attributes, x, "reduce");
   const double terms = static_cast<double>(Reduction(x, is_reduced).reduced.count());
-  const std::vector<Index> sizes = x.sizes();  // `x` may move when the graph grows
+  const std::vector<Index> sizes = x.sizes();  // a copy: `x` may move when the graph grows
   ValueId gradient = scope.graph.add_one("reshape", {dy}, {{"shape", reduced_shape(x, is_reduced, true).sizes()}});
   if (kind == Kind::mean) gradient = scope.graph.add_one("scale_shift", {gradient}, {{"scale", 1 / terms}, {"shift", 0.0}});
   scope.input_gradients[0] = scope.graph.add_one("expand", {gradient}, {{"shape", sizes}});
@@ -143,7 +145,7 @@ std::vector<TensorType> infer_backward(const NodeView& node) {
   return {{.shape = x}};
 }
 
-// The gradients of one output's elements. Offsets are those of `runs`, in x as in dx.
+// The gradients of all elements that are reduced to one output. They lie at the offsets of `runs`, in x and in dx.
 struct ElementsOfOutput {
   const Runs& runs;
   const float* x;
@@ -173,9 +175,10 @@ struct ElementsOfOutput {
     runs.for_each([&](Index at) { equal += x[at] == y; });
     each([&](double v) { return v == y ? dy / equal : 0; });
   }
-  // Divided by x itself, unless that is 0: then the others are all but one of the zeros.
+  // The product of the others is the product divided by x. Zeros are counted apart: with one zero only its own gradient is not 0.
   void product() const {
-    double zeros = 0, others = 1;
+    double zeros = 0;
+    double others = 1;
     runs.for_each([&](Index at) {
       if (x[at] == 0)
         ++zeros;
@@ -186,7 +189,7 @@ struct ElementsOfOutput {
   }
 };
 
-// A unit is all elements of one output.
+// A unit is all elements that are reduced to one output.
 Step bind_backward(const BindScope& scope) {
   const Operand dy = scope.inputs[0], x = scope.inputs[1], y = scope.inputs[2], dx = scope.outputs[0];
   const Reduction reduction(x.type.shape, reduced_axes(scope.attributes, x.type.shape, "reduce_backward"));

@@ -1,5 +1,6 @@
-// softmax: y = e^(x - max) / sum of e^(x - max) along an axis, and log_softmax, its logarithm. The gradients need only y:
-//   softmax      dx = y (dy - sum of dy y)          log_softmax      dx = dy - e^y sum of dy
+// softmax(x) -> y = e^(x - max) / sum of e^(x - max) along an axis. log_softmax(x) -> y: its logarithm. Attribute: axis.
+// softmax_backward(dy, y) -> dx = y (dy - sum of dy y). log_softmax_backward(dy, y) -> dx = dy - e^y sum of dy.
+// All values of an op have one shape and are plain.
 #include "kernels/kernels.h"
 #include "ops/ops.h"
 #include "ops/views/lines.h"

@@ -1,5 +1,6 @@
-// top_k: the k largest (or smallest) entries along an axis, in order, and where they are, int32. Of equal ones the first comes first; a NaN
-// is larger than anything. It has no gradient. Attributes: axis, k, largest.
+// top_k(x) -> values, places: the k largest (or smallest) entries along an axis, in order, and their indices, int32. Of equal entries the
+// first comes first; a NaN is larger than anything. Both have the shape of x with size k along the axis; all are plain. It has no gradient.
+// Attributes: axis, k, largest.
 #include <algorithm>
 #include <limits>
 #include <numeric>
@@ -22,7 +23,7 @@ std::vector<TensorType> infer(const NodeView& node) {
   return {{.shape = y}, {.shape = y, .dtype = DType::i32}};
 }
 
-// A strict order of all places of a line, equal values and NaN included.
+// A strict order of all indices of a line, also of those with equal values or NaN.
 struct Before {
   const float* values;
   Index stride;

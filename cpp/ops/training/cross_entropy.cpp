@@ -1,6 +1,8 @@
-// cross_entropy: the mean over all targets of -log softmax(logits)[target]; logits (N, K, ...), targets (N, ...) int32, result a scalar.
-// label_smoothing s (Szegedy et al., 2016): the target gets 1 - s, and s / K goes to every class.
-// cross_entropy_backward(dloss, logits, target) -> dlogits. A target outside 0 .. K - 1 makes the loss NaN; memory is never read with it.
+// cross_entropy(logits, target) -> loss: the mean over all targets of -log softmax(logits)[target]. logits: (N, K, ...); target: (N, ...),
+// int32; loss: a scalar. All are plain. A target outside 0 .. K - 1 makes the loss NaN; it is never used as an index.
+// cross_entropy_backward(dloss, logits, target) -> dlogits.
+//
+// Attribute of both: label_smoothing s (Szegedy et al., 2016). The target has the probability 1 - s, and s / K is added for every class.
 #include <cmath>
 #include <limits>
 
@@ -25,7 +27,7 @@ void check(const Attributes& attributes, const TensorType& logits, const TensorT
   require(smoothing >= 0 && smoothing <= 1, "cross_entropy", "label_smoothing must be between 0 and 1", smoothing);
 }
 
-// For each class: the probability that the smoothed target gives it.
+// The probabilities of a smoothed target: everywhere for each class, and at_target more for the target.
 struct Smoothed {
   float everywhere, at_target;
   Smoothed(const Attributes& attributes, Index classes) {
@@ -40,7 +42,7 @@ std::vector<TensorType> infer(const NodeView& node) {
   return {{.shape = Shape()}};
 }
 
-// One unit: a sum over everything, in order.
+// One unit, so that the sum has one order.
 Step bind(const BindScope& scope) {
   const Operand logits = scope.inputs[0], target = scope.inputs[1], loss = scope.outputs[0];
   const Lines lines(logits.type.shape, 1);

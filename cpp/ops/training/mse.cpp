@@ -1,4 +1,5 @@
-// mse: the mean of (x - y)^2 over all elements, a scalar. mse_backward(dloss, x, y) -> (dx, dy), dx = 2 dloss (x - y) / n = -dy.
+// mse(x, y) -> loss: the mean of (x - y)^2 over all n elements, a scalar. mse_backward(dloss, x, y) -> dx, dy with
+// dx = 2 dloss (x - y) / n = -dy. x and y have one shape; all are plain.
 #include "kernels/kernels.h"
 #include "ops/ops.h"
 #include "ops/training/sum_of_runs.h"

@@ -1,4 +1,4 @@
-// Long sums of floats: runs that are short enough for sums in float, added up in double, always in the same order.
+// Long sums of floats: runs of 4096 elements are summed in float, and their sums in double, always in the same order.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 
 namespace fastcnn {
 
-// part(to, start, count) writes the sum over elements start .. start + count - 1 to *to.
+// The sum over `count` elements. part(sum, start, count) writes the sum over elements start .. start + count - 1 to *sum.
 template <class Part>
 double sum_of_runs(Index count, Part&& part) {
   constexpr Index kRun = 4096;

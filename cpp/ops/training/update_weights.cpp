@@ -1,7 +1,7 @@
 // The end of a training step, as part of its graph:
-//   update_weights(weight, gradient, scale?)   weight <- what the run's WeightUpdater makes of it and scale * gradient, in place
-//   clip_scale(gradient ...) -> scale: (1,)    min(1, clip_norm / (|gradients| + 1e-6)): torch.nn.utils.clip_grad_norm_
-// Attributes: "parameter", the weight's place among those that the updater knows; "clip_norm". What the update is says the optimizer.
+//   update_weights(weight, gradient, scale?)   weight, in place: the WeightUpdater of the run updates it with scale * gradient
+//   clip_scale(gradient ...) -> scale: (1,)    min(1, clip_norm / (|gradients| + 1e-6)), as torch.nn.utils.clip_grad_norm_
+// weight, gradient: of one shape, plain. Attributes: "parameter", the index of the weight among those of the updater; "clip_norm".
 #include <algorithm>
 #include <cmath>
 

@@ -1,10 +1,13 @@
-// AxisPieces: a value seen along one axis, for ops that move or weigh its entries as wholes. A line is all entries of the axis at one place
-// of the axes before it (and, in an image, of those around it); an entry is a piece of neighbouring floats, `stride` from the next one's.
+// AxisPieces: a value as lines along one axis, for ops that move or weight whole entries of the axis. An entry is a piece: neighbouring
+// floats. The pieces of a line are `stride` floats apart. There is a line for each index of the axes before, in an image of other axes,
+// too:
 //
 //   plain (2, 3, 4), axis 1     2 lines of 3 pieces of 4 floats
-//   image, axis 2 or 0          a line for each channel block (and row) of 3 rows of pixels; axis 3: a line for each row, of single pixels
+//   image, axis 0               a line for each channel block and row; a piece is a row of pixels of an image
+//   image, axis 2               a line for each channel block of each image; a piece is a row of pixels
+//   image, axis 3               a line for each row of each channel block; a piece is a pixel
 //
-// Two views of values that differ in that axis alone have the same lines and pieces, whatever the rings.
+// Views of two values that differ in this axis alone have the same lines and pieces, whatever their rings.
 #pragma once
 
 #include "ops/views/lines.h"
@@ -39,8 +42,8 @@ class AxisPieces {
 
  private:
   Index lines_ = 0, piece_ = 0, stride_ = 0;
-  Index plain_line_ = 0;  // 0: an image, or nothing
-  Index rows_ = 1;        // of a channel block: lines
+  Index plain_line_ = 0;  // floats of a line; 0: an image, or an empty value
+  Index rows_ = 1;        // lines of a channel block
   ImageStrides image_;
 };
 
@@ -53,11 +56,12 @@ struct LinePart {
   Index x_stride, y_stride;  // from an entry to the next
 };
 
-// Binds body(part) for all of y, which differs from x in `axis` alone. A unit is some 16 KB of a line of y.
+// Binds body(part) for all parts of y, whose shape differs from that of x in `axis` alone. A unit is about 16 KB of a line of y.
 template <class Body>
 Step bind_pieces(const Operand& x, const Operand& y, int axis, Body body) {
   const AxisPieces xs(x.type, axis), ys(y.type, axis);
-  const Index entries = y.type.shape[axis], most = std::max(Index{1}, 4096 / std::max(Index{1}, ys.piece()));
+  const Index entries = y.type.shape[axis];
+  const Index most = std::max(Index{1}, 4096 / std::max(Index{1}, ys.piece()));  // entries of a unit
   const Index parts = ceil_div(entries, most);
   return bind_units(ys.piece() ? ys.lines() * parts : 0, [=](const RunContext& run, Index unit) {
     const Index line = unit / parts, first = unit % parts * most;
@@ -66,7 +70,7 @@ Step bind_pieces(const Operand& x, const Operand& y, int axis, Body body) {
   });
 }
 
-// Images are cut along every axis but that of their channels, which lie in blocks.
+// Images can be cut along every axis but that of their channels, which lie in blocks.
 inline LayoutWish want_pieces(const NodeView& node, int axis) {
   return node.input(0).shape.rank() == 4 && axis != 1 ? want_same(node) : want_plain(node);
 }

@@ -39,7 +39,8 @@ BroadcastRows::BroadcastRows(const Operand& y, const std::vector<Operand>& opera
   for (Index size : sizes_) count_ *= size;
 }
 
-// Axes from the last to the first: one joins the axes behind it where, for every operand, a step along it leads on from their end.
+// Walks the axes from the last to the first. An axis joins those behind it where a step along it leads every operand to the place behind
+// their end.
 void BroadcastRows::walk_plain() {
   const Shape& shape = y_.operand.type.shape;
   std::vector<Way*> all = {&y_};
@@ -73,8 +74,8 @@ void BroadcastRows::walk_plain() {
   }
 }
 
-// Rows of a block can be one where nothing lies between them, every operand has them all or none, and they are short: large blocks are
-// better cut, for threads.
+// Whether the rows of a channel block can be one row: nothing lies between them, each operand has all of them or repeats one pixel, and
+// they are short. Large blocks are cut into rows, for threads.
 bool BroadcastRows::can_merge_rows() const {
   const TensorType& y = y_.operand.type;
   if (y.layout.ring || y.H() * y.W() * lanes_ > RowView::kChunk) return false;
@@ -108,13 +109,14 @@ void BroadcastRows::walk_in_image(Way& way, bool whole_blocks) {
     const ImageStrides s = type.strides();
     way.origin = s.origin;
     way.strides = {type.N() == 1 ? 0 : s.batch, s.block, type.H() == 1 ? 0 : s.row};
-    const bool one_pixel = whole_blocks ? type.H() * type.W() == 1 : type.W() == 1;  // of the row's
+    const bool one_pixel = whole_blocks ? type.H() * type.W() == 1 : type.W() == 1;  // for the whole row
     way.repeat = one_pixel ? Repeat::lanes : Repeat::none;
   } else {
     const std::vector<Index> s = broadcast_strides(shape, y.shape);
     way.gathered = true;
     way.strides = {s[0], s[1] * lanes_, s[2]};
-    way.channel_stride = s[1], way.pixel_stride = s[3];
+    way.channel_stride = s[1];
+    way.pixel_stride = s[3];
     way.pixels = s[3] ? y.W() : 1;
     way.repeat = s[3] ? Repeat::none : Repeat::lanes;
     way.scratch = scratch_;

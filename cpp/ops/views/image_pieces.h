@@ -1,4 +1,4 @@
-// Tiles or pixels of a batch, numbered image by image.
+// Equal numbers of pieces of each image (tiles, pixels, rows, units), numbered through all images.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,8 @@
 
 namespace fastcnn {
 
-// Calls body(image, first of it, count, where they are among these) for each image that has some of begin .. end - 1.
+// Calls body(image, first, count, at) for each image that has some of the pieces begin .. end - 1: its pieces first .. first + count - 1,
+// numbered within the image; the first of them is piece begin + at.
 template <class Body>
 void for_images(Index per_image, Index begin, Index end, Body&& body) {
   for (Index at = begin; at < end;) {

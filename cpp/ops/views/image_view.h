@@ -1,4 +1,4 @@
-// ImageView: an operand with its strides, for steps that pass pointers into images to kernels.
+// ImageView: an operand with its strides, for steps that give kernels pointers into an image.
 #pragma once
 
 #include "ops/step.h"

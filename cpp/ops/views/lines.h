@@ -1,5 +1,5 @@
-// Lines: a plain value seen along one axis, as (outer, size, inner). A line is the `size` elements along the axis, `inner` apart; where
-// they are not neighbours they are gathered into scratch, worked on there and scattered back.
+// Lines: a plain value as lines along one axis: its shape is (outer, size, inner), and a line is `size` elements that are `inner` apart.
+// Where they are no neighbours, they are gathered into scratch, and results are scattered back.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ struct Lines {
   Index count() const { return outer * inner; }
   Index first(Index line) const { return line / inner * size * inner + line % inner; }
 
-  // The line as neighbours: in place, or gathered into `scratch`.
+  // The elements of a line as neighbours: in place, or gathered into `scratch`.
   const float* gather(const float* data, Index line, float* scratch) const {
     const float* from = data + first(line);
     if (inner == 1) return from;
@@ -32,8 +32,8 @@ struct Lines {
   }
 };
 
-// Binds one step for each line of y: body(to, from, size), where from[k] is the same line of x[k]. Lines whose elements are no neighbours
-// are gathered into scratch; `to` is then the scratch of x[0].
+// Binds body(to, from, size) for each line of y, where from[k] is the same line of x[k]. A unit is a line. Where elements are no
+// neighbours, from[k] is gathered, and `to` is the memory of from[0].
 template <std::size_t Inputs, class Body>
 Step bind_lines(const Lines& lines, const std::array<Operand, Inputs>& x, const Operand& y, Body body) {
   Step step = bind_units(lines.size ? lines.count() : 0, [=](const RunContext& run, Index line) {
@@ -48,7 +48,7 @@ Step bind_lines(const Lines& lines, const std::array<Operand, Inputs>& x, const 
   return step;
 }
 
-// The attribute "axis", which may count from the end, counted from the front.
+// The attribute "axis", counted from the front; a negative one counts from the end.
 inline int axis_of(const Attributes& attributes, const Shape& shape, std::string_view op) {
   const Index axis = attributes.integer("axis");
   require(axis >= -shape.rank() && axis < shape.rank(), op, join("axis must be between ", -shape.rank(), " and ", shape.rank() - 1),
@@ -63,8 +63,8 @@ inline Shape with_size(const Shape& shape, int axis, Index size) {
   return Shape(sizes);
 }
 
-// The gradient of an op that makes another number of entries of one axis: op(dy), with the attributes of the forward op and "size", the
-// number of entries in x.
+// Appends the gradient of an op that changes the number of entries of one axis: op(dy), with the attributes of the forward op and "size",
+// the number of entries in x.
 inline void give_axis_gradient(GradientScope& scope, std::string_view op) {
   const Shape& x = scope.graph.type(scope.inputs[0]).shape;
   Attributes attributes = scope.attributes;
@@ -72,7 +72,7 @@ inline void give_axis_gradient(GradientScope& scope, std::string_view op) {
   scope.give(0, op, {scope.output_gradients[0]}, attributes);
 }
 
-// The output of such a gradient. entries: of the axis in the forward output, which dy must have; `one` and `many`: what errors call them.
+// Infers the output of such a gradient. dy must have `entries` entries, as the forward output; `one` and `many` name them in errors.
 inline std::vector<TensorType> infer_axis_gradient(std::string_view op, const NodeView& node, Index entries, const char* one,
                                                    const char* many) {
   const Shape& dy = node.input(0).shape;

@@ -1,8 +1,9 @@
-// Reduction: a plain value split into the axes that are reduced and those that are kept, for ops that make one number of many.
+// Reduction: the axes of a plain value, split into those that are reduced and those that are kept.
 //
-//   x (2, 3, 4), axis 1 reduced      kept: (2, 4), from one to the next 12 and 1 elements      reduced: (3,), 4 elements apart
+//   x (2, 3, 4), axis 1 reduced      kept: sizes (2, 4), strides (12, 1)      reduced: sizes (3,), strides (4,)
 //
-// Axes of size 1 are left out, and neighbours that are walked as one are one. Sums are made in double, in an order of the shape alone.
+// Axes of size 1 are left out, and neighbouring axes that are walked as one are merged. Sums are computed in double, in an order that
+// depends on the shape alone.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +17,7 @@ namespace fastcnn {
 struct Walk {
   std::vector<Index> sizes, strides;
 
-  void add(Index size, Index stride);  // an axis within those before it
+  void add(Index size, Index stride);  // appends an axis, merged with the last one where both are walked as one
   Index count() const;
   Index offset(Index i) const;  // of element i, in row-major order
 };
@@ -31,7 +32,7 @@ struct Runs {
   Index count() const { return length ? outer.elements() : 0; }
   Index first(Index run) const { return offset_of(run, outer, strides); }
 
-  // body(offset) for every element, in order.
+  // Calls body(offset) for every element, in order.
   template <class Body>
   void for_each(Body&& body) const {
     for (Index run = 0; run < count(); ++run) {
@@ -48,7 +49,7 @@ struct Reduction {
   bool keeps_neighbours() const { return !kept.strides.empty() && kept.strides.back() == 1; }
 };
 
-// Binds y[o] = output(from, runs): the elements of x that o stands for are from[i] for the offsets i of `runs`. A unit is one output.
+// Binds y[o] = output(from, runs): output o is computed from the elements from[i] of x, for the offsets i of `runs`. A unit is one output.
 template <class Output>
 Step bind_outputs(const Operand& x, const Operand& y, const Reduction& reduction, Output output) {
   return bind_units(y.type.shape.elements(), [=, runs = Runs(reduction.reduced)](const RunContext& run, Index unit) {
@@ -56,18 +57,18 @@ Step bind_outputs(const Operand& x, const Operand& y, const Reduction& reduction
   });
 }
 
-struct Sum {  // a term, see below
+struct Sum {  // a Term, see below
   double start = 0;
   double add(double total, double x) const { return total + x; }
   double join(double a, double b) const { return a + b; }
 };
 inline double itself(double total) { return total; }
 
-// Binds y[o] = finish(the join of all terms of x that o stands for). A Term has
-//   start              a double, the value of nothing
-//   add(total, x)      a double, with one more element
-//   join(a, b)         a double, of two totals
-// In plain loops the compiler makes vectors of: 8 totals side by side where the axis that runs is reduced, else 64 outputs at once.
+// Binds y[o] = finish(total), the total of all elements of x that are reduced to output o. A Term has
+//   start              a double: the total of no elements
+//   add(total, x)      a double: the total with one more element
+//   join(a, b)         a double: the total of two totals
+// The loops are plain, for the compiler to vectorize: 8 totals side by side where neighbours are reduced, else up to 64 outputs at once.
 template <class Term, class Finish>
 Step bind_reduction(const Operand& x, const Operand& y, const Reduction& reduction, Term term, Finish finish);
 
@@ -97,7 +98,7 @@ Step single_outputs(const Operand& x, const Operand& y, const Reduction& reducti
   });
 }
 
-// A unit is up to 64 outputs whose elements are neighbours: 4 lines of the cache from every row.
+// A unit is up to 64 neighbouring outputs, whose elements are neighbours, too: 4 cache lines of every row.
 template <class Term, class Finish>
 Step neighbouring_outputs(const Operand& x, const Operand& y, const Reduction& reduction, Term term, Finish finish) {
   constexpr Index kWidth = 64;

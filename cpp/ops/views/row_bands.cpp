@@ -11,13 +11,16 @@ struct WindowBand {
   Index before, after;
 };
 
-// Nothing where the windows see padding alone.
+// No value where the windows see padding alone.
 std::optional<WindowBand> window_band(const RowWindows& w, RowRange made) {
   const Index first = made.begin * w.stride - w.before, end = (made.end - 1) * w.stride - w.before + w.span;
   WindowBand band{
       {std::max(Index{0}, first), std::min(w.size, end + w.more)}, std::max(Index{0}, -first), std::max(Index{0}, end - w.size)};
-  // The last band keeps the rows that no window sees and the padding as it was: what hangs over the end hangs over as it did.
-  if (made.end == w.outputs) band.rows.end = w.size, band.after = w.after;
+  // The last band keeps the rows that no window sees, and all of the padding: windows hang over the end as in the whole image.
+  if (made.end == w.outputs) {
+    band.rows.end = w.size;
+    band.after = w.after;
+  }
   if (made.empty() || band.rows.empty()) return {};
   return band;
 }
@@ -29,7 +32,8 @@ std::optional<Band> padded_band(const NodeView& node, const RowWindows& windows,
   if (!cut) return {};
   Band band{node.attributes, std::vector<std::optional<Band::Input>>(node.inputs.size())};
   std::vector<Index> padding = node.attributes.integers("padding");
-  padding[0] = cut->before, padding[2] = cut->after;
+  padding[0] = cut->before;
+  padding[2] = cut->after;
   band.attributes.set("padding", std::move(padding));
   band.inputs[0] = {cut->rows};
   return band;

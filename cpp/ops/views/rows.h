@@ -1,9 +1,9 @@
-// RowView: a value as rows, runs of floats that lie side by side, so that an element-wise op is one loop in either layout.
+// RowView: a value as rows of neighbouring floats, so that an element-wise op is one loop over rows in either layout.
 //
-//   image   a row of pixels of one channel block: N * blocks * H rows of W * block floats; the ring is stepped over
+//   image   rows of pixels of one channel block: N * blocks * H rows of W * block floats; the ring is skipped
 //   plain   the elements in order, cut into chunks of 4096 floats (16 KB: two operands stay in L1)
 //
-// Row i of one operand lies opposite row i of another of the same shape and block, whatever their rings.
+// Row i of one operand matches row i of another of the same shape and block, whatever their rings.
 #pragma once
 
 #include <algorithm>
@@ -33,7 +33,7 @@ class RowView {
   // Where row i starts, in elements from the start of the value.
   Index row(Index i) const { return plain_ ? i * kChunk : strides_.origin + strides_.image(i / H_) + i % H_ * strides_.row; }
 
-  // Floats in row i. The lanes beyond the last channel are among them.
+  // Floats in row i, with the lanes beyond the last channel.
   Index length(Index i) const { return plain_ ? std::min(kChunk, elements_ - i * kChunk) : width_; }
 
  private:

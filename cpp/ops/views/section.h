@@ -1,4 +1,4 @@
-// Section: some entries of one axis of a value, as rows that lie in one piece. Two sections of equal shape have the same rows, so copying
+// Section: some entries of one axis of a value, as rows of neighbouring floats. Two sections of equal shape have the same rows, so copying
 // one to the other is a loop of memcpy, in either layout.
 #pragma once
 
@@ -20,7 +20,7 @@ class Section {
       return;
     }
     strides_ = whole.strides();
-    const Index c = strides_.pixel;  // along the channels, sections begin and end with blocks
+    const Index c = strides_.pixel;  // along the channels, a section is whole blocks
     Index sizes[4] = {whole.N(), strides_.blocks, whole.H(), whole.W()}, starts[4] = {};
     sizes[axis] = axis == 1 ? ceil_div(size, c) : size;
     starts[axis] = axis == 1 ? start / c : start;
@@ -32,7 +32,7 @@ class Section {
   }
 
   Index rows() const { return rows_; }
-  Index offset() const { return (first_ - (plain_ ? 0 : strides_.origin)) * bytes_of(DType::f32); }  // bytes from the whole
+  Index offset() const { return (first_ - (plain_ ? 0 : strides_.origin)) * bytes_of(DType::f32); }  // bytes from the start of the whole
   Index length() const { return length_; }
   Index row(Index i) const {
     if (plain_) return first_ + i * stride_;

@@ -7,7 +7,7 @@
 
 namespace fastcnn {
 
-// Entries of a column keep the order of the rows they come from.
+// The entries of a column stay in the order of their rows.
 SparseRows SparseRows::transposed(Index columns) const {
   SparseRows out;
   out.starts.assign(static_cast<std::size_t>(columns) + 1, 0);

@@ -1,12 +1,12 @@
-// SparseRows: a matrix of few weights a row, applied along one axis of a value. Resizing, its gradient and that of a gather are of this
-// form.
+// SparseRows: a matrix with few weights in each row, applied along one axis of a value. Resizing, its gradient and the gradient of a gather
+// have this form.
 #pragma once
 
 #include "ops/op.h"
 
 namespace fastcnn {
 
-// y[i] = the sum, in this order, of weights[j] x[indices[j]] for starts[i] <= j < starts[i + 1].
+// y[i] = sum of weights[j] x[indices[j]] over starts[i] <= j < starts[i + 1], in this order.
 struct SparseRows {
   std::vector<Index> starts{0}, indices;
   std::vector<float> weights;
@@ -20,7 +20,7 @@ struct SparseRows {
   SparseRows transposed(Index columns) const;
 };
 
-// y = rows applied to x along `axis`, in any layout that want_pieces() asks for.
+// Binds y = rows applied to x along `axis`, in any layout that want_pieces() gives.
 Step bind_sparse_rows(const BindScope& scope, int axis, SparseRows rows);
 
 }  // namespace fastcnn

@@ -13,7 +13,7 @@ struct Axis {
   Index size, stride;
 };
 
-// The axes of y, without those of size 1; neighbours that x, too, walks as if they were one are made one.
+// The axes of y without those of size 1. Neighbouring axes that x walks as one, too, are merged.
 std::vector<Axis> merged_axes(const Shape& y, const std::vector<Index>& strides) {
   std::vector<Axis> axes;
   for (int i = 0; i < y.rank(); ++i) {
@@ -27,7 +27,7 @@ std::vector<Axis> merged_axes(const Shape& y, const std::vector<Index>& strides)
   return axes;
 }
 
-// The axes that a unit does not walk itself: which of their entries it is at, as an offset in x.
+// The axes that are walked from unit to unit, and the offset in x of each of their entries.
 struct Outer {
   Shape shape;
   std::vector<Index> strides;
@@ -45,7 +45,7 @@ struct Outer {
 
 constexpr Index kRun = 4096;  // floats in a unit: 16 KB
 
-// The last axis of y runs along x, or repeats one element of it. A unit is a part of one row.
+// Copies where the last axis of y runs along x, or repeats one element of it. A unit is a part of one row.
 Step copy_rows(const Operand& x, const Operand& y, std::vector<Axis> axes) {
   const Axis row = axes.empty() ? Axis{1, 1} : axes.back();
   if (!axes.empty()) axes.pop_back();
@@ -62,7 +62,7 @@ Step copy_rows(const Operand& x, const Operand& y, std::vector<Axis> axes) {
   });
 }
 
-// Columns of x become rows of y. Square tiles of 16 x 16 touch 16 lines of the cache on either side, all of which they use up.
+// Columns of x become rows of y. Square tiles of 16 x 16 touch 16 cache lines of x and 16 of y, and use all of each.
 //
 //         x   . . . . .            y   . . . .
 //             . a b c .                . a d .
@@ -73,14 +73,15 @@ void transpose_tile(float* to, Index to_stride, const float* from, Index from_st
     for (Index r = 0; r < rows; ++r) to[c * to_stride + r] = from[r * from_stride + c];
 }
 
-// The last axis of y (across) is not the one along which x runs (along). A unit is a strip: 16 entries of `along`, up to 1024 of `across`.
+// Copies where the last axis of y (across) is not the axis along which x runs (along). A unit is a strip: 16 entries of `along` by up to
+// 1024 of `across`.
 Step copy_tiles(const Operand& x, const Operand& y, std::vector<Axis> axes) {
   constexpr Index kTile = 16, kStrip = 1024;
   const Axis across = axes.back();
   axes.pop_back();
   const auto found = std::find_if(axes.begin(), axes.end(), [](const Axis& axis) { return axis.stride == 1; });
   const Axis along = *found;
-  Index y_along = across.size;  // of y, from one entry of `along` to the next
+  Index y_along = across.size;  // the stride in y from an entry of `along` to the next
   for (auto axis = found + 1; axis != axes.end(); ++axis) y_along *= axis->size;
   const Index before = std::distance(axes.begin(), found);
   axes.erase(found);
