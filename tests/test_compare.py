@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from compare.contest import Budget, Contest, Place, difference
-from compare.convert import Conversions
+from compare.convert import SOURCES, Conversions
 from compare.engines import ENGINES
 from compare.networks import NETWORKS
 from compare.process import BENCH, EngineError
@@ -180,3 +180,9 @@ def test_engine_that_ends_on_the_way_is_named(place: Place, unmade: dict[str, st
     monkeypatch.setattr(contest, "_turn", killing)
     found = contest.run(["fastcnn"], lambda line: None)
     assert (found.measured, found.failures) == ({}, {"fastcnn": "ended by signal 9"})
+
+
+def test_what_conversions_depend_on_is_there() -> None:
+    """A pattern that matches nothing would keep files of an older exporter."""
+    root = Path(__file__).parents[1]
+    assert all(list(root.glob(pattern)) for pattern in SOURCES)

@@ -15,7 +15,13 @@ from compare.process import BENCH, EngineError, last_line
 
 __all__ = ["Conversions"]
 
-SOURCES = ("fastcnn/zoo/*.py", "fastcnn/onnx_export/*.py", "fastcnn/initial.py", "bench/compare/*export.py", "bench/compare/torch_zoo.py")
+SOURCES = (
+    "fastcnn/zoo/*.py",
+    "fastcnn/saving/onnx/*.py",
+    "fastcnn/network/initial.py",
+    "bench/compare/*export.py",
+    "bench/compare/torch_zoo.py",
+)
 SOURCES += ("bench/compare/networks.py",)
 
 
