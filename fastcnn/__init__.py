@@ -35,6 +35,7 @@ from fastcnn.tracing.value import Value
 
 if TYPE_CHECKING:
     from fastcnn import dense as dense
+    from fastcnn import images as images
     from fastcnn import loss as loss
     from fastcnn import nn as nn
     from fastcnn import onnx as onnx
@@ -54,6 +55,7 @@ _LATER = {
     "MemoryReport": "memory.report",
     "Trainer": "training.trainer",
     "dense": "dense",
+    "images": "images",
     "load": "loading",
     "load_state": "loading",
     "loss": "loss",

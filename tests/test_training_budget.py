@@ -95,7 +95,7 @@ def need(name: str, optimizer: str = "sgd", clip_norm: float | None = None) -> i
 
 
 def least(name: str, optimizer: str = "sgd", clip_norm: float | None = None) -> int:
-    """Bytes that a step takes with all made again that can be, as the error says; rounded up."""
+    """Bytes that a step takes with everything recomputed that can be, as the error says; rounded up."""
     with pytest.raises(ValueError, match=r"^\[fit\] memory must hold a training step\. Got memory=1 B;") as error:
         trainer(name, 1, optimizer, clip_norm=clip_norm)
     found = ANY.search(str(error.value))

@@ -140,7 +140,7 @@ py::list values_of(const Program& program) {
 
 }  // namespace
 
-// The graph as it is after all passes, with what decides how long a value needs memory of its own.
+// The graph after all passes, with what determines the lifetime of each value.
 py::dict graph_of(const Program& program) {
   py::dict out;
   out["nodes"] = nodes_of(program);

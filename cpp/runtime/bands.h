@@ -31,8 +31,8 @@ struct BandGroup {
   const Window* window_of(ValueId value) const;
 };
 
-// Chooses groups one after the other, each time the one that lowers the peak, the largest sum of bytes alive, the most, as long as that is
-// worth it. Sets the windows in the layouts of their values. ahead[i]: node i is not part of a run.
+// Chooses groups one after the other. Each lowers the peak, which is the largest sum of bytes alive, more than any other group would. Stops
+// when the gain is too small. Sets the windows in the layouts of their values. ahead[i]: node i is not part of a run.
 std::vector<BandGroup> choose_bands(Graph& graph, const std::vector<bool>& ahead);
 
 // How the op of a node is bound to make only the rows `made` of its output. Nothing if the op cannot do that.

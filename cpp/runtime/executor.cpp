@@ -68,7 +68,7 @@ void Executor::Session::run() { run_steps(executor_.plan_.steps()); }
 
 void Executor::Session::update() {
   const Plan& plan = executor_.plan_;
-  if (plan.updates().empty()) return;  // inference: the team is not woken for nothing
+  if (plan.updates().empty()) return;  // inference: no need to wake the workers
   run_steps(plan.updates());
   for (const BoundStep& bound : plan.updates()) {
     const Node& node = plan.graph().nodes[bound.node];

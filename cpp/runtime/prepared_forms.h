@@ -32,7 +32,7 @@ class PreparedForms {
   std::vector<std::pair<std::size_t, Index>> list() const;  // of each form: a number that equal ones share, and bytes
 
  private:
-  // How a form is made. The last step makes the form itself, the others what it is made from, which is kept no longer than that.
+  // How a form is made. The last step makes the form. The other steps make its temporaries, which are freed then.
   struct Recipe {
     std::vector<BoundStep> steps;
     std::vector<std::pair<int, Index>> temporaries;  // space and bytes

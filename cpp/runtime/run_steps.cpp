@@ -1,5 +1,5 @@
-// One parallel region runs the whole list of steps. The units of a step are dealt to the workers that are really there. A barrier stands
-// between two steps, because a step may read what any worker wrote in the step before.
+// One parallel region runs the whole list of steps. The units of a step are divided among the workers that the region really got. A barrier
+// stands between two steps, because a step may read what any worker wrote in the step before.
 #include "runtime/run_steps.h"
 
 #include <chrono>

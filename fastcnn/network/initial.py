@@ -1,6 +1,6 @@
 """Initial values of parameters: drawn from a seed by PyTorch's default rules, drawn by He's rule for a whole network, or read from a file.
 
-While a file is loaded, a layer takes its values directly from the file. So no numbers are drawn in vain, and a hostile file cannot make a
+While a file is loaded, a layer takes its values directly from the file. So no unused numbers are drawn, and a hostile file cannot make a
 layer allocate more than the file holds.
 """
 

@@ -221,7 +221,7 @@ def _unsupported(node: Node, rule: str) -> NoReturn:
 
 
 def _gates(nodes: list[Node], shapes: dict[int, Shape]) -> set[int]:
-    """Values of global pooling that meet an image again, as in squeeze and excitation: they stay means over the whole image."""
+    """Results of global pooling that meet an image again, as in squeeze and excitation. They stay means over the whole image."""
     sources: dict[int, set[int]] = {}
     gates: set[int] = set()
     for node in nodes:

@@ -26,7 +26,7 @@ _CONFIGURING = {
 
 
 def title(node: NodeProto) -> str:
-    """The name of a node for errors; many nodes have none, then the name of its first output."""
+    """The name of a node for errors, or the name of its first output if it has none."""
     return node.name or next((output for output in node.outputs if output), "")
 
 

@@ -228,7 +228,7 @@ def program_of(net: Network, shape: Shape) -> Program:
 
 
 def check_modes(where: str, memory: str, accuracy: str) -> None:
-    """ValueError for other modes than memory="fast", "small" (row bands) and accuracy="fast" (Winograd, too), "strict" (direct sums)."""
+    """ValueError for other modes than memory="fast", "small" (row bands) and accuracy="fast", "strict" (errors of direct sums)."""
     if memory not in ("fast", "small"):
         raise ValueError(f"[{where}] memory must be 'fast' or 'small'. Got memory={memory!r}.")
     if accuracy not in ("fast", "strict"):

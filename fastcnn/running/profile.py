@@ -55,7 +55,7 @@ class Profile(list[StepTime]):
         return sum(step.seconds for step in self)
 
     def plot(self) -> Any:
-        """A matplotlib figure: a bar a step, coloured by algorithm."""
+        """A matplotlib figure with one bar per step, coloured by algorithm."""
         return step_times(self)
 
     def __str__(self) -> str:

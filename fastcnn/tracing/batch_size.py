@@ -24,7 +24,7 @@ Sizes = Sequence[Any]  # integers and Sizes
 
 
 class Symbolic:
-    """The mark of symbolic values: a Size that meets one in arithmetic leaves the operation to it."""
+    """Marks symbolic values. Arithmetic of a Size with one is left to the symbolic value."""
 
     __slots__ = ()
 
@@ -100,7 +100,7 @@ class Size:
     def _made(self, value: int, times: int | None) -> Size | int:
         return value if times == 0 else Size(value, self._batch, times)
 
-    # ---- what would make the network another one for another batch
+    # ---- operations that would make the network depend on the batch
 
     def _refuse(self, what: str, got: str = "") -> NoReturn:
         rule = f"the size of the batch must not be {what}: it may go into reshape and its like, and with integers into +, -, * and //"

@@ -117,7 +117,7 @@ OPERATORS: dict[str, Operator] = {
     "mse": Operator(batch="none", field="aligned", slide=_NO_SLIDING, macs="none", export=_NO_FORM),
 }
 
-# Who appends the other ops. They are never in a trace, so no table meets them.
+# The other ops, by what appends them. No trace contains them, so no table needs a rule.
 INTERNAL: dict[str, tuple[str, ...]] = {
     "gradient()": (
         "activation_backward",

@@ -68,7 +68,7 @@ def plan_within(make: Make, total: Total, budget: int, batch: int) -> TrainingPl
     fits = largest_batch(lambda count: total(make(count, 0)), budget, below=batch)
     advice = f"batch_size={fits} would fit" if fits else "no batch size fits"
     raise ValueError(
-        f"[fit] memory must hold a training step. Got memory={size_text(budget)}; with all made again that can be it takes "
+        f"[fit] memory must hold a training step. Got memory={size_text(budget)}; with everything recomputed that can be, it takes "
         f"{size_text(least)}, {size_text(least - budget)} more; {advice}."
     )
 

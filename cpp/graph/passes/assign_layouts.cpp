@@ -1,5 +1,5 @@
 // Before:      every value plain
-// After:       every operand in the block that its op wishes, reorder nodes where two wishes meet
+// After:       every operand has the channel block that its op asks for; reorder nodes stand where two ops ask for different ones
 // Conditions:  inputs, parameters and outputs stay plain: a layout never shows outside. One copy of a value in a layout serves all its
 //              readers that need it. In training, outputs are copied before the backward pass, so their images need not be kept for it.
 #include <algorithm>

@@ -19,7 +19,7 @@ class Views {
     for (ValueId id : graph.outputs) free_[static_cast<std::size_t>(id)] = false;
   }
 
-  // From the last concatenation to the first, so that a whole knows what it is a part of before its own parts are asked.
+  // Visits concatenations from the last to the first: whether an output is itself a part of another is known before its parts are placed.
   void run() {
     for (auto node = graph_.nodes.rbegin(); node != graph_.nodes.rend(); ++node)
       if (node->op->name == std::string_view("concat")) visit(*node);

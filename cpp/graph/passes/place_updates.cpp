@@ -1,6 +1,6 @@
 // Before:      m = batch mean; running <- m; y = f(m); loss; dw = ...; dv = ...; w <- dw; v <- dv
 // After:       m = batch mean; y = f(m); loss; running <- m; dw = ...; w <- dw; dv = ...; v <- dv
-// Formula:     the same; a gradient lives no longer than until the weights have taken it.
+// Formula:     the same; the lifetime of a gradient ends with the update that reads it.
 // Conditions:  an update stands behind all nodes that make an output (the loss is one, and must be found finite before anything is
 //              written), behind all that read what it writes, under another shape too, behind those that make its own inputs, and behind
 //              earlier updates of the same parameter.

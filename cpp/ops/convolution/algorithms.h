@@ -150,7 +150,7 @@ struct Strips {
   Unit unit(Index number, Index tiles) const { return {number / tiles / count, number / tiles % count, number % tiles}; }
 };
 
-// The rows of the table, each in the file of its name.
+// The rows of the table, each in the file of its method.
 extern const Conv2dAlgorithm k_direct, k_depthwise, k_first, k_first_winograd, k_winograd_f2, k_winograd_f4, k_winograd_f5, k_winograd_f6,
     k_winograd_f2_5x5, k_strassen;
 

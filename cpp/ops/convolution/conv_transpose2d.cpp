@@ -94,8 +94,8 @@ void choose(ChoiceScope& scope) {
   scope.attributes.set("algorithm", std::string(algorithm.name));
   scope.attributes.set("kernel", weight.shape.sizes());
 
-  // Prepared weights are the same for images of any size. With the size of the smallest that has all passes in their attributes, they are
-  // shared.
+  // Prepared weights are the same for images of any size. Their attributes hold the smallest size that needs every pass, so that programs
+  // for all sizes share them.
   const Index height = std::max(std::min(g.H, g.stride_h), g.span_h() - g.top - g.bottom);
   const Index width = std::max(std::min(g.W, g.stride_w), g.span_w() - g.left - g.right);
   scope.inputs[1] = add_prepared(scope, algorithm, {1, g.C, height, width}, weight.shape, true);

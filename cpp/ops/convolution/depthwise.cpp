@@ -1,4 +1,4 @@
-// Depthwise convolution, y(N, C, OH, OW) of x(N, C, H, W) with one filter a channel: groups == in_channels == out_channels.
+// Depthwise convolution, y(N, C, OH, OW) of x(N, C, H, W) with one filter per channel: groups == in_channels == out_channels.
 //
 // A work unit is a strip of rows x a channel block. The block changes before the strip, as in 1x1 convolutions, so the part of a thread is
 // some rows of all channels, and it reads mostly what it wrote itself in the step before. Small images are one strip. All strips of a block

@@ -15,7 +15,7 @@ namespace {
 
 struct Rows {
   Index count = 1, length = 1;
-  Shape statistics;  // one number a row
+  Shape statistics;  // one number per row
 };
 
 Rows rows_of(std::string_view op, const Attributes& attributes, const Shape& x) {
