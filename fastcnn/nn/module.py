@@ -103,26 +103,19 @@ class Module(Network):
     def predict(self, x: ArrayLike, batch_size: int = 64, progress: bool = False) -> Any:
         """Returns the outputs for x (N, ...), computed in batches of `batch_size`. progress: shows a bar (tqdm) if stderr is a terminal.
 
+        The outputs of several batches are joined along the axis that follows the batch, wherever it is: (T, N, C) along its second.
+        ValueError if it is not known, as in an output (2 * N, C), or if an output has none.
+
         >>> fc.Sequential(fc.Flatten(), fc.Linear(64, 10)).predict(np.zeros((100, 1, 8, 8)), batch_size=32).shape
         (100, 10)
         """
-        from fastcnn.support.progress import progress_bar
+        from fastcnn.running.predict import predict
 
         step = whole("predict", "batch_size", batch_size, 1)
-        images = array_of("predict", "x", x)
-        if images.ndim == 0:
-            raise ValueError(f"[predict] x must have a batch axis. Got shape {images.shape}.")
-        parts = []
-        with progress_bar(progress, "predict", len(images)) as advance:
-            for start in range(0, max(1, len(images)), step):
-                batch = images[start : start + step]
-                parts.append(compiled(self, batch.shape)(batch))
-                advance(len(batch))
-        if any(part.ndim == 0 for part in (parts[0] if isinstance(parts[0], tuple) else parts[:1])):
-            raise ValueError("[predict] each output must have a batch axis. Got one of shape ().")
-        if isinstance(parts[0], tuple):
-            return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
-        return np.concatenate(parts)
+        samples = array_of("predict", "x", x)
+        if samples.ndim == 0:
+            raise ValueError(f"[predict] x must have a batch axis. Got shape {samples.shape}.")
+        return predict(self, samples, step, progress)
 
     # ---- train
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fastcnn._core import ArenaPool
 from fastcnn.memory.budget import bytes_of
 from fastcnn.memory.report import MemoryReport, training_report
+from fastcnn.network.kept_programs import KeptPrograms, held_by
 from fastcnn.network.network import Network
 from fastcnn.support.arguments import number, shape_of, whole
 from fastcnn.support.arrays import Array, ArrayLike, Shape, array_of
@@ -33,12 +34,13 @@ def _share(counters: Sequence[BatchCounter]) -> None:
 class Trainer:
     """Trains `net` batch by batch: `loss = trainer.step(xb, yb)`.
 
-    batch_shape: (N, C, H, W). Batches of another size get a program of their own when they first come. The network's structure is that of
-    the moment when a batch shape is first seen; what is trained are the parameters whose requires_grad is True when the trainer is made.
-    seed: of the random masks of dropout. threads None: as many as fastcnn.get_num_threads(). clip_norm: the largest norm of all gradients
-    together; they are kept until all are complete, otherwise each goes as soon as its weights are updated. memory: the most bytes, or a
-    text like "4 GB", that a step may take as trainer.memory reports it: what does not fit in is computed once more on the way back, to the
-    same bits, with as little work as can be found. ValueError if that is not enough: what is missing, and which batch size would fit.
+    batch_shape: (N, C, H, W). Batches of another size get a program of their own when they first come; the latest programs are kept. The
+    network's structure is that of the moment when a program is made; what is trained are the parameters whose requires_grad is True when
+    the trainer is made. seed: of the random masks of dropout. threads None: as many as fastcnn.get_num_threads(). clip_norm: the largest
+    norm of all gradients together; they are kept until all are complete, otherwise each goes as soon as its weights are updated. memory:
+    the most bytes, or a text like "4 GB", that a step may take as trainer.memory reports it: what does not fit in is computed once more on
+    the way back, to the same bits, with as little work as can be found. ValueError if that is not enough: what is missing, and which batch
+    size would fit.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Trainer:
         self.state = self.optimizer.bind(self._parameters)
         self.places = self.optimizer.places(self._parameters)  # the group of each
         self._arenas = ArenaPool()
-        self._plans: dict[Shape, TrainingPlan] = {}
+        self._plans: KeptPrograms[Shape, TrainingPlan] = KeptPrograms()
         self.batch_shape = shape_of("Trainer", batch_shape)
         self.plan(self.batch_shape)
 
@@ -74,7 +76,8 @@ class Trainer:
         """The program for batches of this shape, made if it is new."""
         plan = self._plans.get(shape)
         if plan is None:
-            plan = self._plans[shape] = self._new_plan(shape)
+            new = self._new_plan(shape)
+            plan = self._plans.put(shape, new, held_by(new.program))
         return plan
 
     def _new_plan(self, shape: Shape) -> TrainingPlan:
