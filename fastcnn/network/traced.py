@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fastcnn.network.drawn_numbers import told_of_drawn_numbers
 from fastcnn.network.network import Network
 from fastcnn.support.arrays import AnyArray, Shape
 from fastcnn.tracing.trace import Trace
@@ -41,6 +42,11 @@ def new_trace(net: Network, training: bool = False) -> Trace:
 
 def run_forward(trace: Trace, net: Network, shapes: Sequence[Shape]) -> Any:
     """Returns the result of forward() for symbolic inputs of these shapes. If forward() raises, the trace keeps the nodes so far."""
+    with told_of_drawn_numbers(net, lambda: _run_forward(new_trace(net, trace.training), net, shapes)):
+        return _run_forward(trace, net, shapes)
+
+
+def _run_forward(trace: Trace, net: Network, shapes: Sequence[Shape]) -> Any:
     Network.begin_age()
     names = net.input_names(len(shapes))
     try:

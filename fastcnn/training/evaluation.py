@@ -10,6 +10,7 @@ from fastcnn.network.network import Network
 from fastcnn.support.arguments import whole
 from fastcnn.support.arrays import AnyArray, ArrayLike, Shape, array_of
 from fastcnn.tracing.batch_size import concrete
+from fastcnn.training.last_fit import last_loss
 from fastcnn.training.losses import Loss
 from fastcnn.training.losses import named as named_loss
 from fastcnn.training.plan import with_loss
@@ -34,9 +35,10 @@ def right_answers(output: AnyArray, targets: AnyArray) -> int:
 class Evaluator:
     """Keeps its programs from one call to the next."""
 
-    def __init__(self, net: Network, loss: Loss | str) -> None:
+    def __init__(self, net: Network, loss: Loss | str | None) -> None:
+        """loss None: that of the last fit, "cross_entropy" if there was none."""
         self._net = net
-        self._loss = named_loss(loss)
+        self._loss = named_loss(last_loss(net) or "cross_entropy" if loss is None else loss)
         self._arenas = ArenaPool()
         self._programs: KeptPrograms[Shape, tuple[Program, Shape]] = KeptPrograms()
 
