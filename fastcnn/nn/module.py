@@ -144,8 +144,7 @@ class Module(Network):
         finite. checkpoint: a file, replaced after each epoch; resume=True continues from it, if it exists, with the same bits. clip_norm:
         the largest norm of all gradients together. memory: the budget of a step, in bytes or as "4 GB"; activations beyond it are
         recomputed in the backward pass. ValueError, with the batch size that would fit, if the budget is too small; RuntimeWarning if the
-        machine has less free memory than a step takes. progress: shows a bar (tqdm) if stderr is a terminal. Returns losses and accuracies
-        by epoch.
+        machine has less than a step takes. progress: a bar (tqdm) if stderr is a terminal. Returns losses and accuracies by epoch.
         """
         from fastcnn.training.fit import FitOptions, fit
 
