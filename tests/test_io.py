@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,16 +95,25 @@ def test_a_single_layer_and_shared_layers_come_back(tmp_path: Path) -> None:
     assert len(list(again.parameters())) == 2
 
 
+def save_weights(net: fc.Module, path: Path) -> None:
+    """Saves a network that load() cannot make again: save() says so, once, in the line of its call."""
+    rule = r"a network that is more than layers and networks of fastcnn is saved as weights alone: make it again with your code, then "
+    rule += r"net\.load_state_dict\(path\); fastcnn\.load\(path\) cannot"
+    with pytest.warns(UserWarning, match=rf"^\[save\] {rule}\. Got {type(net).__name__}\.$") as found:
+        net.save(path)
+    assert [warning.filename for warning in found] == [__file__]
+
+
 def test_a_module_of_ones_own_keeps_its_weights(tmp_path: Path) -> None:
     path = tmp_path / "a"
     for net in (Block(2), fc.Sequential(Block(2), fc.ReLU())):
-        net.save(path)
+        save_weights(net, path)
         with pytest.raises(
             ValueError, match=r"^\[load\] what is more than layers and networks of fastcnn is made by you, then given its weights: "
         ) as info:
             fc.load(path)
         assert str(info.value).endswith(f"net.load_state_dict(fastcnn.load_state(path)). Got '{type(net).__name__}'.")
-    Block(2).save(path)
+    save_weights(Block(2), path)
     net = Block(2)
     net.load_state_dict({key: 0 * value for key, value in net.state_dict().items()})
     net.load_state_dict(fc.load_state(path))
@@ -135,7 +145,7 @@ MORE_THAN_LAYERS: dict[str, Callable[[], fc.Module]] = {
 @pytest.mark.parametrize("name", MORE_THAN_LAYERS)
 def test_what_a_description_does_not_make_again_is_saved_as_weights(name: str, tmp_path: Path) -> None:
     net, path = MORE_THAN_LAYERS[name](), tmp_path / "a"
-    net.save(path)
+    save_weights(net, path)
     with pytest.raises(
         ValueError, match=r"^\[load\] what is more than layers and networks of fastcnn is made by you, .* Got 'Sequential'\.$"
     ):
@@ -143,6 +153,24 @@ def test_what_a_description_does_not_make_again_is_saved_as_weights(name: str, t
     net.load_state_dict({key: 0 * value for key, value in net.state_dict().items()})
     net.load_state_dict(fc.load_state(path))
     assert any(value.any() for value in net.state_dict().values())
+
+
+ENDINGS = ("pt", "pth", "npz", "npy", "h5", "keras", "bin", "pkl", "ckpt", "pb", "tflite", "zip", "SAFETENSOR", "onnx.pt", "v1.5")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_names_of_other_formats_are_refused(ending: str, tmp_path: Path) -> None:
+    rule = "a network is written as safetensors, to a name that ends in .safetensors, or as ONNX, .onnx"
+    for arguments in ({}, {"input_shape": (1, 3)}):
+        with pytest.raises(ValueError, match=rf"^\[save\] {re.escape(rule)}\. Got .*net\.{ending}\.$"):
+            fc.Linear(3, 3).save(tmp_path / f"net.{ending}", **arguments)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["net", "net.safetensors", "net.SafeTensors", "net.v1.5.safetensors", ".net"])
+def test_names_that_are_written(name: str, tmp_path: Path) -> None:
+    fc.Linear(3, 3, seed=0).save(tmp_path / name)
+    assert same_state(fc.load(tmp_path / name), fc.Linear(3, 3, seed=0))
 
 
 def test_arguments_of_the_other_format(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from memory_counting import counted
 from small_nets import lenet
 
 import fastcnn as fc
-from fastcnn.running import compiled
+from fastcnn.network import kept_programs
+from fastcnn.running.compiled import program_of
 
 CALLS = """
 import gc
@@ -75,10 +76,10 @@ def test_shapes_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     programs = []
     for side in range(8, 16):
         net(np.zeros((1, 1, side, 8)))
-        programs.append(weakref.ref(compiled.compiled(net, (1, 1, side, 8)).program))
+        programs.append(weakref.ref(program_of(net, (1, 1, side, 8))))
     assert all(program() is not None for program in programs)  # they are small
-    one = compiled._BYTES_A_STEP * len(programs[0]().steps)
-    monkeypatch.setattr(compiled, "_MOST_BYTES", 3 * one + 1)
+    one = kept_programs.BYTES_A_STEP * len(programs[0]().steps)
+    monkeypatch.setattr(kept_programs, "MOST_BYTES", 3 * one + 1)
     net(np.zeros((1, 1, 20, 8)))
     gc.collect()
     assert [program() is not None for program in programs] == [False] * 5 + [True] * 3

@@ -10,7 +10,7 @@ from small_nets import Block, Lambda, lenet
 from subprocesses import python
 
 import fastcnn as fc
-from fastcnn.running import compiled
+from fastcnn.network import kept_programs
 
 Array = np.ndarray
 
@@ -168,7 +168,7 @@ def test_plans_follow_changes_of_the_network() -> None:
 
 
 def test_plans_are_kept_for_the_latest_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "_MOST_BYTES", 7 * compiled._BYTES_A_STEP)  # of the older ones, each of one step
+    monkeypatch.setattr(kept_programs, "MOST_BYTES", 7 * kept_programs.BYTES_A_STEP)  # of the older ones, each of one step
     calls = []
     net = Lambda(lambda x: (calls.append(x.shape), fc.relu(x))[1])
     for _ in range(2):

@@ -62,11 +62,22 @@ py::array new_array(const TensorType& type) {
   return py::reinterpret_steal<py::array>(made);
 }
 
+// What keeps an array from being an output: "float64", "float32, not C-contiguous".
+std::string defects_of(const py::array& array, const TensorType& type) {
+  std::string defects = py::str(array.dtype());
+  const bool right_type = type.dtype == DType::i32 ? py::array_t<std::int32_t>::check_(array) : py::array_t<float>::check_(array);
+  if (!right_type) return defects;
+  if ((array.flags() & py::array::c_style) == 0) defects += ", not C-contiguous";
+  if (!is_aligned(array)) defects += ", not aligned";
+  if (!array.writeable()) defects += ", not writable";
+  return defects;
+}
+
 void check_output(const py::array& array, const TensorType& type) {
   const bool fits = type.dtype == DType::i32 ? Ints::check_(array) : Floats::check_(array);
   if (!fits || !is_aligned(array) || !array.writeable())
     throw Error(ErrorKind::type, "run", join("out must be a writable C-contiguous ", name_of(type.dtype), " array"),
-                std::string(py::str(array.dtype())));
+                defects_of(array, type));
   if (!has_shape(array, type.shape))
     throw Error(ErrorKind::value, "run", join("out must have the shape ", type.shape), join(shape_of(array)));
 }

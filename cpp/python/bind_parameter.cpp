@@ -97,6 +97,17 @@ void load(Parameter& parameter, const py::handle& values) {
     assign(parameter, array);
 }
 
+// Copies and pickles: by value, also where the values lie in a file.
+py::tuple state_of(const Parameter& parameter) { return py::make_tuple(values_of(parameter), parameter.requires_grad()); }
+
+std::shared_ptr<Parameter> restored(const py::tuple& state) {
+  require(state.size() == 2 && py::isinstance<py::bool_>(state[1]), "Parameter", "a state must be (values, requires_grad)",
+          std::string(py::repr(py::type::of(state))), " of ", state.size());
+  const auto parameter = make_parameter(state[0]);
+  parameter->set_requires_grad(state[1].cast<bool>());
+  return parameter;
+}
+
 }  // namespace
 
 void bind_parameter(py::module_& module) {
@@ -117,7 +128,8 @@ void bind_parameter(py::module_& module) {
           "zeros", [](const std::vector<Index>& shape) { return std::make_shared<Parameter>(Shape(shape)); }, py::arg("shape"))
       .def("assign", &assign, py::arg("values"))
       .def("fill", &fill, py::arg("start"), py::arg("values"))
-      .def("load", &load, py::arg("values"));
+      .def("load", &load, py::arg("values"))
+      .def(py::pickle(&state_of, &restored));
 }
 
 }  // namespace fastcnn

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
@@ -174,7 +175,9 @@ def convert(given: Namespace) -> int:
     if is_onnx(given.output):
         net.save(given.output, input_shape=with_batch(net, given.input, None))
     elif given.output.lower().endswith(".safetensors"):
-        net.save(given.output)
+        with warnings.catch_warnings():  # of weights alone: the note says it
+            warnings.simplefilter("ignore", UserWarning)
+            net.save(given.output)
     else:
         raise ValueError(f"[convert] the output must end in .safetensors or .onnx. Got {given.output}.")
     print(f"wrote {given.output}")

@@ -7,7 +7,7 @@ one that moves by s jumps by s * jump. Both count as if the image went on beyond
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from fastcnn.support.records import Node
 from fastcnn.tracing.operators import row_of
 from fastcnn.tracing.trace import Trace
 
-__all__ = ["RULES", "WHOLE", "Field", "fields_of", "size_of"]
+__all__ = ["IMAGE", "RULES", "WHOLE", "Along", "Field", "field_after", "fields_of", "size_of"]
 
 WHOLE = "whole image"
 _FARTHEST = 64  # entries apart at which steps are measured
@@ -55,6 +55,7 @@ class Along(NamedTuple):
 
 
 Field = tuple[Along, Along]  # height, width
+IMAGE: Field = (Along(2), Along(3))  # of an image (N, C, H, W) itself
 
 
 class Seen(NamedTuple):
@@ -76,13 +77,19 @@ def size_of(field: Field | None, image: Shape) -> tuple[int, int] | str | None:
 
 def fields_of(trace: Trace) -> dict[int, Field]:
     """The field of each value that depends on the image, the first value of the trace: (N, C, H, W)."""
-    fields: dict[int, Field] = {0: (Along(2), Along(3))}
+    fields: dict[int, Field] = {0: IMAGE}
     for node in trace.graph.nodes():
-        inputs = [Seen(fields[value], trace.graph.shape(value)) for value in node["inputs"] if value in fields]
-        if inputs:
-            found = RULES[row_of(node["op"]).field](node, inputs, trace)
-            fields |= {value: _fitting(found, trace.graph.shape(value)) for value in node["outputs"]}
+        fields |= field_after(node, fields, trace)
     return fields
+
+
+def field_after(node: Node, fields: Mapping[int, Field], trace: Trace) -> dict[int, Field]:
+    """The fields of a node's outputs, from those of its inputs. Empty if no input depends on the image."""
+    inputs = [Seen(fields[value], trace.graph.shape(value)) for value in node["inputs"] if value in fields]
+    if not inputs:
+        return {}
+    found = RULES[row_of(node["op"]).field](node, inputs, trace)
+    return {value: _fitting(found, trace.graph.shape(value)) for value in node["outputs"]}
 
 
 def _fitting(field: Field, shape: Shape) -> Field:

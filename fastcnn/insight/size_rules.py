@@ -135,6 +135,8 @@ def _own_fault(view: View, node: Node) -> bool:
     if windows is None or _lacks_padding(view, node):
         return False
     all_sizes = [view.sizes(axis, _suited(view, axis), padded=True) for axis in (0, 1)]
+    if any(node["inputs"][0] not in sizes for sizes in all_sizes):
+        return False  # nothing of the image is in it
     pairs = [(sizes[node["inputs"][0]], sizes[node["outputs"][0]]) for sizes in all_sizes]
     return any(_missed(*pair, window)[0] for pair, window in zip(pairs, windows, strict=True))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import cached_property
 
+from fastcnn.insight.halvings import most_halvings
 from fastcnn.network.network import Network
 from fastcnn.network.traced import new_trace, run_forward
 from fastcnn.support.arrays import Shape
@@ -129,38 +130,26 @@ class View:
     # ---- other sizes of the image
 
     def halvings(self) -> tuple[int, int]:
-        """How often convolutions and pooling halve the image, (height, width), along the path that halves it most often."""
-        return self._halvings(0), self._halvings(1)
-
-    def _halvings(self, axis: int) -> int:
-        counts: dict[int, int] = {0: 0}
-        for node in self.live:
-            known = [counts[value] for value in node["inputs"] if value in counts]
-            windows = windows_of(node, self)
-            if not known or "adaptive" in node["attributes"]:
-                continue
-            size = self.image_axes(node["outputs"][0]) if node["outputs"] else None
-            count = max(known)
-            if windows and size and size[axis] > 1:
-                count += _twos(windows[axis][1])
-            elif node["op"] == "conv_transpose2d":
-                count = max(0, count - _twos(node["attributes"]["stride"][axis]))
-            counts |= dict.fromkeys(node["outputs"], count)
-        return max(counts.values())
+        """How often the network halves the image, (height, width), along the path that halves it most often."""
+        return most_halvings(self.live, self.trace, 0), most_halvings(self.live, self.trace, 1)
 
     def sizes(self, axis: int, start: int, padded: bool) -> dict[int, int]:
         """The size of each value along height (0) or width (1) if the image had `start` pixels there.
 
-        padded: as if convolutions without padding had enough of it that the stride alone decides the size.
+        padded: as if convolutions without padding had enough of it that the stride alone decides the size. A value that is not an image has
+        the size of the image that it was computed from.
         """
         found = {0: start}
+        images = {0: 0}
         for node in self.nodes:
-            value = next((value for value in node["inputs"] if value in found), None)
-            if value is None:
+            known = [value for value in node["inputs"] if value in found]
+            if not known:
                 continue
+            value = max(known, key=lambda value: found[value])
             for output in node["outputs"]:
-                if self.image_axes(output) is not None and self.image_axes(value) is not None:
-                    found[output] = self._size(node, axis, found[value], value, output, padded)
+                is_image = self.image_axes(output) is not None
+                images[output] = output if is_image else images[value]
+                found[output] = self._size(node, axis, found[value], images[value], output, padded) if is_image else found[value]
         return found
 
     def _size(self, node: Node, axis: int, size: int, value: int, output: int, padded: bool) -> int:
@@ -176,8 +165,3 @@ class View:
         rest = size + before + behind - span
         up = node["attributes"].get("ceil_mode", False)
         return max(0, (-(-rest // stride) if up else rest // stride) + 1)
-
-
-def _twos(number: int) -> int:
-    """How often 2 divides the number."""
-    return (number & -number).bit_length() - 1

@@ -56,6 +56,13 @@ class Network:
         """Marks the begin or end of a trace: every module that exists now may belong to a plan."""
         Network._age = next(Network._ages)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what copies and pickles of the module hold: all but what was derived from it, its plans and paths."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_born", "_paths", "_plans")}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state, _born=-1)
+
     def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
         """Copies the network with its weights, but without plans. Weights that are shared here are shared in the copy."""
         for tensor in (*self.parameters(), *self.buffers()):
@@ -65,8 +72,7 @@ class Network:
                 memo[id(tensor)] = twin
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
-        values = {name: value for name, value in self.__dict__.items() if name not in ("_born", "_paths", "_plans")}
-        copied.__dict__.update(deepcopy(values, memo), _born=-1)
+        copied.__setstate__(deepcopy(self.__getstate__(), memo))
         return copied
 
     def _edited(self) -> None:

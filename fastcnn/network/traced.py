@@ -41,6 +41,13 @@ def new_trace(net: Network, training: bool = False) -> Trace:
 
 def run_forward(trace: Trace, net: Network, shapes: Sequence[Shape]) -> Any:
     """Returns the result of forward() for symbolic inputs of these shapes. If forward() raises, the trace keeps the nodes so far."""
+    from fastcnn.network.drawn_numbers import told_of_drawn_numbers
+
+    with told_of_drawn_numbers(net, lambda: _run_forward(new_trace(net, trace.training), net, shapes)):
+        return _run_forward(trace, net, shapes)
+
+
+def _run_forward(trace: Trace, net: Network, shapes: Sequence[Shape]) -> Any:
     Network.begin_age()
     names = net.input_names(len(shapes))
     try:

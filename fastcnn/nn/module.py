@@ -34,7 +34,8 @@ class Module(Network):
     """A network or a part of a network.
 
     A subclass sets layers and parameters as attributes and defines forward(self, x). `super().__init__()` is not needed. forward() runs
-    once for each input shape, on symbolic values: it may loop and branch on shapes, but not on the size of the batch, nor on numbers.
+    once for each input shape, on symbolic values: it may loop and branch on shapes, but not on the size of the batch, nor on numbers. What
+    it draws from np.random is drawn that once (RuntimeWarning).
 
     >>> class Net(fc.Module):
     ...     def __init__(self):
@@ -103,26 +104,19 @@ class Module(Network):
     def predict(self, x: ArrayLike, batch_size: int = 64, progress: bool = False) -> Any:
         """Returns the outputs for x (N, ...), computed in batches of `batch_size`. progress: shows a bar (tqdm) if stderr is a terminal.
 
+        The outputs of several batches are joined along the axis that follows the batch, wherever it is: (T, N, C) along its second.
+        ValueError if it is not known, as in an output (2 * N, C), or if an output has none.
+
         >>> fc.Sequential(fc.Flatten(), fc.Linear(64, 10)).predict(np.zeros((100, 1, 8, 8)), batch_size=32).shape
         (100, 10)
         """
-        from fastcnn.support.progress import progress_bar
+        from fastcnn.running.predict import predict
 
         step = whole("predict", "batch_size", batch_size, 1)
-        images = array_of("predict", "x", x)
-        if images.ndim == 0:
-            raise ValueError(f"[predict] x must have a batch axis. Got shape {images.shape}.")
-        parts = []
-        with progress_bar(progress, "predict", len(images)) as advance:
-            for start in range(0, max(1, len(images)), step):
-                batch = images[start : start + step]
-                parts.append(compiled(self, batch.shape)(batch))
-                advance(len(batch))
-        if any(part.ndim == 0 for part in (parts[0] if isinstance(parts[0], tuple) else parts[:1])):
-            raise ValueError("[predict] each output must have a batch axis. Got one of shape ().")
-        if isinstance(parts[0], tuple):
-            return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
-        return np.concatenate(parts)
+        samples = array_of("predict", "x", x)
+        if samples.ndim == 0:
+            raise ValueError(f"[predict] x must have a batch axis. Got shape {samples.shape}.")
+        return predict(self, samples, step, progress)
 
     # ---- train
 
@@ -145,20 +139,22 @@ class Module(Network):
     ) -> History:
         """Trains on x (N, C, H, W) and y: integer classes (N,) for "cross_entropy", arrays of the output's shape for "mse".
 
-        Each epoch uses an order drawn from `seed`; its last batch may be smaller. Equal arguments give equal bits on any number of threads.
-        FloatingPointError before an update if the loss is not finite. checkpoint: a file, replaced after each epoch; resume=True continues
-        from it, if it exists, with the same bits. clip_norm: the largest norm of all gradients together. memory: the budget of a training
-        step, in bytes or as "4 GB"; activations beyond it are recomputed in the backward pass, with the same bits. ValueError, with the
-        batch size that would fit, if the budget is too small; RuntimeWarning if the machine has less free memory than a step takes.
-        progress: shows a bar (tqdm) if stderr is a terminal. Returns losses and accuracies by epoch. Module's docstring has an example.
+        Order and dropout masks are drawn from `seed`. Equal arguments give equal bits on any number of threads. Each call begins with epoch
+        0: a second one with the same seed repeats order and masks (RuntimeWarning). FloatingPointError before an update if the loss is not
+        finite. checkpoint: a file, replaced after each epoch; resume=True continues from it, if it exists, with the same bits. clip_norm:
+        the largest norm of all gradients together. memory: the budget of a step, in bytes or as "4 GB"; activations beyond it are
+        recomputed in the backward pass. ValueError, with the batch size that would fit, if the budget is too small; RuntimeWarning if the
+        machine has less than a step takes. progress: a bar (tqdm) if stderr is a terminal. Returns losses and accuracies by epoch.
         """
         from fastcnn.training.fit import FitOptions, fit
 
         options = FitOptions(epochs, batch_size, checkpoint, resume, clip_norm, memory, seed, progress)
         return fit(self, x, y, optimizer, loss, validation_data, options)
 
-    def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int = 64, loss: Loss | str = "cross_entropy") -> dict[str, float]:
+    def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int = 64, loss: Loss | str | None = None) -> dict[str, float]:
         """Returns {"loss": mean over x, "accuracy": share of right classes}; the accuracy only if the loss has classes.
+
+        loss=None: that of the last fit of this network, "cross_entropy" if there was none.
 
         >>> net = fc.Sequential(fc.Flatten(), fc.Linear(64, 10))
         >>> sorted(net.evaluate(np.zeros((4, 1, 8, 8)), [0, 1, 2, 3]))
@@ -301,6 +297,9 @@ class Module(Network):
 
     def save(self, path: str | PathLike[str], input_shape: Sequence[int] | Sequence[Sequence[int]] | None = None) -> None:
         """Writes weights and architecture as .safetensors, or an ONNX model if the path ends in .onnx. fastcnn.load reads both.
+
+        ValueError for a name with another ending. What is more than layers and networks of fastcnn is saved as weights alone in
+        .safetensors, with a UserWarning: make the network again, then net.load_state_dict(path).
 
         input_shape: for ONNX, (N, C, H, W), or the shapes of several inputs. The size N of the batch stays open if the network takes any;
         an input whose first size is smaller than that of another keeps it. The file is replaced atomically: whole or not at all.

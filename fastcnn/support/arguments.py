@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from fastcnn.support.arrays import Shape
 
-__all__ = ["by_name", "flag", "number", "pair", "seed_or_none", "shape_of", "whole"]
+__all__ = ["by_name", "declared", "flag", "number", "pair", "seed_or_none", "shape_of", "whole"]
 
 _MOST = 2**31 - 1  # the largest integer that an attribute of the core holds
 T = TypeVar("T")
@@ -19,11 +19,23 @@ def by_name(where: str, noun: str, value: Any, base: type[T], kinds: Mapping[str
     """Returns a `base` unchanged. A name becomes an instance of that class of module fastcnn.`where`, with default arguments."""
     if isinstance(value, base):
         return value
+    if isinstance(value, type) and issubclass(value, base):
+        raise TypeError(f"[{where}] {noun} must be an object, not its class: {value.__name__}(). Got the class {value.__name__}.")
     if not isinstance(value, str):
         raise TypeError(f"[{where}] {noun} must be one of fastcnn.{where}, or its name. Got {type(value).__name__}.")
     if value not in kinds:
         raise ValueError(f"[{where}] {noun}'s name must be one of {', '.join(kinds)}. Got {value!r}.")
     return kinds[value]()
+
+
+def declared(where: str, value: T, attributes: Mapping[str, tuple[object, ...]]) -> T:
+    """Returns an object of a user's class. TypeError if its class lacks an attribute, or one has none of the values or types that fit."""
+    for name, choices in attributes.items():
+        given = getattr(value, name, None)
+        if not any(isinstance(given, choice) if isinstance(choice, type) else given == choice for choice in choices):
+            named = " or ".join(choice.__name__ if isinstance(choice, type) else repr(choice) for choice in choices)
+            raise TypeError(f"[{where}] the class {type(value).__name__} must have the attribute {name}, {named}. Got {name}={given!r}.")
+    return value
 
 
 def whole(where: str, name: str, value: Any, least: int = 0) -> int:

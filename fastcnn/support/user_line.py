@@ -6,14 +6,19 @@ import linecache
 import sys
 from types import FrameType
 
-__all__ = ["raised_here", "user_line"]
+__all__ = ["is_ours", "line_of", "raised_here", "user_line"]
 
 
 def user_line() -> str:
     """Returns the innermost line outside this package: "at model.py:12, `if x > 0:`"."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and _is_ours(frame):
+    while frame.f_back is not None and is_ours(frame):
         frame = frame.f_back
+    return line_of(frame)
+
+
+def line_of(frame: FrameType) -> str:
+    """Returns the line that a frame is at: "at model.py:12, `if x > 0:`"."""
     name = frame.f_code.co_filename
     line = frame.f_lineno
     code = linecache.getline(name, line, frame.f_globals).strip()
@@ -25,8 +30,9 @@ def raised_here(error: BaseException) -> bool:
     step = error.__traceback__
     while step is not None and step.tb_next is not None:
         step = step.tb_next
-    return step is not None and _is_ours(step.tb_frame)
+    return step is not None and is_ours(step.tb_frame)
 
 
-def _is_ours(frame: FrameType) -> bool:
+def is_ours(frame: FrameType) -> bool:
+    """Returns whether a frame runs code of this package."""
     return str(frame.f_globals.get("__name__", "")).partition(".")[0] == __name__.partition(".")[0]

@@ -8,6 +8,7 @@ package reads.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -18,7 +19,7 @@ from fastcnn.support.user_line import user_line
 from fastcnn.tracing.axes import expanded_shape, resolved_shape
 from fastcnn.tracing.operators import row_of
 
-__all__ = ["RULES", "Size", "Symbolic", "concrete", "expanded", "followed", "reshaped"]
+__all__ = ["RULES", "Size", "Symbolic", "batch_axis", "concrete", "expanded", "followed", "reshaped"]
 
 Sizes = Sequence[Any]  # integers and Sizes
 
@@ -35,14 +36,18 @@ class Size:
     Sizes that are equal for every batch compare as equal, so that x.shape == y.shape may be asked; any other comparison raises TypeError.
     """
 
-    __slots__ = ("_batch", "_times", "value")
+    __slots__ = ("_batch", "_major", "_times", "value")
     __array_ufunc__ = None  # NumPy leaves `number * size` to Size
 
-    def __init__(self, value: int, batch: int, times: int | None = 1) -> None:
-        """value: the size in this trace, whose N is `batch`. times: value = times * N + a fixed number; None: another function of N."""
+    def __init__(self, value: int, batch: int, times: int | None = 1, major: bool = False) -> None:
+        """value: the size in this trace, whose N is `batch`. times: value = times * N + a fixed number; None: another function of N.
+
+        major: whether the axis has the entries of the first sample, then those of the second.
+        """
         self.value = value
         self._batch = batch
         self._times = times
+        self._major = major or (times == 1 and value == batch)
 
     def __repr__(self) -> str:
         """As in "2*N+1=9"."""
@@ -54,9 +59,20 @@ class Size:
     def _fixed(self) -> int:
         return self.value - (self._times or 0) * self._batch
 
-    def other(self, value: int) -> Size:
+    @property
+    def sample_major(self) -> bool:
+        """Whether the entries are those of the first sample, then those of the second: so are those of N itself."""
+        return self._major
+
+    def merged(self, axis: int, before: Sizes) -> Size:
+        """As the axis of an array that was reshaped: its first axis holds sample after sample if that of the array before it did."""
+        first = before[0] if before else 0
+        major = axis == 0 and isinstance(first, Size) and first._major and self._times is not None and not self._fixed
+        return Size(self.value, self._batch, self._times, major)
+
+    def other(self, value: int, major: bool = False) -> Size:
         """A size that follows the batch in an unknown way."""
-        return Size(value, self._batch, None)
+        return Size(value, self._batch, None, major)
 
     # ---- arithmetic
 
@@ -153,6 +169,16 @@ def concrete(shape: Sizes) -> Shape:
     return tuple([size.value if isinstance(size, Size) else size for size in shape])
 
 
+def batch_axis(shape: Sizes) -> int | None:
+    """Returns the axis of a shape whose entries are the samples of the batch; None if there is none or none that is known.
+
+    An axis of 2*N is only known where a reshape has merged N with what is behind it: otherwise entries of other samples may lie between
+    those of one.
+    """
+    following = [axis for axis, size in enumerate(shape) if isinstance(size, Size)]
+    return following[0] if len(following) == 1 and shape[following[0]].sample_major else None
+
+
 def reshaped(shape: Sizes, wanted: Sizes) -> list[Any]:
     """`wanted` with its -1, if it has one, replaced by what is left: a Size where that follows the batch."""
     entries = concrete(wanted)
@@ -216,14 +242,15 @@ def _reshape(shapes: Sequence[Sizes], attributes: Mapping[str, Any], rank: int) 
     before = shapes[0]
     after = list(attributes["shape"])
     if any(isinstance(size, Size) for size in after):
-        return after
+        return [size.merged(axis, before) if isinstance(size, Size) else size for axis, size in enumerate(after)]
     numbers = concrete(before)
     most = min(len(before), len(after))
     head = next((i for i in range(most) if numbers[i] != after[i]), most)
     tail = next((i for i in range(most - head) if numbers[-1 - i] != after[-1 - i]), most - head)
     between = [size for size in before[head : len(before) - tail] if isinstance(size, Size)]
     middle = after[head : len(after) - tail]
-    return [*before[:head], *(between[0].other(size) if between else size for size in middle), *before[len(before) - tail :]]
+    major = head == 0 and len(middle) == 1 and bool(between) and before[0] is between[0] and between[0].sample_major  # N * so many
+    return [*before[:head], *(between[0].other(size, major) if between else size for size in middle), *before[len(before) - tail :]]
 
 
 def _expand(shapes: Sequence[Sizes], attributes: Mapping[str, Any], rank: int) -> Sizes:
@@ -248,6 +275,16 @@ def _reduction(shapes: Sequence[Sizes], attributes: Mapping[str, Any], rank: int
     return left if attributes["keepdims"] else [size for axis, size in enumerate(left) if axis not in over]
 
 
+def _take(shapes: Sequence[Sizes], attributes: Mapping[str, Any], rank: int) -> Sizes:
+    """The axes of the input. Attribute axis follows in an unknown way unless all its entries are taken in their order."""
+    axes = list(shapes[0])
+    axis = attributes["axis"]
+    indices = attributes["indices"]
+    if isinstance(axes[axis], Size) and not (len(indices) == axes[axis].value and all(map(operator.eq, indices, range(len(indices))))):
+        axes[axis] = axes[axis].other(len(indices))
+    return axes
+
+
 def _one_axis(shapes: Sequence[Sizes], attributes: Mapping[str, Any], rank: int) -> Sizes:
     """The axes of the input, but attribute axis has another size, a fixed one."""
     return [0 if axis == attributes["axis"] else size for axis, size in enumerate(shapes[0])]
@@ -270,5 +307,6 @@ RULES: dict[str, Callable[[Sequence[Sizes], Mapping[str, Any], int], Sizes]] = {
     "reduction": _reduction,
     "reshape": _reshape,
     "rows": _rows,
+    "take": _take,
     "transpose": _transpose,
 }

@@ -110,7 +110,7 @@ OPERATORS: dict[str, Operator] = {
     "resample": Operator(batch="alike", field="resample", slide=_NO_SLIDING, macs="none", export="resample"),
     "reshape": Operator(batch="reshape", field="reshape", slide="reshape", macs="none", export="reshape", batch_attribute="shape"),
     "slice": Operator(batch="alike", field="aligned", slide="per_channel", macs="none", export="slice", batch_attribute="stop"),
-    "take": Operator(batch="alike", field="take", slide="take", macs="none", export="take"),
+    "take": Operator(batch="take", field="take", slide="take", macs="none", export="take"),
     "transpose": Operator(batch="transpose", field="transpose", slide=_NO_SLIDING, macs="none", export="transpose"),
     # losses
     "cross_entropy": Operator(batch="none", field="aligned", slide=_NO_SLIDING, macs="none", export=_NO_FORM),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from fastcnn._core import ArenaPool, Program
+from fastcnn.network.kept_programs import KeptPrograms, held_by
 from fastcnn.network.network import Network
 from fastcnn.support.arguments import whole
 from fastcnn.support.arrays import AnyArray, ArrayLike, Shape, array_of
 from fastcnn.tracing.batch_size import concrete
+from fastcnn.training.last_fit import last_loss
 from fastcnn.training.losses import Loss
 from fastcnn.training.losses import named as named_loss
 from fastcnn.training.plan import with_loss
@@ -33,19 +35,22 @@ def right_answers(output: AnyArray, targets: AnyArray) -> int:
 class Evaluator:
     """Evaluates one network with one loss. Keeps its programs from one call to the next."""
 
-    def __init__(self, net: Network, loss: Loss | str) -> None:
+    def __init__(self, net: Network, loss: Loss | str | None) -> None:
+        """loss None: that of the last fit, "cross_entropy" if there was none."""
         self._net = net
-        self._loss = named_loss(loss)
+        self._loss = named_loss(last_loss(net) or "cross_entropy" if loss is None else loss)
         self._arenas = ArenaPool()
-        self._programs: dict[Shape, tuple[Program, Shape]] = {}
+        self._programs: KeptPrograms[Shape, tuple[Program, Shape]] = KeptPrograms()
 
     def program(self, shape: Shape) -> tuple[Program, Shape]:
         """The program for samples of this shape, with the shape of the network's output."""
-        if shape not in self._programs:
-            trace, output, value = with_loss(self._net, self._loss, shape, training=False)
-            trace.graph.outputs([value.id, output.id])
-            self._programs[shape] = Program(trace.graph, arenas=self._arenas), concrete(output.shape)
-        return self._programs[shape]
+        known = self._programs.get(shape)
+        if known is not None:
+            return known
+        trace, output, value = with_loss(self._net, self._loss, shape, training=False)
+        trace.graph.outputs([value.id, output.id])
+        program = Program(trace.graph, arenas=self._arenas)
+        return self._programs.put(shape, (program, concrete(output.shape)), held_by(program))
 
     def targets(self, samples: AnyArray, y: AnyArray, batch_size: int) -> AnyArray:
         """The targets y, checked and converted by the loss."""

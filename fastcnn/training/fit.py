@@ -6,6 +6,7 @@ training that is resumed at an epoch has the same bits as one that was never int
 
 from __future__ import annotations
 
+import os
 import time
 from os import PathLike
 from pathlib import Path
@@ -22,6 +23,7 @@ from fastcnn.support.progress import progress_bar
 from fastcnn.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from fastcnn.training.evaluation import Evaluator, checked_pair, right_answers
 from fastcnn.training.history import History
+from fastcnn.training.last_fit import Call, begin_fit, end_fit
 from fastcnn.training.losses import Loss
 from fastcnn.training.optimizers import Optimizer
 from fastcnn.training.trainer import Trainer
@@ -48,13 +50,25 @@ class FitOptions(NamedTuple):
         return FitOptions(
             whole("fit", "epochs", self.epochs),
             whole("fit", "batch_size", self.batch_size, 1),
-            None if self.checkpoint is None else Path(self.checkpoint),
+            None if self.checkpoint is None else _file("checkpoint", self.checkpoint),
             self.resume,
             None if self.clip_norm is None else number("fit", "clip_norm", self.clip_norm, above=0),
             None if self.memory is None else bytes_of("fit", "memory", self.memory),
             whole("fit", "seed", self.seed),
             flag("fit", "progress", self.progress),
         )
+
+
+def _file(name: str, path: str | PathLike[str]) -> Path:
+    """Returns the path of a file that can be written. ValueError for one that cannot, now and not after the first epoch."""
+    real = Path(os.path.realpath(path))
+    if real.is_dir() or not os.path.basename(path):
+        raise ValueError(f"[fit] {name} must be the path of a file. Got the folder {os.fspath(path)}.")
+    if not real.parent.is_dir():
+        raise ValueError(f"[fit] the folder of the {name} must be there. Got {os.fspath(path)}.")
+    if not os.access(real.parent, os.W_OK | os.X_OK):
+        raise ValueError(f"[fit] the folder of the {name} must be writable. Got {os.fspath(path)}.")
+    return Path(path)
 
 
 def _validation(given: Any) -> tuple[AnyArray, AnyArray]:
@@ -192,5 +206,9 @@ def fit(
 ) -> History:
     """See Module.fit."""
     run = Fit(net, (x, y), validation_data, optimizer, loss, options.checked())
+    call = Call(run.x, run.y, run.options.batch_size, run.trainer.optimizer.kind, run.options.seed)
     run.resume()
-    return run.run()
+    begin_fit(net, run.trainer.loss, call, options.resume)
+    history = run.run()
+    end_fit(net, call)
+    return history

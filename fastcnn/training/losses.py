@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from fastcnn.support.arguments import by_name, number
+from fastcnn.support.arguments import by_name, declared, number
 from fastcnn.support.arrays import AnyArray, ArrayLike, Shape, array_of, numeric
 from fastcnn.tracing.value import Value, add_node
 
@@ -99,4 +99,5 @@ class MSELoss(Loss):
 def named(loss: Any) -> Loss:
     """A loss as it is; for a name, the loss of this name with default arguments."""
     kinds: dict[str, type[Loss]] = {"cross_entropy": CrossEntropyLoss, "mse": MSELoss}
-    return by_name("loss", "a loss", loss, Loss, kinds)
+    found = by_name("loss", "a loss", loss, Loss, kinds)
+    return declared("loss", found, {"name": (str,), "classes": (bool,), "dtype": ("float32", "int32")})

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from fastcnn._core import Optimizer as CoreOptimizer
 from fastcnn._core import Parameter
 from fastcnn.network.network import Network
-from fastcnn.support.arguments import by_name, flag, number
+from fastcnn.support.arguments import by_name, declared, flag, number
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
 
@@ -258,7 +258,7 @@ class AdamW(Adam):
 def named(optimizer: Any) -> Optimizer:
     """An optimizer as it is; for a name, the optimizer of this name with default arguments."""
     kinds: dict[str, type[Optimizer]] = {kind.kind: kind for kind in (SGD, Adagrad, RMSprop, Adam, AdamW)}
-    return by_name("optim", "an optimizer", optimizer, Optimizer, kinds)
+    return declared("optim", by_name("optim", "an optimizer", optimizer, Optimizer, kinds), {"kind": tuple(kinds)})
 
 
 def _members(optimizer: Optimizer, group: Mapping[str, Any]) -> list[Parameter]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fastcnn._core import ArenaPool
 from fastcnn.memory.budget import bytes_of
 from fastcnn.memory.report import MemoryReport, training_report
+from fastcnn.network.kept_programs import KeptPrograms, held_by
 from fastcnn.network.network import Network
 from fastcnn.support.arguments import number, shape_of, whole
 from fastcnn.support.arrays import Array, ArrayLike, Shape, array_of
@@ -33,8 +34,8 @@ def _share(counters: Sequence[BatchCounter]) -> None:
 class Trainer:
     """Trains `net` batch by batch: `loss = trainer.step(xb, yb)`.
 
-    batch_shape: (N, C, H, W). Another shape gets a program of its own at its first batch, of the structure that the network has then. The
-    trained parameters are those whose requires_grad is True when the trainer is made.
+    batch_shape: (N, C, H, W). Another shape gets a program of its own when it comes, of the structure that the network has then; the latest
+    programs are cached. The trained parameters are those whose requires_grad is True when the trainer is made.
     clip_norm: the largest norm of all gradients together. These are then kept until all are complete; otherwise each is released when its
     weights are updated.
     memory: the budget of a step as trainer.memory reports it, in bytes or as "4 GB". Activations that do not fit are recomputed in the
@@ -77,7 +78,7 @@ class Trainer:
         self.state = self.optimizer.bind(self._parameters)
         self.places = self.optimizer.places(self._parameters)  # the group of each
         self._arenas = ArenaPool()
-        self._plans: dict[Shape, TrainingPlan] = {}
+        self._plans: KeptPrograms[Shape, TrainingPlan] = KeptPrograms()
         self.batch_shape = shape_of("Trainer", batch_shape)
         self.plan(self.batch_shape)
 
@@ -85,7 +86,8 @@ class Trainer:
         """The program for batches of this shape, compiled when it is new."""
         plan = self._plans.get(shape)
         if plan is None:
-            plan = self._plans[shape] = self._new_plan(shape)
+            new = self._new_plan(shape)
+            plan = self._plans.put(shape, new, held_by(new.program))
         return plan
 
     def _new_plan(self, shape: Shape) -> TrainingPlan:

@@ -36,7 +36,8 @@ class Conv2d(Layer):
     weight: (out_channels, in_channels / groups, KH, KW); bias: (out_channels,). OH = (H + 2 * padding - dilation * (KH - 1) - 1) // stride
     + 1, and OW likewise. padding: rows and columns on each side, "same" or "valid". padding_mode: their contents, "zeros" or, as in
     functional.pad, "reflect", "replicate" or "circular". seed: the seed of the initial values (torch's distribution), None for fresh
-    entropy. ValueError or TypeError, with the argument's name, for arguments that do not fit.
+    entropy; two layers of one shape with one seed get equal weights. ValueError or TypeError, with the argument's name, for arguments that
+    do not fit.
 
     >>> layer = fc.Conv2d(3, 16, 3, stride=2, padding=1, seed=0)
     >>> layer(np.zeros((1, 3, 32, 32))).shape
@@ -104,7 +105,8 @@ class ConvTranspose2d(Layer):
 
     weight: (in_channels, out_channels / groups, KH, KW); bias: (out_channels,). padding: rows and columns that are cut off each side of
     the output. output_padding: rows and columns added at its bottom and right. OH = (H - 1) * stride - 2 * padding + dilation * (KH - 1)
-    + 1 + output_padding. seed: the seed of the initial values (torch's distribution), None for fresh entropy.
+    + 1 + output_padding. seed: the seed of the initial values (torch's distribution), None for fresh entropy; two layers of
+    one shape with one seed get equal weights.
     """
 
     arguments = (
