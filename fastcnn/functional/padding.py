@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from fastcnn.support.arguments import number, whole
 from fastcnn.tracing.batch_size import concrete
-from fastcnn.tracing.resampling import padded
 from fastcnn.tracing.value import Value, add_node, must_be_value
 
 __all__ = ["pad"]
@@ -39,6 +38,8 @@ def pad(x: Value, pad: Sequence[int], mode: str = "constant", value: float | Non
 def _padded_axis(x: Value, axis: int, before: int, after: int, mode: str, filling: float) -> Value:
     if before == after == 0:
         return x
+    from fastcnn.tracing.resampling import padded
+
     size = concrete(x.shape)[axis]
     most = {"reflect": size - 1, "circular": size}.get(mode)
     if most is not None and max(before, after) > most:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from itertools import count
 from os import PathLike
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -65,6 +64,8 @@ class Network:
 
     def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
         """Copies the network with its weights, but without plans. Weights that are shared here are shared in the copy."""
+        from copy import deepcopy
+
         for tensor in (*self.parameters(), *self.buffers()):
             if isinstance(tensor, Parameter) and id(tensor) not in memo:
                 twin = Parameter(tensor.numpy())

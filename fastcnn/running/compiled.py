@@ -6,9 +6,9 @@ Weights are shared, not copied: a call uses the values that the network has at t
 from __future__ import annotations
 
 import operator
+from _thread import RLock  # as threading.RLock, which takes longer to import
 from collections.abc import Sequence
 from itertools import combinations
-from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Array = NDArray[np.float32]
+    AnyArray = NDArray[Any]
+else:  # numpy.typing takes a tenth of the import of fastcnn, and annotations are not evaluated
+    ArrayLike = Array = AnyArray = Any
 
 __all__ = ["AnyArray", "Array", "ArrayLike", "Shape", "array_of", "numeric"]
 
-Array = NDArray[np.float32]
-AnyArray = NDArray[Any]
 Shape = tuple[int, ...]
 
 

@@ -9,7 +9,6 @@ from fastcnn.support.arguments import flag, number, whole
 from fastcnn.support.arrays import AnyArray
 from fastcnn.tracing.array_methods import ArrayMethods
 from fastcnn.tracing.batch_size import concrete
-from fastcnn.tracing.resampling import positions, taps, torch_nearest
 
 __all__ = ["MODES", "ImageMethods"]
 
@@ -48,6 +47,8 @@ class ImageMethods(ArrayMethods):
 
     def _resized(self: Self, axis: int, outputs: int, scale: float | None, mode: str, aligned: bool, antialias: bool) -> Self:
         """Resizes one axis to `outputs` entries."""
+        from fastcnn.tracing.resampling import positions, taps, torch_nearest
+
         extent = self.shape[axis]
         if mode.startswith("nearest"):
             indices = torch_nearest(extent, outputs, scale, mode == "nearest-exact")
