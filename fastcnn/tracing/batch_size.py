@@ -1,4 +1,4 @@
-"""The size N of the batch in shapes: a Size stands for it while forward() is traced, so that no network depends on it unseen.
+"""The size N of the batch in shapes: a Size stands for it while forward() is traced, so that no network silently depends on it.
 
 The first axis of every input is the batch. From there the rule of each op says which axes of its output follow: the shape of a symbolic
 value has a Size for these, wherever they are, and an integer for all others. A trace is for one N, so a Size has a value, which only this
